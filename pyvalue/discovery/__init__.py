@@ -1,0 +1,1 @@
+"""From a matrix of responses to a causal graph between values."""

@@ -1,0 +1,1 @@
+"""Ask an inventory of a language model under personas and edits."""

