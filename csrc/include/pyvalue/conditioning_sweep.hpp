@@ -1,0 +1,71 @@
+// All tests of one variable x against its neighbours, given every set of one size drawn from those neighbours.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "pyvalue/ci_test.hpp"
+#include "pyvalue/monitor.hpp"
+
+namespace pyvalue {
+
+// The sets form a tree: a node adds one variable s to the set of its parent, and the covariances of x and its
+// neighbours given the set follow from the parent's by one rank-1 downdate (a Schur complement step). At a leaf only
+// x's own row is needed, so that one more test costs about six floating-point operations whatever its order.
+//
+// A decision near the threshold, or behind a small pivot, is made again by FisherZ::decide.
+class ConditioningSweep {
+ public:
+  // Tests x against every one of its neighbours given every set of `order` >= 1 others.
+  void run(const FisherZ& test, std::size_t x, std::span<const std::size_t> neighbours, std::size_t order,
+           Monitor& monitor);
+
+  // Whether some set separated x from neighbours[y], and whether neighbours[s] was in such a set.
+  bool is_separated(std::size_t y) const { return separated_[0][y] != 0; }
+  bool is_separator(std::size_t y, std::size_t s) const { return separators_[s * width_ + y] != 0; }
+
+  std::uint64_t singular_tests() const { return singular_tests_; }
+
+ private:
+  // Masks are as wide as doubles: the compiler then keeps them in the lanes that were compared.
+  using Lanes = std::int64_t;
+
+  // Covariances given the sets at one depth of the tree, up to `order` of them; a lane is a neighbour. Lanes in the
+  // set, and the padding, hold a covariance with x that no threshold reaches.
+  struct Node {
+    std::vector<double> rows;  // (neighbours, width), rows behind the last member only; zero on the diagonal
+    std::vector<double> with_x;
+    std::vector<double> variance;
+    double variance_of_x = 1.0;
+    bool exact = false;  // a pivot was small: nothing below this node is decided by downdates
+  };
+
+  void reserve(std::size_t neighbours, std::size_t order);
+  void load(std::span<const std::size_t> neighbours);
+  void extend(std::size_t depth, std::size_t first);
+  void condition_on(std::size_t depth, std::size_t member);
+  void test_leaf(std::size_t depth, std::size_t member);
+  bool test_by_downdate(Node& node, std::size_t member, Lanes* separated, Lanes* separators);
+  void test_exactly(std::size_t depth, std::size_t member, bool all);
+  bool is_in_doubt(const Node& node, std::size_t member, std::size_t y) const;
+  void record(std::size_t depth, std::size_t member);
+
+  const FisherZ* test_ = nullptr;
+  Monitor* monitor_ = nullptr;
+  std::size_t x_ = 0;
+  std::span<const std::size_t> neighbours_;
+  std::size_t order_ = 0;
+  std::size_t width_ = 0;  // neighbours, padded
+  double threshold_ = 0.0;
+  std::vector<Node> nodes_;
+  std::vector<std::vector<Lanes>> separated_;  // by depth: lanes separated below the current node
+  std::vector<Lanes> separators_;
+  std::vector<std::size_t> members_;  // of the current set, as indices of neighbours
+  std::vector<std::size_t> given_;    // the same, as variables
+  FisherZ::Scratch scratch_;
+  std::uint64_t singular_tests_ = 0;
+};
+
+}  // namespace pyvalue
