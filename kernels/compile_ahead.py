@@ -1,4 +1,6 @@
-"""Compile the kernels for a GPU that need not be there, and read registers, spills and shared memory from the result."""
+"""Compile the kernels for a GPU that need not be there, and read registers, spills and shared memory."""
+
+# mypy: disable-error-code="import-untyped"
 
 from __future__ import annotations
 
@@ -112,7 +114,14 @@ def _resource_usage(ptx: str, arch: int) -> tuple[int, int]:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "kernel.ptx"
         source.write_text(ptx)
-        command = [get_ptxas(arch).path, "-v", f"--gpu-name={target}", str(source), "-o", str(source.with_suffix(".cubin"))]
+        command = [
+            get_ptxas(arch).path,
+            "-v",
+            f"--gpu-name={target}",
+            str(source),
+            "-o",
+            str(source.with_suffix(".cubin")),
+        ]
         finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         raise RuntimeError(f"ptxas failed: {finished.stderr.strip()}")

@@ -25,8 +25,8 @@ class EditTable:
     """``k`` edits that act together on one residual stream of width ``d``.
 
     Edit ``e`` has the activation ``a = relu(u * gain + offset) if u > threshold else 0`` where
-    ``u = normalised(x) @ encoder[e] + bias[e]``. ReLU is threshold 0, gain 1, offset 0; JumpReLU differs in the threshold;
-    a gated SAE needs gain and offset too.
+    ``u = normalised(x) @ encoder[e] + bias[e]``. ReLU is threshold 0, gain 1, offset 0; JumpReLU differs in the
+    threshold; a gated SAE needs gain and offset too.
 
     Attributes:
         encoder: (k, d) encoder columns, stored transposed.

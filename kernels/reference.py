@@ -10,11 +10,11 @@ from .edit_table import LAYER_NORM_EPS, NORM_CONSTANT, NORM_LAYER, SET, EditTabl
 def sae_edit_reference(
     x: torch.Tensor, table: EditTable, active: torch.Tensor | None = None, out: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """``x + sum_e active[:, e] * scale * (strength_e - (a_e if op_e is SET else 0)) * decoder_e``, the SAE's error kept.
+    """``x + sum_e active_e * scale * (strength_e - (a_e if op_e is SET else 0)) * decoder_e``, the SAE's error kept.
 
     Every activation is read from the incoming ``x`` before any edit is made. Sums are in float32 (float64 for float64
-    input) and rounded once. Rows that no edit selects come back bit for bit. Differentiable in ``x`` where ``out`` is not
-    given. A row's last bit may depend on the number of selected rows, as in any matrix product of the library beneath.
+    input) and rounded once. Rows that no edit selects come back bit for bit. Differentiable in ``x`` unless ``out`` is
+    given. A row's last bit may depend on the number of selected rows, as in any matrix product of torch.
 
     Args:
         x: (rows, d) residual stream, float; any strides.
@@ -71,7 +71,7 @@ def _activations(normalised: torch.Tensor, table: EditTable, chosen: torch.Tenso
 
 
 def _normalise(x: torch.Tensor, code: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the SAE reads of ``x`` (n, d), and the factor (n, 1) that takes a decoder row back to the residual's scale."""
+    """What the SAE reads of ``x`` (n, d), and the factor (n, 1) that takes a decoder row back to the scale of ``x``."""
     if code == NORM_LAYER:
         centred = x - x.mean(dim=-1, keepdim=True)
         std = centred.std(dim=-1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Edit SAE features of a residual stream in one pass, the SAE's error kept: Triton on CUDA, the torch reference elsewhere."""
+"""Edit SAE features of a residual stream in one pass, the SAE's error kept: Triton on CUDA, torch elsewhere."""
 
 from __future__ import annotations
 

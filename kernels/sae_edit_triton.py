@@ -1,12 +1,15 @@
 """Triton kernel of ``sae_edit`` and its launcher. Imported only where Triton runs; use ``sae_edit.sae_edit``."""
 
+# Triton is untyped, and its kernels' arguments are not Python values.
+# mypy: disable-error-code="import-untyped, untyped-decorator, no-untyped-def, no-untyped-call"
+
 from __future__ import annotations
 
 import torch
 import triton
 import triton.language as tl
 
-from .edit_table import ADD, LAYER_NORM_EPS, NORM_CONSTANT, NORM_LAYER, NORM_NONE, SET, EditTable
+from .edit_table import LAYER_NORM_EPS, NORM_CONSTANT, NORM_LAYER, NORM_NONE, SET, EditTable
 
 _SET = tl.constexpr(SET)
 _NORM_LAYER = tl.constexpr(NORM_LAYER)
@@ -51,7 +54,7 @@ def sae_edit_kernel(
         touched = 0
         for edit in range(n_edits):
             touched |= tl.load(active_ptr + row * active_row_stride + edit * active_edit_stride).to(tl.int32)
-        if not COPY:
+        if not COPY:  # noqa: SIM102 - COPY is known when compiling
             if touched == 0:
                 return
     else:
@@ -82,9 +85,11 @@ def sae_edit_kernel(
             if NORMED:
                 norm = tl.load(norm_ptr + edit)
                 shift = tl.where(norm == _NORM_LAYER, mean, 0.0)
-                divisor = tl.where(norm == _NORM_LAYER, std + _EPS, tl.where(norm == _NORM_CONSTANT, root_mean_square, 1.0))
+                divisor = tl.where(
+                    norm == _NORM_LAYER, std + _EPS, tl.where(norm == _NORM_CONSTANT, root_mean_square, 1.0)
+                )
                 scale = tl.where(norm == _NORM_LAYER, std, divisor)
-            if READS:
+            if READS:  # noqa: SIM102 - READS is known when compiling
                 if tl.load(op_ptr + edit) == _SET:
                     encoder = tl.load(encoder_ptr + edit_start + column, mask=inside, other=0.0).to(tl.float32)
                     u = tl.sum((x - shift) * encoder, axis=0) / divisor + tl.load(bias_ptr + edit).to(tl.float32)
@@ -112,7 +117,7 @@ def launch_options(d_model: int) -> tuple[int, int]:
 def sae_edit_triton(
     x: torch.Tensor, table: EditTable, active: torch.Tensor | None = None, out: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Launch the kernel; arguments and result as ``reference.sae_edit_reference``, ``x`` (rows, d) float16/bfloat16/float32."""
+    """Launch the kernel; arguments and result as ``reference.sae_edit_reference``, ``x`` of at most 32 bits."""
     if x.stride(-1) != 1:
         x = x.contiguous()
     copy = out is None
