@@ -123,6 +123,7 @@ def load_model(
     if not tokenizer.is_fast:
         raise ModelError(f"model {str(name)!r} has no fast tokenizer; character offsets are needed to place edits")
     network = network.to(where).eval().requires_grad_(False)
+    network.get_output_embeddings().register_forward_pre_hook(_contiguous)
     return LanguageModel(str(name), network, tokenizer)
 
 
@@ -161,6 +162,12 @@ def _torch_dtype(dtype: str | None, device: torch.device) -> torch.dtype:
     if dtype not in known:
         raise ValueError(f"dtype: unknown number format {dtype!r}; expected one of {', '.join(known)}")
     return known[dtype]
+
+
+def _contiguous(_module: Any, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    """transformers hands the head a slice of the last tokens; torch multiplies a slice by copying the whole
+    vocabulary matrix once a row (7 of the 8 seconds of 92 questions on two cores)."""
+    return tuple(tensor.contiguous() for tensor in inputs)
 
 
 def _cpu_has_bfloat16() -> bool:
