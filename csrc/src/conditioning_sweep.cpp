@@ -5,9 +5,6 @@
 namespace pyvalue {
 namespace {
 
-// Eight doubles fill the widest vector register there is.
-constexpr std::size_t lanes = 8;
-
 // Its square is above any threshold times any variances of standardised variables.
 constexpr double never_independent = 1e3;
 
@@ -25,7 +22,7 @@ void ConditioningSweep::run(const FisherZ& test, std::size_t x, std::span<const 
   x_ = x;
   neighbours_ = neighbours;
   order_ = order;
-  width_ = (neighbours.size() + lanes - 1) / lanes * lanes;
+  width_ = pad_to_lanes(neighbours.size());
   threshold_ = test.squared_threshold(order);
   singular_tests_ = 0;
   reserve(neighbours.size(), order);
@@ -46,8 +43,8 @@ void ConditioningSweep::reserve(std::size_t neighbours, std::size_t order) {
       separated_[depth].resize(width_);
     }
   }
-  std::fill_n(separated_[0].begin(), width_, Lanes{0});
-  separators_.assign(neighbours * width_, Lanes{0});
+  std::fill_n(separated_[0].begin(), width_, LaneMask{0});
+  separators_.assign(neighbours * width_, LaneMask{0});
   members_.resize(order);
   given_.resize(order);
 }
@@ -89,7 +86,7 @@ void ConditioningSweep::extend(std::size_t depth, std::size_t first) {
 void ConditioningSweep::condition_on(std::size_t depth, std::size_t member) {
   const Node& node = nodes_[depth];
   Node& next = nodes_[depth + 1];
-  std::fill_n(separated_[depth + 1].begin(), width_, Lanes{0});
+  std::fill_n(separated_[depth + 1].begin(), width_, LaneMask{0});
   next.exact = node.exact || node.variance[member] < small_variance;
   if (next.exact) return;
 
@@ -98,16 +95,14 @@ void ConditioningSweep::condition_on(std::size_t depth, std::size_t member) {
   const double* pivot_row = node.rows.data() + member * width;
   const double x_factor = node.with_x[member] * inverse;
   next.variance_of_x = node.variance_of_x - node.with_x[member] * x_factor;
-  for (std::size_t y = 0; y < width; ++y) {
-    next.with_x[y] = node.with_x[y] - x_factor * pivot_row[y];
-    next.variance[y] = node.variance[y] - inverse * pivot_row[y] * pivot_row[y];
-  }
+  const SimdKernels& kernels = simd_kernels();
+  kernels.downdate(node.with_x.data(), pivot_row, x_factor, next.with_x.data(), width);
+  kernels.downdate_squares(node.variance.data(), pivot_row, inverse, next.variance.data(), width);
   next.with_x[member] = never_independent;
   for (std::size_t i = member + 1; i < neighbours_.size(); ++i) {
     const double* row = node.rows.data() + i * width;
     double* target = next.rows.data() + i * width;
-    const double factor = row[member] * inverse;
-    for (std::size_t y = 0; y < width; ++y) target[y] = row[y] - factor * pivot_row[y];
+    kernels.downdate(row, pivot_row, row[member] * inverse, target, width);
     target[i] = 0.0;
     target[member] = 0.0;
   }
@@ -120,15 +115,12 @@ void ConditioningSweep::test_leaf(std::size_t depth, std::size_t member) {
     test_exactly(depth, member, true);
     return;
   }
-  const bool in_doubt =
-      test_by_downdate(node, member, separated_[depth].data(), separators_.data() + member * width_);
-  if (in_doubt) test_exactly(depth, member, false);
+  if (test_by_downdate(depth, member)) test_exactly(depth, member, false);
 }
 
 // Independent iff m_xy^2 < threshold * m_xx * m_yy in the covariances m given the set: no root, log or CDF a test.
-bool ConditioningSweep::test_by_downdate(Node& node, std::size_t member, Lanes* __restrict separated,
-                                         Lanes* __restrict separators) {
-  const std::size_t width = width_;
+bool ConditioningSweep::test_by_downdate(std::size_t depth, std::size_t member) {
+  Node& node = nodes_[depth];
   const double inverse = 1.0 / node.variance[member];
   const double x_factor = node.with_x[member] * inverse;
   const double variance_of_x = node.variance_of_x - node.with_x[member] * x_factor;
@@ -136,39 +128,33 @@ bool ConditioningSweep::test_by_downdate(Node& node, std::size_t member, Lanes* 
 
   const double saved = node.with_x[member];
   node.with_x[member] = never_independent;
-  const double* __restrict row = node.rows.data() + member * width;
-  const double* __restrict with_x = node.with_x.data();
-  const double* __restrict variance = node.variance.data();
-  const double low = threshold_ * variance_of_x * (1.0 - doubt);
-  const double high = threshold_ * variance_of_x * (1.0 + doubt);
-  Lanes in_doubt = 0;
-  for (std::size_t y = 0; y < width; ++y) {
-    const double m_xy = with_x[y] - x_factor * row[y];
-    const double m_yy = variance[y] - inverse * row[y] * row[y];
-    const double square = m_xy * m_xy;
-    const Lanes sound = -static_cast<Lanes>(m_yy >= small_variance);
-    const Lanes below_low = -static_cast<Lanes>(square < low * m_yy) & sound;
-    const Lanes below_high = -static_cast<Lanes>(square < high * m_yy);
-    separated[y] |= below_low;
-    separators[y] |= below_low;
-    in_doubt |= (below_low ^ below_high) | ~sound;
-  }
+  const LeafTest leaf{node.rows.data() + member * width_,
+                      node.with_x.data(),
+                      node.variance.data(),
+                      x_factor,
+                      inverse,
+                      threshold_ * variance_of_x * (1.0 - doubt),
+                      threshold_ * variance_of_x * (1.0 + doubt),
+                      small_variance,
+                      separated_[depth].data(),
+                      separators_.data() + member * width_};
+  const bool in_doubt = simd_kernels().test_leaf(leaf, width_);
   node.with_x[member] = saved;
-  return in_doubt != 0;
+  return in_doubt;
 }
 
-// The same arithmetic as test_by_downdate, for one lane.
+// The same arithmetic as test_by_downdate, bit by bit, for one lane.
 bool ConditioningSweep::is_in_doubt(const Node& node, std::size_t member, std::size_t y) const {
   const double inverse = 1.0 / node.variance[member];
   const double x_factor = node.with_x[member] * inverse;
   const double variance_of_x = node.variance_of_x - node.with_x[member] * x_factor;
   const double row_y = node.rows[member * width_ + y];
   const double m_xy = node.with_x[y] - x_factor * row_y;
-  const double m_yy = node.variance[y] - inverse * row_y * row_y;
+  const double m_yy = node.variance[y] - inverse * (row_y * row_y);
   if (variance_of_x < small_variance || m_yy < small_variance) return true;
-  const double boundary = threshold_ * variance_of_x * m_yy;
-  // Twice the doubt: the compiler may have contracted the two loops differently.
-  return m_xy * m_xy >= boundary * (1.0 - 2.0 * doubt) && m_xy * m_xy <= boundary * (1.0 + 2.0 * doubt);
+  const double square = m_xy * m_xy;
+  return square >= threshold_ * variance_of_x * (1.0 - doubt) * m_yy &&
+         square < threshold_ * variance_of_x * (1.0 + doubt) * m_yy;
 }
 
 void ConditioningSweep::test_exactly(std::size_t depth, std::size_t member, bool all) {
@@ -186,9 +172,9 @@ void ConditioningSweep::test_exactly(std::size_t depth, std::size_t member, bool
 
 // What was separated below the node was separated by sets that hold the node's member.
 void ConditioningSweep::record(std::size_t depth, std::size_t member) {
-  Lanes* separators = separators_.data() + member * width_;
-  const Lanes* below = separated_[depth + 1].data();
-  Lanes* here = separated_[depth].data();
+  LaneMask* separators = separators_.data() + member * width_;
+  const LaneMask* below = separated_[depth + 1].data();
+  LaneMask* here = separated_[depth].data();
   for (std::size_t y = 0; y < width_; ++y) {
     separators[y] |= below[y];
     here[y] |= below[y];

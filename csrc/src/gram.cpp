@@ -6,27 +6,12 @@
 #include <numeric>
 
 #include "pyvalue/parallel.hpp"
+#include "pyvalue/simd.hpp"
 
 namespace pyvalue {
 namespace {
 
-constexpr std::size_t tile = 4;
-
 std::size_t round_up(std::size_t value, std::size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
-// sums[a, b] += sum over rows of left[row][a] * right[row][b], for a tile of 4 x 4 that lives in registers.
-void accumulate_tile(const double* const* left, const double* const* right, std::size_t rows, std::size_t a,
-                     std::size_t b, double* sums, std::size_t width) {
-  double local[tile][tile] = {};
-  for (std::size_t row = 0; row < rows; ++row) {
-    const double* u = left[row] + a;
-    const double* v = right[row] + b;
-    for (std::size_t i = 0; i < tile; ++i)
-      for (std::size_t j = 0; j < tile; ++j) local[i][j] += u[i] * v[j];
-  }
-  for (std::size_t i = 0; i < tile; ++i)
-    for (std::size_t j = 0; j < tile; ++j) sums[(a + i) * width + b + j] += local[i][j];
-}
 
 GramAccumulator gram_of_rows(const MatrixView& table, const ColumnScaling& scaling, std::size_t first,
                              std::size_t last, Monitor& monitor) {
@@ -88,7 +73,7 @@ ColumnScaling scale_columns(const MatrixView& table, Monitor& monitor) {
 
 GramAccumulator::GramAccumulator(std::size_t columns)
     : ones_(columns),
-      width_(round_up(columns + 1, tile)),
+      width_(pad_to_lanes(columns + 1)),
       sums_(width_ * width_, 0.0),
       weighted_rows_(block_rows * width_) {}
 
@@ -97,7 +82,7 @@ void GramAccumulator::clear() { std::fill(sums_.begin(), sums_.end(), 0.0); }
 void GramAccumulator::add(const double* packed, std::size_t rows) {
   std::array<const double*, block_rows> list{};
   for (std::size_t row = 0; row < rows; ++row) list[row] = packed + row * width_;
-  add_lists(list.data(), list.data(), rows);
+  simd_kernels().accumulate_products(list.data(), list.data(), rows, sums_.data(), width_);
 }
 
 void GramAccumulator::add_weighted(const double* packed, std::size_t rows, const RowCount* weights) {
@@ -113,12 +98,7 @@ void GramAccumulator::add_weighted(const double* packed, std::size_t rows, const
     weighted[drawn] = weight == 1.0 ? source : target;
     ++drawn;
   }
-  add_lists(weighted.data(), plain.data(), drawn);
-}
-
-void GramAccumulator::add_lists(const double* const* left, const double* const* right, std::size_t rows) {
-  for (std::size_t a = 0; a < width_; a += tile)
-    for (std::size_t b = 0; b <= a; b += tile) accumulate_tile(left, right, rows, a, b, sums_.data(), width_);
+  simd_kernels().accumulate_products(weighted.data(), plain.data(), drawn, sums_.data(), width_);
 }
 
 double GramAccumulator::centred(std::size_t i, std::size_t j) const {

@@ -8,6 +8,7 @@
 
 #include "pyvalue/ci_test.hpp"
 #include "pyvalue/monitor.hpp"
+#include "pyvalue/simd.hpp"
 
 namespace pyvalue {
 
@@ -29,9 +30,6 @@ class ConditioningSweep {
   std::uint64_t singular_tests() const { return singular_tests_; }
 
  private:
-  // Masks are as wide as doubles: the compiler then keeps them in the lanes that were compared.
-  using Lanes = std::int64_t;
-
   // Covariances given the sets at one depth of the tree, up to `order` of them; a lane is a neighbour. Lanes in the
   // set, and the padding, hold a covariance with x that no threshold reaches.
   struct Node {
@@ -47,7 +45,7 @@ class ConditioningSweep {
   void extend(std::size_t depth, std::size_t first);
   void condition_on(std::size_t depth, std::size_t member);
   void test_leaf(std::size_t depth, std::size_t member);
-  bool test_by_downdate(Node& node, std::size_t member, Lanes* separated, Lanes* separators);
+  bool test_by_downdate(std::size_t depth, std::size_t member);
   void test_exactly(std::size_t depth, std::size_t member, bool all);
   bool is_in_doubt(const Node& node, std::size_t member, std::size_t y) const;
   void record(std::size_t depth, std::size_t member);
@@ -60,8 +58,8 @@ class ConditioningSweep {
   std::size_t width_ = 0;  // neighbours, padded
   double threshold_ = 0.0;
   std::vector<Node> nodes_;
-  std::vector<std::vector<Lanes>> separated_;  // by depth: lanes separated below the current node
-  std::vector<Lanes> separators_;
+  std::vector<std::vector<LaneMask>> separated_;  // by depth: lanes separated below the current node
+  std::vector<LaneMask> separators_;
   std::vector<std::size_t> members_;  // of the current set, as indices of neighbours
   std::vector<std::size_t> given_;    // the same, as variables
   FisherZ::Scratch scratch_;

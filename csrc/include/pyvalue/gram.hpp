@@ -52,8 +52,6 @@ class GramAccumulator {
   void merge(const GramAccumulator& other);
 
  private:
-  void add_lists(const double* const* left, const double* const* right, std::size_t rows);
-
   std::size_t ones_;
   std::size_t width_;
   std::vector<double> sums_;
