@@ -1,0 +1,104 @@
+"""A run folder: what was asked (``manifest.json``) and the answers so far (``responses/part-*.parquet``).
+
+Parts are written whole under a temporary name and then renamed, so that a kill at any moment loses at most the part
+in flight. This module knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+
+from pyvalue.errors import StoreError
+from pyvalue.responses import Responses
+
+SCHEMA = 1
+
+
+class RunFolder:
+    """One study's answers on disk, held by one process at a time. Use as a context manager.
+
+    Args:
+        path: created when absent.
+        study: what is asked, JSON-able; a folder that holds another study is refused.
+
+    Raises:
+        StoreError: the folder cannot be written, belongs to another study, or is in use.
+    """
+
+    def __init__(self, path: str | Path, study: dict[str, Any]) -> None:
+        self.path = Path(path)
+        self.study = json.loads(json.dumps(study))
+        self._lock: IO[str] | None = None
+
+    def __enter__(self) -> RunFolder:
+        try:
+            (self.path / "responses").mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.path / ".lock", "w")  # noqa: SIM115 - held until __exit__
+        except OSError as fault:
+            raise StoreError(f"run folder {self.path} cannot be written: {fault.strerror}") from fault
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._open_manifest()
+        except OSError as fault:
+            self.__exit__()
+            raise StoreError(f"run folder {self.path} is in use by another process") from fault
+        except StoreError:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def part(self, group: int) -> Path:
+        """Where the answers of a group of questions go."""
+        return self.path / "responses" / f"part-{group:06d}.parquet"
+
+    def write_part(self, group: int, table: pd.DataFrame) -> None:
+        """Store one group's answers, whole or not at all."""
+        Responses(table).save(self.part(group))
+
+    def read(self) -> Responses:
+        """Every answer stored so far, in the order of the groups."""
+        found = Responses.load(self.path / "responses")
+        return Responses(found.table, {"study": self.study})
+
+    def _open_manifest(self) -> None:
+        path = self.path / "manifest.json"
+        if not path.exists():
+            write_json(path, {"schema": SCHEMA, "study": self.study})
+            return
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))["study"]
+        except (OSError, ValueError, KeyError, TypeError) as fault:
+            raise StoreError(f"manifest {path} cannot be read ({fault}); move the folder away") from fault
+        if stored != self.study:
+            differs = sorted(k for k in stored.keys() | self.study.keys() if stored.get(k) != self.study.get(k))
+            raise StoreError(
+                f"run folder {self.path} belongs to another study (differs in: {', '.join(differs)}); "
+                "use another folder, or delete this one"
+            )
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write JSON to a temporary name and rename it: the file is either the old one or the whole new one.
+
+    Raises:
+        StoreError: the disk is full or the folder cannot be written.
+    """
+    path = Path(path)
+    scratch = path.with_name(f".{path.name}.part")
+    try:
+        scratch.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(scratch, path)
+    except OSError as fault:
+        scratch.unlink(missing_ok=True)
+        raise StoreError(f"cannot write {path}: {fault.strerror or fault}; nothing was changed") from fault

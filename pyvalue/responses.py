@@ -1,0 +1,179 @@
+"""The answers of one or more models: a tidy table, one row an answer. Imports no room and no torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from pyvalue.errors import StoreError
+
+Score = Literal["raw", "corrected", "ipsatised"]
+
+#: column -> meaning; the order of the columns on disk
+COLUMNS = {
+    "model": "name of the model",
+    "edit": "label of the edits of the residual stream, empty for none",
+    "persona": "name of the persona",
+    "item": "id of the question",
+    "value": "value asked about, empty for a content-free item",
+    "keying": "+1 or -1; 0 for a content-free item",
+    "repeat": "0, 1, ... where a question is asked more than once",
+    "text": "the question",
+    "status": "yes, no, or invalid",
+    "p_yes": "P(yes) / (P(yes) + P(no)); missing when invalid",
+    "mass": "P(yes) + P(no)",
+    "score": "keying * (2 p_yes - 1), in [-1, 1]; missing when invalid or content-free",
+}
+_NUMBERS = {"keying": "int8", "repeat": "int16", "p_yes": "float64", "mass": "float64", "score": "float64"}
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Answers as a tidy table; do not change ``table`` in place.
+
+    Attributes:
+        table: the columns of ``pyvalue.responses.COLUMNS``, one row an answer.
+        facts: what made the answers (model, inventory, prompts, versions).
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    facts: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        missing = [name for name in COLUMNS if name not in self.table.columns]
+        if missing:
+            raise ValueError(
+                f"table: missing columns {', '.join(missing)}; expected {', '.join(COLUMNS)}, "
+                f"got {', '.join(map(str, self.table.columns))}"
+            )
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Values asked about, in order of first appearance."""
+        named = self.table.loc[self.table["keying"] != 0, "value"]
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def personas(self) -> tuple[str, ...]:
+        """Personas, in order of first appearance."""
+        return tuple(dict.fromkeys(self.table["persona"]))
+
+    @property
+    def edits(self) -> tuple[str, ...]:
+        """Labels of the edits, in order of first appearance; the empty label is "no edit"."""
+        return tuple(dict.fromkeys(self.table["edit"]))
+
+    @property
+    def valid_share(self) -> float:
+        """Share of answers that are yes or no."""
+        return float((self.table["status"] != "invalid").mean())
+
+    def answers(self, score: Score = "corrected") -> pd.Series:
+        """One score an answer, in [-1, 1] (ipsatised: [-2, 2]), missing for content-free items and invalid answers.
+
+        Args:
+            score: ``"raw"``: keying * (2 p_yes - 1). ``"corrected"``: the same after the log odds of "yes" on the
+                content-free items (their mean over the same edit and persona) are taken off the log odds of every
+                answer (contextual calibration, Zhao et al. 2021); raw where there are no content-free items.
+                ``"ipsatised"``: corrected, less the row's mean over the values (Schwartz 1992).
+
+        Raises:
+            ValueError: unknown ``score``.
+        """
+        if score == "raw":
+            return self.table["score"]
+        if score == "corrected":
+            return self._corrected()
+        if score == "ipsatised":
+            corrected = self._corrected()
+            keys = [self.table["model"], self.table["edit"], self.table["persona"]]
+            by_value = corrected.groupby([*keys, self.table["value"]]).transform("mean")
+            weight = 1.0 / corrected.groupby([*keys, self.table["value"]]).transform("count")
+            total = (by_value * weight).groupby(keys).transform("sum")
+            return corrected - total / weight.where(corrected.notna()).groupby(keys).transform("sum")
+        raise ValueError(f"score: expected 'raw', 'corrected' or 'ipsatised', got {score!r}")
+
+    def matrix(self, score: Score = "corrected") -> pd.DataFrame:
+        """Mean score of every value: rows (edit, persona), columns values, in order of first appearance.
+
+        Args:
+            score: see ``answers``.
+        """
+        asked = self.table["keying"] != 0
+        frame = self.table.loc[asked, ["edit", "persona", "value"]].assign(score=self.answers(score)[asked])
+        wide = frame.pivot_table(
+            index=["edit", "persona"], columns="value", values="score", aggfunc="mean", sort=False, dropna=False
+        )
+        order = [pair for pair in dict.fromkeys(zip(frame["edit"], frame["persona"], strict=True))]
+        wide = wide.reindex(index=pd.MultiIndex.from_tuples(order, names=["edit", "persona"]), columns=self.values)
+        wide.columns.name = None
+        return wide
+
+    def only(self, edit: str | None = None, personas: Sequence[str] | None = None) -> Responses:
+        """The answers under one edit label (empty: none), of some personas, or both."""
+        keep = np.ones(len(self.table), dtype=bool)
+        if edit is not None:
+            keep &= (self.table["edit"] == edit).to_numpy()
+        if personas is not None:
+            keep &= self.table["persona"].isin(list(personas)).to_numpy()
+        return Responses(self.table[keep].reset_index(drop=True), self.facts)
+
+    def save(self, path: str | Path) -> Path:
+        """Write one Parquet file (to a temporary name, then renamed)."""
+        path = Path(path)
+        scratch = path.with_name(f".{path.name}.part")
+        try:
+            self.table.to_parquet(scratch, index=False)
+            os.replace(scratch, path)
+        except OSError as fault:
+            scratch.unlink(missing_ok=True)
+            raise StoreError(f"cannot write {path}: {fault.strerror or fault}; nothing was changed") from fault
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Responses:
+        """Read one Parquet file, or every ``part-*.parquet`` of a folder.
+
+        Raises:
+            StoreError: no such file, no parts, or not readable.
+        """
+        path = Path(path)
+        files = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
+        if not files:
+            raise StoreError(f"no responses in {path}; expected part-*.parquet")
+        try:
+            table = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+        except (OSError, ValueError) as fault:
+            raise StoreError(f"responses {path} cannot be read: {fault}") from fault
+        return cls(table)
+
+    def __repr__(self) -> str:
+        return (
+            f"Responses({len(self.table)} answers: {len(self.edits)} edits x {len(self.personas)} personas, "
+            f"{len(self.values)} values, {self.valid_share:.1%} valid)"
+        )
+
+    def _corrected(self) -> pd.Series:
+        free = self.table["keying"] == 0
+        odds = _log_odds(self.table["p_yes"])
+        keys = ["model", "edit", "persona"]
+        bias = odds[free].groupby([self.table.loc[free, key] for key in keys]).mean().rename("bias")
+        of_row = self.table[keys].join(bias, on=keys)["bias"].fillna(0.0) if len(bias) else 0.0
+        return (self.table["keying"] * np.tanh((odds - of_row) / 2)).where(~free)
+
+
+def make_table(rows: dict[str, Any]) -> pd.DataFrame:
+    """A table with the columns of ``COLUMNS`` in their number formats, from one sequence (or scalar) a column."""
+    table = pd.DataFrame(rows)[list(COLUMNS)]
+    return table.astype({name: _NUMBERS.get(name, "object") for name in COLUMNS})
+
+
+def _log_odds(p: pd.Series) -> pd.Series:
+    clipped = p.clip(1e-9, 1 - 1e-9)
+    return np.log(clipped) - np.log1p(-clipped)
