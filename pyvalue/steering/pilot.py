@@ -1,0 +1,80 @@
+"""A small trial of candidate edits: which one moves the target most, by the items of the target alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from pyvalue.errors import ModelError
+from pyvalue.measurement.api import measure
+from pyvalue.measurement.inventory import Inventory
+from pyvalue.measurement.personas import Persona
+from pyvalue.measurement.progress import progress_bar
+from pyvalue.models.edits import Edit, Span, span
+from pyvalue.models.loading import LanguageModel
+from pyvalue.models.sae import SAE
+from pyvalue.responses import Responses
+from pyvalue.steering.features import find_features
+
+#: an edit that leaves fewer valid answers than this share of the unedited ones breaks the model
+MIN_VALID = 0.9
+
+
+def run_pilot(
+    model: LanguageModel,
+    sae: SAE,
+    inventory: Inventory,
+    personas: Sequence[Persona],
+    target: Mapping[str, int],
+    candidates: int,
+    strengths: Sequence[float],
+    positions: Any,
+    progress: bool | None,
+) -> tuple[Edit, pd.DataFrame]:
+    """Try every feature at every strength; return the best edit and what each did.
+
+    The table has the columns ``feature, strength, activation, gain, valid``: ``gain`` is the mean over personas and
+    target values of sign * (steered - unedited), on corrected scores.
+    """
+    place: Span | str = span("your values") if positions is None else positions
+    text = place.text if isinstance(place, Span) else "your values"
+    asked = Inventory(
+        inventory.name, tuple(i for i in inventory.items if i.value in target or not i.keying)
+    )
+    found = find_features(model, sae, inventory, personas, text=text, count=candidates)
+    if found.empty:
+        raise ModelError(f"no feature of the SAE is active on the tokens {text!r}; use another SAE or other positions")
+    base = measure(model, asked, personas, progress=False)
+    rows, edits = [], []
+    with progress_bar("trying edits", len(found) * len(strengths), progress) as advance:
+        for feature, activation in zip(found["feature"], found["activation"], strict=True):
+            for strength in strengths:
+                edit = Edit(
+                    feature=int(feature), op="add", strength=strength, unit="relative", positions=place, sae=sae  # type: ignore[arg-type]
+                )
+                steered = measure(model, asked, personas, [edit], progress=False)
+                rows.append(
+                    {
+                        "feature": int(feature),
+                        "strength": float(strength),
+                        "activation": float(activation),
+                        "gain": _gain(base, steered, target),
+                        "valid": steered.valid_share,
+                    }
+                )
+                edits.append(edit)
+                advance()
+    table = pd.DataFrame(rows)
+    usable = table["valid"] >= MIN_VALID * base.valid_share
+    if not usable.any():
+        raise ModelError("every candidate edit breaks the model (too few valid answers); try smaller strengths")
+    best = int(table["gain"].where(usable).idxmax())
+    order = table.sort_values("gain", ascending=False, ignore_index=True)
+    return edits[best], order
+
+
+def _gain(base: Responses, steered: Responses, target: Mapping[str, int]) -> float:
+    change = steered.matrix().droplevel("edit") - base.matrix().droplevel("edit")
+    return float((change[list(target)] * pd.Series(target)).mean(axis=None))
