@@ -13,6 +13,18 @@ namespace {
 
 std::size_t round_up(std::size_t value, std::size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
+void copy_block(const MatrixView& table, std::size_t first, std::size_t rows, double* copy) {
+  for (std::size_t column = 0; column < table.cols; ++column)
+    for (std::size_t row = 0; row < rows; ++row) copy[row * table.cols + column] = table(first + row, column);
+}
+
+void count_not_finite(const MatrixView& table, std::size_t column, ColumnSummary& summary) {
+  for (std::size_t row = 0; row < table.rows; ++row) {
+    if (std::isnan(table(row, column))) ++summary.nan[column];
+    if (std::isinf(table(row, column))) ++summary.infinite[column];
+  }
+}
+
 GramAccumulator gram_of_rows(const MatrixView& table, const ColumnScaling& scaling, std::size_t first,
                              std::size_t last, Monitor& monitor) {
   GramAccumulator gram(table.cols);
@@ -29,22 +41,27 @@ GramAccumulator gram_of_rows(const MatrixView& table, const ColumnScaling& scali
 }  // namespace
 
 ColumnSummary summarise_columns(const MatrixView& table, Monitor& monitor) {
-  constexpr double infinity = std::numeric_limits<double>::infinity();
+  constexpr std::size_t block = GramAccumulator::block_rows;
   const std::size_t d = table.cols;
-  ColumnSummary summary{std::vector<std::uint64_t>(d, 0), std::vector<std::uint64_t>(d, 0),
-                        std::vector<double>(d, infinity), std::vector<double>(d, -infinity)};
-  for (std::size_t row = 0; row < table.rows; ++row) {
-    if (row % GramAccumulator::block_rows == 0) monitor.tick();
-    for (std::size_t column = 0; column < d; ++column) {
-      const double value = table(row, column);
-      if (std::isfinite(value)) {
-        summary.min[column] = std::min(summary.min[column], value);
-        summary.max[column] = std::max(summary.max[column], value);
-      } else {
-        ++(std::isnan(value) ? summary.nan : summary.infinite)[column];
-      }
+  ColumnSummary summary(d);
+  std::vector<double> first_row(d), copy(table.col_stride == 1 ? 0 : block * d);
+  std::vector<LaneMask> not_finite(d, 0);
+  for (std::size_t column = 0; column < d && table.rows > 0; ++column) first_row[column] = table(0, column);
+  const ColumnFigures figures{first_row.data(), summary.min.data(), summary.max.data(), summary.sum_from_first.data(),
+                              not_finite.data()};
+  for (std::size_t row = 0; row < table.rows; row += block) {
+    monitor.tick();
+    const std::size_t rows = std::min(block, table.rows - row);
+    if (table.col_stride == 1) {
+      const double* source = table.data + static_cast<std::ptrdiff_t>(row) * table.row_stride;
+      simd_kernels().summarise_rows(source, table.row_stride, rows, d, figures);
+    } else {
+      copy_block(table, row, rows, copy.data());
+      simd_kernels().summarise_rows(copy.data(), static_cast<std::ptrdiff_t>(d), rows, d, figures);
     }
   }
+  for (std::size_t column = 0; column < d; ++column)
+    if (not_finite[column] != 0) count_not_finite(table, column, summary);
   return summary;
 }
 
@@ -52,22 +69,11 @@ ColumnScaling scale_columns(const MatrixView& table, Monitor& monitor) {
   const std::size_t d = table.cols;
   const ColumnSummary summary = summarise_columns(table, monitor);
   ColumnScaling scaling{std::vector<double>(d, 0.0), std::vector<double>(d, 0.0)};
-  for (std::size_t column = 0; column < d; ++column) {
+  for (std::size_t column = 0; column < d && table.rows > 0; ++column) {
     const double range = summary.max[column] - summary.min[column];
     if (range > 0.0) scaling.factor[column] = 1.0 / range;
-    scaling.offset[column] = summary.min[column];
+    scaling.offset[column] = table(0, column) + summary.sum_from_first[column] / static_cast<double>(table.rows);
   }
-  std::vector<double> block(d), total(d, 0.0);
-  for (std::size_t first = 0; first < table.rows; first += GramAccumulator::block_rows) {
-    monitor.tick();
-    std::fill(block.begin(), block.end(), 0.0);
-    const std::size_t last = std::min(table.rows, first + GramAccumulator::block_rows);
-    for (std::size_t row = first; row < last; ++row)
-      for (std::size_t column = 0; column < d; ++column) block[column] += table(row, column) - scaling.offset[column];
-    for (std::size_t column = 0; column < d; ++column) total[column] += block[column];
-  }
-  for (std::size_t column = 0; column < d; ++column)
-    scaling.offset[column] += total[column] / static_cast<double>(table.rows);
   return scaling;
 }
 

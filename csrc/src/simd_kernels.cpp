@@ -97,9 +97,61 @@ void downdate_squares(const double* __restrict source, const double* __restrict 
   for (std::size_t y = 0; y < width; ++y) target[y] = source[y] - factor * (pivot[y] * pivot[y]);
 }
 
+typedef LaneMask MaskVector __attribute__((vector_size(vector_width * sizeof(LaneMask))));
+
+// One vector of columns stays in registers through all rows. Comparisons with NaN are false; v - v is 0 or NaN.
+void summarise_vector(const double* table, std::ptrdiff_t stride, std::size_t rows, const ColumnFigures& figures,
+                      std::size_t column) {
+  const Vector first = load(figures.first_row + column);
+  Vector min = load(figures.min + column), max = load(figures.max + column), sum = {};
+  MaskVector not_finite = {};
+  const double* row = table + column;
+  for (std::size_t index = 0; index < rows; ++index, row += stride) {
+    const Vector value = load(row);
+    min = value < min ? value : min;
+    max = value > max ? value : max;
+    sum += value - first;
+    not_finite += (value - value) != 0.0;
+  }
+  store(figures.min + column, min);
+  store(figures.max + column, max);
+  store(figures.sum_from_first + column, load(figures.sum_from_first + column) + sum);
+  for (std::size_t lane = 0; lane < vector_width; ++lane) figures.not_finite[column + lane] += not_finite[lane];
+}
+
+void summarise_one(const double* table, std::ptrdiff_t stride, std::size_t rows, const ColumnFigures& figures,
+                   std::size_t column) {
+  const double first = figures.first_row[column];
+  double min = figures.min[column], max = figures.max[column], sum = 0.0;
+  LaneMask not_finite = 0;
+  const double* row = table + column;
+  for (std::size_t index = 0; index < rows; ++index, row += stride) {
+    min = *row < min ? *row : min;
+    max = *row > max ? *row : max;
+    sum += *row - first;
+    not_finite -= static_cast<LaneMask>((*row - *row) != 0.0);
+  }
+  figures.min[column] = min;
+  figures.max[column] = max;
+  figures.sum_from_first[column] += sum;
+  figures.not_finite[column] += not_finite;
+}
+
+void summarise_rows(const double* table, std::ptrdiff_t stride, std::size_t rows, std::size_t columns,
+                    const ColumnFigures& figures) {
+  std::size_t column = 0;
+  for (; column + vector_width <= columns; column += vector_width)
+    summarise_vector(table, stride, rows, figures, column);
+  for (; column < columns; ++column) summarise_one(table, stride, rows, figures, column);
+}
+
 }  // namespace
 
-const SimdKernels PYVALUE_SIMD_TABLE = {PYVALUE_TEXT(PYVALUE_SIMD_TABLE), accumulate_products, test_leaf, downdate,
-                                        downdate_squares};
+const SimdKernels PYVALUE_SIMD_TABLE = {PYVALUE_TEXT(PYVALUE_SIMD_TABLE),
+                                        accumulate_products,
+                                        test_leaf,
+                                        downdate,
+                                        downdate_squares,
+                                        summarise_rows};
 
 }  // namespace pyvalue

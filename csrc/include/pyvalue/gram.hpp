@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "pyvalue/matrix_view.hpp"
@@ -11,12 +12,20 @@
 
 namespace pyvalue {
 
-// Per column; min and max are over the finite entries.
+// Per column; min and max pass over NaN.
 struct ColumnSummary {
   std::vector<std::uint64_t> nan;
   std::vector<std::uint64_t> infinite;
   std::vector<double> min;
   std::vector<double> max;
+  std::vector<double> sum_from_first;  // of the differences to the first row
+
+  explicit ColumnSummary(std::size_t columns = 0)
+      : nan(columns, 0),
+        infinite(columns, 0),
+        min(columns, std::numeric_limits<double>::infinity()),
+        max(columns, -std::numeric_limits<double>::infinity()),
+        sum_from_first(columns, 0.0) {}
 };
 
 ColumnSummary summarise_columns(const MatrixView& table, Monitor& monitor);

@@ -27,6 +27,15 @@ struct LeafTest {
   LaneMask* separators;
 };
 
+// Running figures of every column, all arrays (columns,). min and max pass over NaN.
+struct ColumnFigures {
+  const double* first_row;
+  double* min;
+  double* max;
+  double* sum_from_first;
+  LaneMask* not_finite;  // minus the count of NaN and infinities
+};
+
 // Every set of kernels gives the same bits: no reassociation, no fused multiply-add.
 struct SimdKernels {
   const char* name;
@@ -44,6 +53,10 @@ struct SimdKernels {
   // target = source - factor * pivot^2, (width,)
   void (*downdate_squares)(const double* source, const double* pivot, double factor, double* target,
                            std::size_t width);
+
+  // Takes more rows into the figures, any number of columns; rows lie `stride` doubles apart.
+  void (*summarise_rows)(const double* table, std::ptrdiff_t stride, std::size_t rows, std::size_t columns,
+                         const ColumnFigures& figures);
 };
 
 // The fastest that this processor can run, and the number of them that it can run, fastest first.
