@@ -1,1 +1,6 @@
-"""From a matrix of responses to a causal graph between values."""
+"""Responses to a ValueGraph: the PC algorithm and its bootstrap."""
+
+from pyvalue.discovery.api import discover
+from pyvalue.discovery.degenerate import DegenerateDataWarning
+
+__all__ = ["DegenerateDataWarning", "discover"]
