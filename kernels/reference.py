@@ -33,7 +33,10 @@ def sae_edit_reference(
     else:
         rows = active.any(dim=-1).nonzero().squeeze(-1)
         active = active[rows]
-    selected = x[rows].to(torch.float64 if x.dtype == torch.float64 else torch.float32)
+    selected = x[rows]
+    if selected.shape[0] == 0:
+        return out
+    selected = selected.to(torch.float64 if x.dtype == torch.float64 else torch.float32)
     coefficient = _coefficients(selected, table)
     if active is not None:
         # Not a product with the mask: an activation that overflowed must not leak through 0 * inf.

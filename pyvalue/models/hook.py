@@ -93,12 +93,14 @@ class ResidualEdits:
             raise ModelError(
                 f"expected a residual of shape (batch, seq, {site.table.d_model}) at {site}, got {tuple(hidden.shape)}."
             )
+        if self._masks is not None:
+            # Kept there, so that the steps of a generation copy nothing.
+            self._masks = self._masks.to(hidden.device)
         active = self._active(site, hidden.shape[0], hidden.shape[1])
-        if active is not None:
-            active = active.to(hidden.device)
         site.forwards += 1
         site.count(active)
-        return sae_edit(hidden, site.on(hidden.device), active)
+        edited: torch.Tensor = sae_edit(hidden, site.on(hidden.device), active)
+        return edited
 
     def _active(self, site: _Site, batch: int, seq: int) -> torch.Tensor | None:
         """(batch, seq, edits of the site) bool, or None for everywhere."""

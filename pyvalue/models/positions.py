@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy.typing as npt
 import torch
 
 
@@ -48,8 +49,8 @@ def span(text: str, occurrence: Literal["all"] | int = "all") -> Span:
 
 def token_positions(
     prompt_text: str,
-    offsets: Sequence[tuple[int, int]] | torch.Tensor,
-    special_mask: Sequence[int] | torch.Tensor,
+    offsets: Sequence[tuple[int, int]] | npt.NDArray[Any] | torch.Tensor,
+    special_mask: Sequence[int] | npt.NDArray[Any] | torch.Tensor,
     positions: Literal["all"] | Span,
 ) -> torch.Tensor:
     """Where an edit acts in one prompt, found by characters: a word's token ids depend on what stands before it.
@@ -78,7 +79,7 @@ def token_positions(
     for first, last in _occurrences(prompt_text, positions):
         covered = (start < last) & (end > first) & (start < end) & ~special
         if not bool(covered.any()):
-            raise ValueError(f"no token covers the span {positions} (characters {first} to {last}); was it truncated?")
+            raise ValueError(f"no token covers the span {positions} (characters {first} to {last}); truncated?")
         mask |= covered
     return mask
 
@@ -91,8 +92,8 @@ def _occurrences(prompt_text: str, wanted: Span) -> list[tuple[int, int]]:
         return found
     if not -len(found) <= wanted.occurrence < len(found):
         raise ValueError(
-            f"occurrence {wanted.occurrence} of the span {wanted.text!r} is not in the prompt, which has {len(found)} of "
-            f"it and begins {prompt_text[:80]!r}."
+            f"occurrence {wanted.occurrence} of the span {wanted.text!r} is not in the prompt, which has "
+            f"{len(found)} of it and begins {prompt_text[:80]!r}."
         )
     return [found[wanted.occurrence]]
 
