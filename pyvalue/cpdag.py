@@ -25,7 +25,7 @@ def consistent_extension(marks: Marks) -> Dag | None:
 
     Dor & Tarsi (1992), "A simple algorithm to construct a consistent extension of a partially oriented graph".
     """
-    dag = (marks == -1) & (marks.T == 1)
+    dag: Dag = (marks == -1) & (marks.T == 1)
     directed, undirected = dag.copy(), (marks == -1) & (marks.T == -1)
     left = np.ones(len(marks), dtype=bool)
     for _ in range(len(marks)):

@@ -77,8 +77,8 @@ class EdgeFrequencies:
         flip = into_i | (~into_j & (self.directed[j, i] > self.directed[i, j]))
         source, target = np.where(flip, j, i), np.where(flip, i, j)
 
-        tested = (self.replicates - self.untestable[source, target].astype(np.int64)).astype(float)
-        present = tested - self.absent[source, target]
+        tested = self.replicates - self.untestable[source, target].astype(np.float64)
+        present = tested - self.absent[source, target].astype(np.float64)
         low, high = wilson_interval(present, tested)
         label = np.asarray(names, dtype=object)
         table = pd.DataFrame(
