@@ -6,7 +6,7 @@ import hashlib
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -64,10 +64,12 @@ class Inventory:
             seed: of the draw.
 
         Raises:
-            ValueError: a value has fewer than ``per_value`` items, or ``per_value`` < 1.
+            ValueError: a value has fewer than ``per_value`` items, ``per_value`` < 1, or ``content_free`` < 0.
         """
         if per_value < 1:
             raise ValueError(f"per_value: expected at least 1, got {per_value}")
+        if content_free is not None and content_free < 0:
+            raise ValueError(f"content_free: expected 0 or more, got {content_free}")
         random = np.random.default_rng(seed)
         kept: set[str] = set()
         for value in self.values:
@@ -92,10 +94,12 @@ def load_inventory(name: str | Path = "portrait") -> Inventory:
             the value, -1 where it speaks against it, and 0, with an empty ``value``, for a content-free item.
 
     Raises:
-        ValueError: unknown name, missing columns, an agreement other than -1, 0, 1, an empty or repeated question.
+        ValueError: unknown name, missing columns, an agreement other than -1, 0, 1, an empty question, or a question
+            that speaks both for and against one value.
 
     Warns:
-        UserWarning: a value whose items all have one sign (its score then carries the bias towards "yes").
+        UserWarning: a value whose items all have one sign (its score then carries the bias towards "yes"), a question
+            that counts twice for one value, or one that several values share (they then correlate by construction).
     """
     path = BUNDLED.get(str(name), Path(name))
     if not path.is_file():
@@ -103,8 +107,8 @@ def load_inventory(name: str | Path = "portrait") -> Inventory:
             f"name: unknown inventory {str(name)!r}; expected one of {', '.join(BUNDLED)} or the path of a CSV file"
         )
     try:
-        table = pd.read_csv(path, keep_default_na=False, dtype=str)
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as fault:
+        table = pd.read_csv(path, keep_default_na=False, dtype=str, index_col=False).fillna("")
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as fault:
         raise ValueError(f"inventory {path.name}: not a readable CSV file ({fault})") from fault
     return _from_table(table, path)
 
@@ -121,37 +125,52 @@ def _from_table(table: pd.DataFrame, path: Path) -> Inventory:
         items.append(_checked_item(row, f"inventory {path.name}, line {line}"))
     if not any(item.keying for item in items):
         raise ValueError(f"inventory {path.name}: has no item with agreement 1 or -1; expected at least one")
-    repeated = [text for text, count in Counter(i.question for i in items).items() if count > 1]
-    if repeated:
-        raise ValueError(f"inventory {path.name}: question asked more than once: {repeated[0]!r}; remove the copies")
-    inventory = Inventory(str(table["questionnaire"].iloc[0]) or path.stem, _with_unique_ids(items))
+    _check_contradictions(items, path)
+    names = set(table["questionnaire"])
+    name = str(names.pop()) if len(names) == 1 else path.stem
+    inventory = Inventory(name or path.stem, _with_unique_ids(items))
     _warn_one_signed(inventory)
+    _warn_repeated(inventory)
     return inventory
 
 
 def _checked_item(row: object, where: str) -> Item:
     item, value, agreement, question = (str(getattr(row, c)).strip() for c in COLUMNS[1:])
     try:
-        keying = int(float(agreement))
+        keying = float(agreement)
     except ValueError:
-        keying = 99
+        keying = np.nan
     if keying not in (-1, 0, 1):
         raise ValueError(f"{where}: agreement must be 1, -1 or 0, got {agreement!r}")
     if not question:
         raise ValueError(f"{where}: the question is empty")
     if bool(value) != bool(keying):
         raise ValueError(f"{where}: a value goes with agreement 1 or -1, none with 0; got {value!r}, {agreement}")
-    return Item(item, value, keying, question)
+    return Item(item, value, int(keying), question)
+
+
+def _check_contradictions(items: Sequence[Item], path: Path) -> None:
+    signs: dict[tuple[str, str], int] = {}
+    for item in items:
+        if signs.setdefault((item.value, item.question), item.keying) != item.keying:
+            raise ValueError(
+                f"inventory {path.name}: {item.question!r} has agreement both 1 and -1 for {item.value}; remove one"
+            )
 
 
 def _with_unique_ids(items: Sequence[Item]) -> tuple[Item, ...]:
     """ValueBench repeats item texts across questionnaires; number the repeats so that an id names one question."""
+    taken = {item.id for item in items}
     seen: Counter[str] = Counter()
     unique = []
     for item in items:
         seen[item.id] += 1
-        suffix = f" ({seen[item.id]})" if seen[item.id] > 1 else ""
-        unique.append(Item(item.id + suffix, item.value, item.keying, item.question))
+        name = item.id
+        while seen[item.id] > 1 and name in taken:
+            name = f"{item.id} ({seen[item.id]})"
+            seen[item.id] += name in taken
+        taken.add(name)
+        unique.append(replace(item, id=name))
     return tuple(unique)
 
 
@@ -163,10 +182,36 @@ def _warn_one_signed(inventory: Inventory) -> None:
     lonely = [value for value, found in signs.items() if len(found) == 1]
     if lonely:
         warnings.warn(
-            f"inventory {inventory.name}: all items of {', '.join(lonely)} have one sign, so a bias towards "
+            f"inventory {inventory.name}: all items of {_some(lonely)} have one sign, so a bias towards "
             '"yes" counts as the value; add items of the other sign or use corrected scores',
             stacklevel=4,
         )
+
+
+def _warn_repeated(inventory: Inventory) -> None:
+    values: dict[str, list[str]] = {}
+    for item in inventory.items:
+        values.setdefault(item.question, []).append(item.value)
+    shared = [question for question, found in values.items() if len(set(found)) > 1]
+    doubled = [question for question, found in values.items() if len(set(found)) < len(found)]
+    if shared:
+        warnings.warn(
+            f"inventory {inventory.name}: {len(shared)} questions belong to several values, which then correlate by "
+            f"construction, for example {shared[0]!r} to {_some(values[shared[0]])}",
+            stacklevel=4,
+        )
+    if doubled:
+        warnings.warn(
+            f"inventory {inventory.name}: {len(doubled)} questions count more than once for one value, for example "
+            f"{doubled[0]!r}",
+            stacklevel=4,
+        )
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    """Names joined by commas, the first few of many."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _balanced_draw(items: list[Item], value: str, count: int, random: np.random.Generator) -> set[str]:
