@@ -30,6 +30,7 @@ COLUMNS = {
     "mass": "P(yes) + P(no)",
     "score": "keying * (2 p_yes - 1), in [-1, 1]; missing when invalid or content-free",
 }
+_ROW = ["model", "edit", "persona"]
 _NUMBERS = {"keying": "int8", "repeat": "int16", "p_yes": "float64", "mass": "float64", "score": "float64"}
 
 
@@ -92,11 +93,10 @@ class Responses:
             return self._corrected()
         if score == "ipsatised":
             corrected = self._corrected()
-            keys = [self.table["model"], self.table["edit"], self.table["persona"]]
-            by_value = corrected.groupby([*keys, self.table["value"]]).transform("mean")
-            weight = 1.0 / corrected.groupby([*keys, self.table["value"]]).transform("count")
-            total = (by_value * weight).groupby(keys).transform("sum")
-            return corrected - total / weight.where(corrected.notna()).groupby(keys).transform("sum")
+            rows = [self.table[key] for key in _ROW]
+            by_value = corrected.groupby([*rows, self.table["value"]]).mean()  # missing for content-free items
+            mean = by_value.groupby(level=_ROW).mean().rename("mean")
+            return corrected - self.table[_ROW].join(mean, on=_ROW)["mean"]
         raise ValueError(f"score: expected 'raw', 'corrected' or 'ipsatised', got {score!r}")
 
     def matrix(self, score: Score = "corrected") -> pd.DataFrame:
@@ -104,7 +104,13 @@ class Responses:
 
         Args:
             score: see ``answers``.
+
+        Raises:
+            ValueError: unknown ``score``, or answers of more than one model, which a mean would mix.
         """
+        models = list(dict.fromkeys(self.table["model"]))
+        if len(models) > 1:
+            raise ValueError(f"table: expected answers of one model, got {', '.join(models)}; make a matrix for each")
         asked = self.table["keying"] != 0
         frame = self.table.loc[asked, ["edit", "persona", "value"]].assign(score=self.answers(score)[asked])
         wide = frame.pivot_table(
@@ -147,11 +153,7 @@ class Responses:
         files = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
         if not files:
             raise StoreError(f"no responses in {path}; expected part-*.parquet")
-        try:
-            table = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
-        except (OSError, ValueError) as fault:
-            raise StoreError(f"responses {path} cannot be read: {fault}") from fault
-        return cls(table)
+        return cls(pd.concat([_read(file) for file in files], ignore_index=True))
 
     def __repr__(self) -> str:
         return (
@@ -162,16 +164,27 @@ class Responses:
     def _corrected(self) -> pd.Series:
         free = self.table["keying"] == 0
         odds = _log_odds(self.table["p_yes"])
-        keys = ["model", "edit", "persona"]
-        bias = odds[free].groupby([self.table.loc[free, key] for key in keys]).mean().rename("bias")
-        of_row = self.table[keys].join(bias, on=keys)["bias"].fillna(0.0) if len(bias) else 0.0
+        bias = odds[free].groupby([self.table.loc[free, key] for key in _ROW]).mean().rename("bias")
+        of_row = self.table[_ROW].join(bias, on=_ROW)["bias"].fillna(0.0) if len(bias) else 0.0
         return (self.table["keying"] * np.tanh((odds - of_row) / 2)).where(~free)
 
 
 def make_table(rows: dict[str, Any]) -> pd.DataFrame:
     """A table with the columns of ``COLUMNS`` in their number formats, from one sequence (or scalar) a column."""
-    table = pd.DataFrame(rows)[list(COLUMNS)]
+    return _formatted(pd.DataFrame(rows)[list(COLUMNS)])
+
+
+def _formatted(table: pd.DataFrame) -> pd.DataFrame:
     return table.astype({name: _NUMBERS.get(name, "object") for name in COLUMNS})
+
+
+def _read(file: Path) -> pd.DataFrame:
+    try:
+        return _formatted(Responses(pd.read_parquet(file)).table)
+    except (OSError, ValueError) as fault:
+        raise StoreError(
+            f"responses {file} cannot be read ({fault}); if it is damaged, delete it and measure again"
+        ) from fault
 
 
 def _log_odds(p: pd.Series) -> pd.Series:
