@@ -127,17 +127,17 @@ TEST(skeleton_matches_behind_small_pivots) {
 }
 
 TEST(skeleton_is_the_same_for_any_number_of_threads) {
-  const Sample sample = linear_sample(2000, 70, 0.2, 9);  // enough tests to be spread over threads
+  const Sample sample = linear_sample(2000, 100, 0.15, 9);  // enough tests to be spread over threads
   Monitor monitor;
   const SquareMatrix matrix = correlation(sample.view(), 1, monitor);
-  const FisherZ test(matrix, 2000.0, 0.3);
+  const FisherZ test(matrix, 2000.0, 0.4);
   SkeletonSearch search;
   SkeletonResult one, more;
   search.run(test, 4, 1, monitor, one);
   CHECK(one.tests > 1000000);
   search.run(test, 4, 7, monitor, more);
-  for (std::size_t i = 0; i < 70; ++i) {
-    for (std::size_t j = 0; j < 70; ++j) {
+  for (std::size_t i = 0; i < 100; ++i) {
+    for (std::size_t j = 0; j < 100; ++j) {
       CHECK(one.adjacent(i, j) == more.adjacent(i, j));
       CHECK(one.sets.members(i, j) == more.sets.members(i, j));
     }
