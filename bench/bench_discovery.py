@@ -1,13 +1,13 @@
 """Discovery against its peers, in the same run, each answer checked before it is timed.
 
-Floors: a Gram matrix by BLAS (``x.T @ x``) for a single fit, as many of them as replicates for a bootstrap. All times
-are of the data in memory to the graph: correlation, skeleton, orientation; imports are outside. Skeleton F1 and
+Floors: a Gram matrix by BLAS on one thread (``x.T @ x``) for a single fit, as many as replicates for a bootstrap. All
+times are of the data in memory to the graph: correlation, skeleton, orientation; imports are outside. Skeleton F1 and
 structural Hamming distance to the true CPDAG stand in ``extra_info`` where the truth is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,13 @@ def sparse_50() -> tuple[NDArray[np.float64], Marks]:
     return simulate(10_000, 50, degree=4, seed=0)
 
 
+@pytest.fixture
+def one_blas_thread() -> Iterator[None]:
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    with threadpoolctl.threadpool_limits(1):
+        yield
+
+
 def accuracy(marks: Marks, truth: Marks) -> dict[str, float]:
     """Adjacency F1, and the number of pairs whose edge differs from the truth's."""
     upper = np.triu_indices(len(truth), 1)
@@ -127,7 +134,7 @@ def test_fit_paper(benchmark: Any, contender: Contender, paper: NDArray[np.float
 
 
 @pytest.mark.benchmark(group="fit: paper, 1,111 x 17")
-def test_floor_paper(benchmark: Any, paper: NDArray[np.float64]) -> None:
+def test_floor_paper(benchmark: Any, paper: NDArray[np.float64], one_blas_thread: None) -> None:
     benchmark.pedantic(lambda: paper.T @ paper, rounds=200, iterations=1)
 
 
@@ -141,7 +148,7 @@ def test_fit_sparse_50(benchmark: Any, contender: Contender, sparse_50: tuple[ND
 
 
 @pytest.mark.benchmark(group="fit: 10,000 x 50, mean degree 4")
-def test_floor_sparse_50(benchmark: Any, sparse_50: tuple[NDArray[np.float64], Marks]) -> None:
+def test_floor_sparse_50(benchmark: Any, sparse_50: tuple[NDArray[np.float64], Marks], one_blas_thread: None) -> None:
     x, _ = sparse_50
     benchmark.pedantic(lambda: x.T @ x, rounds=50, iterations=1)
 
@@ -169,7 +176,7 @@ def test_bootstrap(benchmark: Any, dense_17: NDArray[np.float64], threads: int) 
 
 
 @pytest.mark.benchmark(group=f"bootstrap: {REPLICATES} replicates of 1,111 x 17")
-def test_bootstrap_floor(benchmark: Any, dense_17: NDArray[np.float64]) -> None:
+def test_bootstrap_floor(benchmark: Any, dense_17: NDArray[np.float64], one_blas_thread: None) -> None:
     def grams() -> None:
         for _ in range(REPLICATES):
             dense_17.T @ dense_17
