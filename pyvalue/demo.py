@@ -9,9 +9,11 @@ from rich.console import Console
 
 import pyvalue as pv
 
-#: chosen because the demo autoencoder reaches it; any value of the inventory can be named in ``pyvalue.plan``
-TARGET = "Security"
+#: chosen because edits through the demo autoencoder reach it; ``pyvalue.plan`` takes any value of the inventory
+TARGET = "Stimulation"
 PILOT_PERSONAS = 4
+#: relative to the residual's length, at every token: at the two tokens "your values" alone this small model hardly moves
+STRENGTHS = (0.3, -0.3)
 
 
 def run_demo(folder: str | Path = "demo-run", personas: int = 30, seed: int = 0) -> pv.Evaluation:
@@ -54,7 +56,15 @@ def run_demo(folder: str | Path = "demo-run", personas: int = 30, seed: int = 0)
         say("", f"{source} — {target}")
 
     plan = pv.plan(
-        graph, raise_values=[TARGET], base=base, model=model, sae=sae, inventory=inventory, personas=pilot_people
+        graph,
+        raise_values=[TARGET],
+        base=base,
+        model=model,
+        sae=sae,
+        inventory=inventory,
+        personas=pilot_people,
+        strengths=STRENGTHS,
+        positions="all",
     )
     plan.save(folder / "plan.json")
     say("4  plan", f"raise {TARGET} by {plan.edits[0].label}")

@@ -129,6 +129,7 @@ def _fit(model: LanguageModel, activations: Any, settings: SAETraining) -> Any:
         total_training_samples=settings.tokens,
         train_batch_size_samples=settings.batch,
         lr=settings.learning_rate,
+        lr_end=settings.learning_rate / 10,
         lr_warm_up_steps=steps // 20,
         lr_decay_steps=steps // 4,
         dead_feature_window=max(50, steps // 10),

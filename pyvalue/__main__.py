@@ -1,0 +1,5 @@
+"""``python -m pyvalue`` is the command ``pyvalue``."""
+
+from pyvalue.cli import main
+
+main()
