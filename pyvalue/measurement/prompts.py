@@ -28,6 +28,10 @@ class PromptStyle:
     system: str
     user: str
 
+    def __post_init__(self) -> None:
+        if "{question}" not in self.user:
+            raise ValueError(f"user: expected a text with {{question}} in it, got {self.user!r}")
+
     @property
     def digest(self) -> str:
         """Hash of the wording, for manifests."""
@@ -57,11 +61,12 @@ def render_prompt(tokenizer: Any, persona: Persona, question: str, style: Prompt
     """
     if not getattr(tokenizer, "chat_template", None):
         raise ModelError("the model's tokenizer has no chat template; use an instruction-tuned model")
-    system = " ".join(part for part in (persona.text, style.system) if part)
-    user = style.user.format(question=question)
+    # Stripped, because many templates strip their messages; the checks below look for the text as it is.
+    system = " ".join(part for part in (persona.text, style.system) if part).strip()
+    user = style.user.replace("{question}", question).strip()
     text = _render(tokenizer, [{"role": "system", "content": system}, {"role": "user", "content": user}])
     if text is None or system not in text:
-        text = _render(tokenizer, [{"role": "user", "content": f"{system}\n\n{user}"}])
+        text = _render(tokenizer, [{"role": "user", "content": f"{system}\n\n{user}".strip()}])
     if text is None or user not in text:
         raise ModelError("the model's chat template drops or rejects a plain user message; it cannot be asked")
     return text
