@@ -1,0 +1,160 @@
+"""Pictures of numbers a value: what changed under steering, and how the model scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from pyvalue.evaluation.prediction import Evaluation
+from pyvalue.reporting.theme import (
+    INK,
+    MUTED,
+    RELATION_COLOURS,
+    RELATION_MARKERS,
+    RELATION_NAMES,
+    RULE,
+    SERIES,
+    SURFACE,
+    schwartz_order,
+    shown,
+)
+from pyvalue.responses import Responses, Score
+
+_Z = 1.959963984540054  # of a 95% normal interval
+
+
+def draw_effects(evaluation: Evaluation, ax: Axes | None = None) -> Figure:
+    """Every value's change with its interval, by predicted relation; filled where the interval leaves out zero.
+
+    Args:
+        evaluation: whose effects to show.
+        ax: to draw into; default a new figure.
+    """
+    table = effects_in_order(evaluation)
+    ax = _axes(ax, len(table))
+    for row, effect in enumerate(table.to_dict("records")):
+        colour = RELATION_COLOURS[effect["predicted"]]
+        if not np.isfinite(effect["change"]):
+            ax.text(0, row, "  no answers", size=9, color=MUTED, va="center")
+            continue
+        ax.plot([effect["low"], effect["high"]], [row, row], color=colour, linewidth=2.2, solid_capstyle="round")
+        ax.plot(
+            effect["change"], row, RELATION_MARKERS[effect["predicted"]], markersize=8.5, color=colour,
+            markerfacecolor=colour if effect["changed"] else SURFACE, markeredgewidth=1.8,
+        )  # fmt: skip
+    groups = table["predicted"].ne(table["predicted"].shift()).to_numpy()
+    for row in np.flatnonzero(groups)[1:]:
+        ax.axhline(row - 0.5, color=RULE, linewidth=0.8, linestyle=(0, (4, 3)))
+    ax.axvline(0, color=INK, linewidth=1)
+    _finish(ax, list(table["value"]), "change of the score, steered − unedited")
+    entries = [
+        Line2D([], [], linestyle="none", marker=RELATION_MARKERS[r], color=RELATION_COLOURS[r], label=name)
+        for r, name in RELATION_NAMES.items()
+        if r in set(table["predicted"])
+    ]
+    hollow = {"markerfacecolor": SURFACE, "markeredgewidth": 1.5, "color": MUTED}
+    entries.append(Line2D([], [], linestyle="none", marker="o", label="hollow: interval holds zero", **hollow))  # type: ignore[arg-type]
+    _legend(ax, entries)
+    return cast(Figure, ax.figure)
+
+
+def draw_profile(
+    responses: Responses | Sequence[Responses], ax: Axes | None = None, *, score: Score = "corrected"
+) -> Figure:
+    """Mean score of every value with its 95% normal interval over personas, one series a model and edit.
+
+    Args:
+        responses: one set of answers or several.
+        ax: to draw into; default a new figure.
+        score: see ``Responses.answers``.
+    """
+    sets = [responses] if isinstance(responses, Responses) else list(responses)
+    table = profile(sets, score)
+    names = list(dict.fromkeys(table["value"]))
+    names = schwartz_order(names) or names
+    series = list(dict.fromkeys(table["series"]))
+    ax = _axes(ax, len(names) * max(1.0, 0.55 * len(series)))
+    offsets = np.linspace(-0.22, 0.22, len(series)) if len(series) > 1 else [0.0]
+    for index, (label, offset) in enumerate(zip(series, offsets, strict=True)):
+        colour, marker = SERIES[index % len(SERIES)]
+        own = table[table["series"] == label]
+        rows = np.array([names.index(value) for value in own["value"]]) + offset
+        ax.hlines(rows, own["low"], own["high"], color=colour, linewidth=2)
+        ax.plot(own["mean"], rows, marker, color=colour, markersize=7, label=shown(label, 60))
+    ax.axvline(0, color=INK, linewidth=1)
+    _finish(ax, names, "mean score (−1 against, +1 for)")
+    if len(series) > 1:
+        handles, _ = ax.get_legend_handles_labels()
+        _legend(ax, handles, columns=1)
+    return cast(Figure, ax.figure)
+
+
+def profile(sets: Sequence[Responses], score: Score = "corrected") -> pd.DataFrame:
+    """Columns ``series, value, mean, low, high, personas``; the interval is missing with fewer than 2 personas."""
+    frames = []
+    models = {model for responses in sets for model in responses.table["model"].unique()}
+    for responses in sets:
+        for (model, edit), table in responses.table.groupby(["model", "edit"], sort=False):
+            rows = Responses(table.reset_index(drop=True)).matrix(score)
+            label = edit or "unedited"
+            error = _Z * rows.sem()
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "series": f"{model}, {label}" if len(models) > 1 else label,
+                        "value": list(rows.columns),
+                        "mean": rows.mean().to_numpy(),
+                        "low": (rows.mean() - error).to_numpy(),
+                        "high": (rows.mean() + error).to_numpy(),
+                        "personas": rows.notna().sum().to_numpy(),
+                    }
+                )
+            )
+    columns = ["series", "value", "mean", "low", "high", "personas"]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def effects_in_order(evaluation: Evaluation) -> pd.DataFrame:
+    """The effects by predicted relation (target first), the largest change first within one."""
+    rank = {relation: place for place, relation in enumerate(RELATION_COLOURS)}
+    table = evaluation.effects.assign(rank=evaluation.effects["predicted"].map(rank))
+    return table.sort_values(["rank", "change"], ascending=[True, False], kind="stable", ignore_index=True)
+
+
+def _axes(ax: Axes | None, rows: float) -> Axes:
+    if ax is not None:
+        return ax
+    return Figure(figsize=(7.4, 1.3 + 0.33 * max(rows, 3)), layout="constrained").add_subplot()
+
+
+def _finish(ax: Axes, names: Sequence[str], quantity: str) -> None:
+    """Values from top to bottom, quiet axes, and labels that are never read as formulas."""
+    ax.set_yticks(range(len(names)), [shown(name) for name in names])
+    for label in ax.get_yticklabels():
+        label.set_parse_math(False)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_xlabel(quantity, color=MUTED)
+    ax.tick_params(axis="y", length=0, labelcolor=INK, labelsize=10)
+    ax.tick_params(axis="x", color=RULE, labelcolor=MUTED, labelsize=9)
+    ax.grid(axis="x", color=RULE, linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.patch.set_visible(False)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color(RULE)
+
+
+def _legend(ax: Axes, entries: Sequence[object], columns: int | None = None) -> None:
+    legend = ax.figure.legend(  # type: ignore[union-attr]
+        handles=entries, loc="outside lower center", ncols=columns or len(entries), frameon=False, fontsize=9,
+        handletextpad=0.3, columnspacing=1.2,
+    )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_color(INK)
+        text.set_parse_math(False)

@@ -1,0 +1,189 @@
+"""What was measured, found and steered, and whether the prediction held, in sentences computed from the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from pyvalue.evaluation.prediction import Evaluation
+from pyvalue.graph import ValueGraph
+from pyvalue.reporting.effects_plot import profile
+from pyvalue.reporting.parts import Parts
+from pyvalue.responses import Responses
+from pyvalue.steering.plan import SteeringPlan
+
+
+def summary(parts: Parts) -> list[tuple[str, str]]:
+    """(heading, paragraph) pairs; a part that was not given is said to be missing."""
+    return [
+        ("Measured", " ".join(map(describe_responses, parts.responses)) or "No responses were given."),
+        ("Found", describe_graph(parts.graph) if parts.graph else "No value graph was given."),
+        ("Planned", describe_plan(parts.plan) if parts.plan else "No steering plan was given."),
+        ("Held?", describe_outcome(parts.evaluation) if parts.evaluation else "No evaluation was given."),
+    ]
+
+
+def describe_responses(responses: Responses) -> str:
+    """Who was asked what, how many answers count, and the highest and lowest value."""
+    table = responses.table
+    if table.empty:
+        return "A set of responses holds no answers."
+    edits = " and under ".join(f"“{edit}”" if edit else "no edit" for edit in responses.edits)
+    text = (
+        f"{listed(table['model'].unique())} answered {count(table['item'].nunique(), 'question')} about "
+        f"{count(len(responses.values), 'value')} as {count(len(responses.personas), 'persona')} under {edits}: "
+        f"{count(len(table), 'answer')}, {responses.valid_share:.1%} of them valid (the others are missing, not 0)."
+    )
+    scores = profile([responses]).dropna(subset="mean")
+    if scores["series"].nunique() == 1 and len(scores) > 1:
+        top, low = scores.loc[scores["mean"].idxmax()], scores.loc[scores["mean"].idxmin()]
+        text += (
+            f" {top['value']} scored highest ({signed(top['mean'])}), {low['value']} lowest ({signed(low['mean'])})."
+        )
+    return text
+
+
+def describe_graph(graph: ValueGraph) -> str:
+    """What the search found, and how far to trust it."""
+    arrows, lines, both = len(graph.directed_edges()), len(graph.undirected_edges()), len(graph.bidirected_edges())
+    text = (
+        f"From {count(graph.settings.n, 'row')} the search at α = {graph.settings.alpha:g} found "
+        f"{count(arrows, 'arrow')} (a causal direction follows from the data) and {count(lines, 'plain line')} (joined, "
+        f"direction not determined) between {count(len(graph.names), 'value')}."
+    )
+    if both:
+        text += f" {count(both, 'edge')} got two arrowheads: the tests contradict each other there."
+    if not graph.is_valid_cpdag():
+        text += " No causal graph without hidden causes fits all the marks at once, so directions deserve little trust."
+    if graph.bootstrap is None:
+        return text + " It was made without a bootstrap, so nothing is known of how stable its edges are."
+    table = graph.strengths()
+    edges = table[table["in_graph"]]
+    if len(edges):
+        best, weak = edges.iloc[0], int((edges["strength"] < 0.5).sum())
+        text += (
+            f" The most stable edge joins {best['source']} and {best['target']}, in {best['strength']:.0%} of "
+            f"{count(graph.bootstrap.replicates, 'bootstrap replicate')}."
+        )
+        if weak:
+            verb = "was" if weak == 1 else "were"
+            text += f" {count(weak, 'edge')} {verb} in fewer than half of them and may be chance."
+    return text
+
+
+def describe_plan(plan: SteeringPlan) -> str:
+    """The wish, the means, and what the graph says should follow."""
+    wish = listed(("raise " if sign > 0 else "lower ") + value for value, sign in plan.target.items())
+    means = listed((f"“{edit.label}”" for edit in plan.edits), "no edit was chosen")
+    text = f"The aim is to {wish}, by {means}." if plan.edits else f"The aim is to {wish}; {means}."
+    definite, possible = plan.values("definite"), plan.values("possible")
+    if not definite and not possible:
+        return text + " By the graph, nothing else follows from the target: every other value should stay."
+    if definite:
+        text += f" By the graph, {listed(definite)} should move with it."
+    if possible:
+        text += f" {listed(possible)} may move, depending on directions that the data leave open."
+    stay = plan.values("unaffected")
+    return text + (f" {listed(stay)} should stay." if stay else " No value is predicted to stay.")
+
+
+def describe_outcome(evaluation: Evaluation) -> str:
+    """Whether the target moved, which predictions held value by value, and the contrast as the verdict."""
+    effects = evaluation.effects
+    sentences = [_gain(evaluation)]
+    for relations, tense in ((("definite", "possible"), "move"), (("unaffected",), "stay")):
+        group = effects[effects["predicted"].isin(relations)]
+        if group.empty:
+            sentences.append(f"No value was predicted to {tense}.")
+            continue
+        moved = list(group.loc[group["changed"], "value"])
+        names = f" ({listed(moved)})" if moved else ""
+        sentences.append(f"Of {count(len(group), 'value')} predicted to {tense}, {len(moved)} changed{names}.")
+    sentences.append(_contrast(evaluation))
+    return " ".join(sentences)
+
+
+def _gain(evaluation: Evaluation) -> str:
+    estimate, low, high = evaluation.estimate("target gain")
+    told = f"Over {count(evaluation.personas, 'persona')} the target moved by {interval(estimate, low, high)} in the wanted direction"
+    if not np.isfinite([low, high]).all():
+        return "Whether the target moved cannot be said: too few valid answers."
+    if low > 0:
+        return f"{told}; the interval lies above zero, so the edit did what it was meant to."
+    if high < 0:
+        return f"{told}; the interval lies below zero, so the edit moved it the wrong way."
+    return f"{told}; the interval includes zero, so there is no evidence that the edit moved the target at all."
+
+
+def _contrast(evaluation: Evaluation) -> str:
+    estimate, low, high = evaluation.estimate("contrast")
+    if not np.isfinite([estimate, low, high]).all():
+        return "The prediction as a whole cannot be judged, since one of the two groups is empty or has no answers."
+    told = (
+        "The values predicted to move changed by "
+        f"{interval(estimate, low, high)} more than those predicted to stay (mean absolute change)"
+    )
+    if low > 0:
+        return f"{told}; the interval lies above zero, so the prediction held."
+    if high < 0:
+        return f"{told}; the interval lies below zero, so the prediction failed: the others moved more."
+    return f"{told}; the interval includes zero, so these answers do not show that the prediction held."
+
+
+def limits(parts: Parts) -> list[str]:
+    """What these numbers do not say."""
+    said = []
+    if parts.responses:
+        said.append(
+            "A score is the model's probability of yes against no to a direct question under a persona. It is not what "
+            "the model does in a longer conversation, and a model has no values in the sense in which people have them."
+        )
+        if min(responses.valid_share for responses in parts.responses) < 0.95:
+            said.append("More than one answer in 20 is missing in some set; means are over the valid answers alone.")
+    if parts.graph:
+        said.append(
+            "Arrows are causal only if no unmeasured cause acts on two values, dependence is close to linear, and no "
+            "effects cancel out. A bootstrap share is the stability of an edge, not the size of an effect."
+        )
+        said.append("An edge that is missing from the graph may be a weak one: a test with few rows overlooks it.")
+    if parts.plan:
+        said.append("The graph predicts which values move with the target, not by how much and not in which direction.")
+    if parts.evaluation:
+        confidence = parts.evaluation.facts.get("confidence", 0.95)
+        said.append(
+            f"Intervals ({confidence:.0%}) are over personas: they hold for other personas of this kind, not for other "
+            f"questions or models. They are not corrected for looking at {count(len(parts.evaluation.effects), 'value')} "
+            f"at once, so about {1 - confidence:.0%} of the values that stay still will be called changed."
+        )
+        said.append("A mean absolute change is above zero even where nothing moves; judge it by the contrast.")
+        if parts.evaluation.personas < 20:
+            said.append(f"{count(parts.evaluation.personas, 'persona')} are few; such intervals tend to be too short.")
+    return said
+
+
+def listed(words: Iterable[object], none: str = "none") -> str:
+    """``a, b and c``."""
+    items = [str(word) for word in words]
+    if not items:
+        return none
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def count(number: int, thing: str) -> str:
+    """``1 row``, ``2,852 rows``."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def signed(number: float | None) -> str:
+    """Three decimals with a sign; a dash where there is no number."""
+    if number is None or not np.isfinite(number):
+        return "–"
+    return f"{number:+.3f}".replace("-", "−")
+
+
+def interval(estimate: float, low: float, high: float) -> str:
+    """``+0.120 [+0.050, +0.190]``."""
+    if not np.isfinite([low, high]).all():
+        return signed(estimate)
+    return f"{signed(estimate)} [{signed(low)}, {signed(high)}]"

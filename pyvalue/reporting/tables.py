@@ -1,0 +1,200 @@
+"""The report's tables: a caption, a header and rows of text. Escaping is the template's business."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pyvalue.evaluation.prediction import Evaluation
+from pyvalue.graph import ValueGraph
+from pyvalue.reporting.effects_plot import effects_in_order, profile
+from pyvalue.reporting.summary import interval, signed
+from pyvalue.reporting.theme import RELATION_NAMES
+from pyvalue.responses import Responses
+from pyvalue.steering.plan import SteeringPlan
+
+#: rows of a table on the page; the files of the run hold all
+MAX_ROWS = 200
+_SIGNS = {"directed": "→", "undirected": "—", "bidirected": "↔"}
+_PACKAGES = ("pyvalue", "numpy", "pandas", "torch", "transformers", "triton", "sae-lens", "causal-learn")
+_QUANTITIES = {
+    "target gain": "mean change of the target, in the wanted direction",
+    "expected change": "mean absolute change of the values predicted to move",
+    "unexpected change": "mean absolute change of the values predicted to stay",
+    "contrast": "expected less unexpected change",
+    "leakage": "unexpected change per unit of target gain; undefined where the gain's interval holds zero",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text; the columns in ``numbers`` are set flush right. ``marks`` names a row's relation, for its colour."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    numbers: tuple[int, ...] = ()
+    marks: Sequence[str] = ()
+
+    @property
+    def shown(self) -> Sequence[tuple[str, ...]]:
+        """The first ``MAX_ROWS`` rows."""
+        return self.rows[:MAX_ROWS]
+
+    @property
+    def left_out(self) -> int:
+        """Number of rows that are not shown."""
+        return len(self.rows) - len(self.shown)
+
+
+def edge_table(graph: ValueGraph) -> Table:
+    """Every edge, the most stable first, with its share of bootstrap replicates."""
+    kinds = {frozenset((a, b)): (a, kind, b) for a, b, kind in graph.edges()}
+    if graph.bootstrap is None:
+        rows = [(a, _SIGNS[kind], b) for a, kind, b in kinds.values()]
+        return Table("Edges of the value graph", ("from", "edge", "to"), rows)
+    rows = []
+    strengths = graph.strengths()
+    for row in strengths[strengths["in_graph"]].to_dict("records"):
+        a, kind, b = kinds[frozenset((row["source"], row["target"]))]
+        forward, backward = row["forward"], row["backward"]
+        if row["source"] != a:
+            forward, backward = backward, forward
+        stable = f"{percent(row['strength'])} [{percent(row['strength_low'])}, {percent(row['strength_high'])}]"
+        rows.append((a, _SIGNS[kind], b, stable, percent(forward), percent(backward), percent(row["undirected"])))
+    return Table(
+        f"Edges of the value graph: share of {graph.bootstrap.replicates:,} bootstrap replicates in which the edge was "
+        "found [95% Monte-Carlo interval], and how it pointed there",
+        ("from", "edge", "to", "found", "→", "←", "—"),
+        rows,
+        numbers=(3, 4, 5, 6),
+    )
+
+
+def profile_table(sets: Sequence[Responses]) -> Table:
+    """Mean score of every value, one row a value, model and edit."""
+    rows = [
+        (r["series"], r["value"], interval(r["mean"], r["low"], r["high"]), f"{r['personas']}")
+        for r in profile(sets).to_dict("records")
+    ]
+    header = ("answers", "value", "mean [95%]", "personas")
+    return Table("Mean score of every value over personas, corrected for the bias towards yes", header, rows, (2, 3))
+
+
+def edits_table(plan: SteeringPlan) -> Table:
+    """What the plan changes in the residual stream."""
+    rows = []
+    for edit in plan.edits:
+        place = str(edit.positions)
+        rows.append((edit.label, f"{edit.feature}", edit.op, f"{edit.strength:g} {edit.unit}", place, edit.sae.name))
+    return Table("Edits", ("edit", "feature", "operation", "strength", "positions", "autoencoder"), rows, (1, 3))
+
+
+def frame_table(frame: Any, caption: str, most: int = MAX_ROWS) -> Table:
+    """The first rows of a DataFrame."""
+    columns = tuple(str(name) for name in frame.columns)
+    rows = [tuple(_cell(value) for value in row) for row in frame.head(most).itertuples(index=False)]
+    numbers = tuple(i for i, kind in enumerate(frame.dtypes) if kind.kind in "iuf")
+    return Table(caption, columns, rows, numbers)
+
+
+def effects_table(evaluation: Evaluation) -> Table:
+    """What changed, value by value."""
+    table = effects_in_order(evaluation)
+    rows = [
+        (
+            e["value"],
+            RELATION_NAMES[e["predicted"]],
+            interval(e["change"], e["low"], e["high"]),
+            "yes" if e["changed"] else "no",
+            signed(e["base"]),
+            signed(e["steered"]),
+        )
+        for e in table.to_dict("records")
+    ]
+    level = f"{evaluation.facts.get('confidence', 0.95):.0%}"
+    header = ("value", "predicted", f"change [{level}]", "changed?", "unedited", "steered")
+    caption = f"Change of every value over {evaluation.personas:,} personas (changed: the interval leaves out zero)"
+    return Table(caption, header, rows, (2, 4, 5), list(table["predicted"]))
+
+
+def quantities_table(evaluation: Evaluation) -> Table:
+    """The summary quantities."""
+    rows = [
+        (
+            r["quantity"],
+            interval(r["estimate"], r["low"], r["high"]) if np.isfinite(r["estimate"]) else "undefined",
+            _QUANTITIES.get(r["quantity"], ""),
+        )
+        for r in evaluation.summary.to_dict("records")
+    ]
+    return Table("Summary quantities", ("quantity", "estimate [interval]", "meaning"), rows, (1,))
+
+
+def answers_table(sets: Sequence[Responses]) -> Table:
+    """How many answers there are, and how many are valid."""
+    rows = []
+    for responses in sets:
+        for (model, edit), table in responses.table.groupby(["model", "edit"], sort=False):
+            valid = float((table["status"] != "invalid").mean())
+            sizes = (table["persona"].nunique(), table["item"].nunique(), len(table))
+            rows.append((model, edit or "none", *(f"{size:,}" for size in sizes), f"{valid:.1%}"))
+    header = ("model", "edit", "personas", "questions", "answers", "valid")
+    return Table("Answers", header, rows, (2, 3, 4, 5))
+
+
+def facts_tables(sets: Sequence[Responses]) -> list[Table]:
+    """What the studies recorded of themselves, one table a set of answers that recorded anything."""
+    tables = []
+    for responses in sets:
+        rows = list(_flat(responses.facts.get("study", responses.facts)))
+        if rows:
+            label = ", ".join(edit or "no edit" for edit in responses.edits)
+            tables.append(Table(f"Recorded with the answers under {label}", ("fact", "recorded"), rows))
+    return tables
+
+
+def settings_table(graph: ValueGraph) -> Table:
+    """What the graph was made with."""
+    return Table("Settings of the search", ("setting", "value"), list(_flat(vars(graph.settings))))
+
+
+def versions_table() -> Table:
+    """Versions of the packages that matter, where they are installed."""
+    rows = [("Python", platform.python_version())]
+    for package in _PACKAGES:
+        try:
+            rows.append((package, importlib.metadata.version(package)))
+        except importlib.metadata.PackageNotFoundError:
+            rows.append((package, "not installed"))
+    return Table("Versions that wrote this report", ("package", "version"), rows)
+
+
+def percent(share: float) -> str:
+    """``98%``; a dash where there is no number."""
+    return f"{share:.0%}" if np.isfinite(share) else "–"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return signed(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _flat(facts: Any, path: str = "") -> Any:
+    """(dotted name, text) of every leaf of nested mappings and sequences."""
+    items: Any = ()
+    if isinstance(facts, Mapping):
+        items = facts.items()
+    elif isinstance(facts, list | tuple):
+        items = enumerate(facts, start=1)
+    else:
+        text = f"{facts:,}" if isinstance(facts, int) and not isinstance(facts, bool) else str(facts)
+        yield path, text if len(text) <= 300 else f"{text[:300]}…"
+    for key, value in items:
+        yield from _flat(value, f"{path} › {key}" if path else str(key))
