@@ -10,7 +10,7 @@ import typer
 
 from pyvalue.errors import PyvalueError
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="What a language model values, and what moves together.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="What a language model values, and what moves together.")
 sae_app = typer.Typer(no_args_is_help=True, help="Sparse autoencoders.")
 app.add_typer(sae_app, name="sae")
 
@@ -18,7 +18,7 @@ app.add_typer(sae_app, name="sae")
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Run folder; the same command on it resumes.")] = Path("demo-run"),
-    personas: Annotated[int, typer.Option(help="Personas asked before and after steering.")] = 30,
+    personas: Annotated[int, typer.Option(help="Personas measured; the first 30 again under the edit.")] = 50,
     seed: Annotated[int, typer.Option(help="Of personas, bootstrap and intervals.")] = 0,
 ) -> None:
     """Measure the bundled model, discover its value graph, steer it, check the prediction, write a report."""
@@ -87,11 +87,18 @@ def sae_train(
 
 def main() -> None:
     """Entry point: runs a command; a fault or Ctrl-C ends in one line and a non-zero exit code."""
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
-        app()
-    except KeyboardInterrupt:
+        return app(standalone_mode=False) or 0
+    except typer.exceptions.TyperException as fault:  # wrong options: typer knows how to show them
+        fault.show()
+        return fault.exit_code
+    except (KeyboardInterrupt, typer.Abort):
         print("\npyvalue: interrupted; what was finished is stored, the same command resumes", file=sys.stderr)
-        sys.exit(130)
+        return 130
     except (PyvalueError, ValueError, TypeError, OSError) as fault:
         print(f"pyvalue: {fault}", file=sys.stderr)
-        sys.exit(1)
+        return 1

@@ -9,22 +9,23 @@ from rich.console import Console
 
 import pyvalue as pv
 
-#: chosen because edits through the demo autoencoder reach it; ``pyvalue.plan`` takes any value of the inventory
-TARGET = "Stimulation"
+#: of the personas measured, so many are asked again under the edit
+STEERED_PERSONAS = 30
+#: personas of their own for the trial of candidate edits, apart from those on whom the outcome is judged
 PILOT_PERSONAS = 4
 #: relative to the residual's length, at every token: at the two tokens "your values" alone this small model hardly moves
 STRENGTHS = (0.3, -0.3)
 
 
-def run_demo(folder: str | Path = "demo-run", personas: int = 30, seed: int = 0) -> pv.Evaluation:
+def run_demo(folder: str | Path = "demo-run", personas: int = 50, seed: int = 0) -> pv.Evaluation:
     """Run the demo and write ``folder/report/index.html``.
 
-    The pilot that chooses the edit uses personas of its own, apart from those on whom the outcome is judged. The run
-    resumes: a second call with the same arguments asks only what is missing.
+    The target is the value from which the graph predicts the most side effects, so that there is something to check.
+    The run resumes: a second call with the same arguments asks only what is missing.
 
     Args:
         folder: run folder.
-        personas: asked before and after steering (on top of "no persona").
+        personas: measured, on top of "no persona"; the first 30 are asked again under the edit.
         seed: of personas, bootstrap and intervals.
 
     Returns:
@@ -55,9 +56,10 @@ def run_demo(folder: str | Path = "demo-run", personas: int = 30, seed: int = 0)
     for source, target in graph.undirected_edges():
         say("", f"{source} — {target}")
 
+    target = most_predicted(graph)
     plan = pv.plan(
         graph,
-        raise_values=[TARGET],
+        raise_values=[target],
         base=base,
         model=model,
         sae=sae,
@@ -67,12 +69,13 @@ def run_demo(folder: str | Path = "demo-run", personas: int = 30, seed: int = 0)
         positions="all",
     )
     plan.save(folder / "plan.json")
-    say("4  plan", f"raise {TARGET} by {plan.edits[0].label}")
+    say("4  plan", f"raise {target} by {plan.edits[0].label}")
     for relation in ("definite", "possible", "unaffected"):
         say("", f"predicted {relation}: {', '.join(plan.values(relation)) or 'none'}")  # type: ignore[arg-type]
 
-    say("5  steer", "the same questions under the edit")
-    steered = pv.measure(model, inventory, people, plan.edits, folder=folder / "steered")
+    again = people[: STEERED_PERSONAS + 1]
+    say("5  steer", f"the same questions x {len(again)} personas under the edit")
+    steered = pv.measure(model, inventory, again, plan.edits, folder=folder / "steered")
 
     outcome = pv.evaluate(plan, base, steered, seed=seed)
     outcome.save(folder / "evaluation.json")
@@ -86,6 +89,11 @@ def run_demo(folder: str | Path = "demo-run", personas: int = 30, seed: int = 0)
     page = pv.report([base, graph, plan, steered, outcome], folder / "report")
     say("7  report", f"{page}  ({time.perf_counter() - start:.0f} s in all)")
     return outcome
+
+
+def most_predicted(graph: pv.ValueGraph) -> str:
+    """The value with the most possible descendants; the first of those that tie."""
+    return max(graph.names, key=lambda value: len(graph.possible_descendants(value)))
 
 
 class _Narrator:
