@@ -1,7 +1,6 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`. Everything goes into .venv.
 PYTHON ?= python3
 VENV   := .venv
-RUN    := $(VENV)/bin/python
 PIP    := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 SOURCE := $(shell find csrc kernels pyvalue -type f -not -name '*.pyc' -not -name '*.so')
 
@@ -11,10 +10,10 @@ demo: $(VENV)/.demo
 	$(VENV)/bin/pyvalue demo --folder demo-run
 
 test: $(VENV)/.test
-	$(RUN) -m pytest
+	$(VENV)/bin/pytest
 
 bench: $(VENV)/.test
-	$(RUN) -m pytest bench --benchmark-only
+	$(VENV)/bin/pytest bench --benchmark-only
 
 lint: $(VENV)/.test
 	$(PIP) ruff mypy

@@ -58,9 +58,8 @@ def test_a_second_call_resumes_to_the_same_outcome(finished):
 
 def test_a_fault_ends_in_one_line(tmp_path):
     table = tmp_path / "absent.csv"
-    done = subprocess.run(
-        [sys.executable, "-m", "pyvalue", "discover", str(table)], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "pyvalue", "discover", str(table)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1
     assert "absent.csv" in done.stderr
