@@ -53,11 +53,14 @@ def measure(
         One answer for every persona and item, in that order.
 
     Raises:
-        ValueError: no personas, personas of the same name, or an edit's text span that is not in the prompt.
+        ValueError: no personas, personas of the same name, an empty label for edits, or an edit's text span that is
+            not in the prompt.
         ModelError: the model cannot be asked (no chat template, no token for yes or no), or an edit does not fit it.
         StoreError: the run folder belongs to another study, is in use, or cannot be written.
     """
     _check_personas(personas)
+    if edits and label == "":
+        raise ValueError('label: expected a name for answers under edits, got ""; it stands for no edit')
     label = " + ".join(edit.label for edit in edits) if label is None else label
     groups = _answers(model, inventory, personas, edits, label, prompts, min_mass, batch_size)
     title = f"measuring ({label})" if label else "measuring"
@@ -95,8 +98,8 @@ def _answers(
             found = score_prompts(model, asked, edits, batch_size)
             mass = found.yes + found.no
             keying = np.array([item.keying for item in inventory.items])
-            valid = mass >= min_mass
-            p_yes = np.where(valid, found.yes / np.where(mass > 0, mass, 1.0), np.nan)
+            valid = (mass >= min_mass) & (mass > 0)
+            p_yes = np.where(valid, found.yes / np.where(valid, mass, 1.0), np.nan)
             return make_table(
                 {
                     "model": model.name,
@@ -137,7 +140,7 @@ def _study(
 ) -> dict[str, Any]:
     people = "\n".join(f"{p.name}\t{p.text}" for p in personas)
     return {
-        "model": model.facts(),
+        "model": {**model.facts(), "weights": _fingerprint(model)},
         "inventory": {"name": inventory.name, "items": len(inventory.items), "digest": inventory.digest},
         "personas": {"count": len(personas), "digest": hashlib.sha256(people.encode()).hexdigest()[:16]},
         "prompts": {"name": prompts.name, "digest": prompts.digest},
@@ -146,3 +149,15 @@ def _study(
         "edits": [edit.to_dict() for edit in edits],
         "min_mass": min_mass,
     }
+
+
+def _fingerprint(model: LanguageModel) -> str:
+    """Hash of up to 64 evenly spaced weights of every tensor, so that a run does not resume with other weights."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.network.named_parameters()):
+        flat = tensor.detach().flatten()
+        sample = flat[:: max(1, -(-flat.numel() // 64))]
+        digest.update(name.encode() + sample.to("cpu", torch.float32).numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -54,15 +54,17 @@ def score_prompts(
 
     Raises:
         ModelError: the tokenizer has no single-token form of "yes" or "no".
-        ValueError: no prompts, or an edit's text span is not in a prompt.
+        ValueError: no prompts, ``batch_size`` < 1, or an edit's text span is not in a prompt.
     """
     import torch
 
     if not prompts:
         raise ValueError("prompts: expected at least one, got none")
+    if batch_size < 1:
+        raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
     forms = [_token_ids(model.tokenizer, words) for words in (_YES, _NO)]
     rows = [_Row.of(model.tokenizer, prompt, edits) for prompt in prompts]
-    shared = _shared_length([row.ids for row in rows])
+    shared = _shared_length(rows)
     sums = []
     with torch.inference_mode(), model.edit(edits) as steer:
         prefix = _run_prefix(model, rows[0], shared, steer)
@@ -91,13 +93,18 @@ class _Row:
         return cls(list(encoded["input_ids"]), hit)
 
 
-def _shared_length(rows: Sequence[Sequence[int]]) -> int:
-    """Number of leading tokens that all rows share, short of the shortest row by one (its last token must run)."""
-    longest = min(map(len, rows)) - 1
+def _shared_length(rows: Sequence[_Row]) -> int:
+    """Number of leading tokens that all rows share, short of the shortest row by one (its last token must run).
+
+    They share a token only where the edits hit it alike: the last occurrence of a span, for example, is in the prefix
+    of one prompt and in the question of another.
+    """
+    longest = min(len(row.ids) for row in rows) - 1
     first = rows[0]
     for position in range(longest):
-        if any(row[position] != first[position] for row in rows):
-            return position
+        for row in rows:
+            if row.ids[position] != first.ids[position] or (row.hit[:, position] != first.hit[:, position]).any():
+                return position
     return longest
 
 
@@ -147,7 +154,7 @@ def _token_ids(tokenizer: Any, words: Sequence[str]) -> list[int]:
     found = []
     for word in words:
         ids = tokenizer.encode(word, add_special_tokens=False)
-        if len(ids) == 1:
+        if len(ids) == 1 and ids[0] != tokenizer.unk_token_id:
             found.append(ids[0])
     if not found:
         raise ModelError(f"the tokenizer has no single token for {words[0]!r}; score mode cannot ask this model")

@@ -77,15 +77,26 @@ class RunFolder:
             write_json(path, {"schema": SCHEMA, "study": self.study})
             return
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))["study"]
+            stored = dict(json.loads(path.read_text(encoding="utf-8"))["study"])
         except (OSError, ValueError, KeyError, TypeError) as fault:
             raise StoreError(f"manifest {path} cannot be read ({fault}); move the folder away") from fault
         if stored != self.study:
-            differs = sorted(k for k in stored.keys() | self.study.keys() if stored.get(k) != self.study.get(k))
             raise StoreError(
-                f"run folder {self.path} belongs to another study (differs in: {', '.join(differs)}); "
+                f"run folder {self.path} belongs to another study (differs in: {', '.join(_differences(stored, self.study))}); "
                 "use another folder, or delete this one"
             )
+
+
+def _differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Dotted names of the entries that differ."""
+    found = []
+    for key in sorted(one.keys() | other.keys()):
+        a, b = one.get(key), other.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += [f"{key}.{name}" for name in _differences(a, b)]
+        elif a != b:
+            found.append(key)
+    return found
 
 
 def write_json(path: str | Path, content: Any) -> None:

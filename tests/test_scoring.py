@@ -1,0 +1,140 @@
+"""Shared-prefix batches against plain transformers: one whole prompt at a time, softmax, sum over the forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="scoring runs a model")
+pytest.importorskip("transformers", reason="scoring runs a model of transformers")
+
+from pyvalue.errors import ModelError  # noqa: E402
+from pyvalue.measurement.inventory import load_inventory  # noqa: E402
+from pyvalue.measurement.personas import make_personas  # noqa: E402
+from pyvalue.measurement.prompts import render_prompt  # noqa: E402
+from pyvalue.measurement.scoring import score_prompts  # noqa: E402
+from pyvalue.models.edits import Edit, span, token_positions  # noqa: E402
+from pyvalue.models.hook import ResidualEdits  # noqa: E402
+from pyvalue.models.loading import LanguageModel  # noqa: E402
+
+FORMS = [[pad + word for word in words for pad in ("", " ")] for words in (("Yes", "yes", "YES"), ("No", "no", "NO"))]
+QUESTIONS = ["Should I rest?", "Is it a mistake to follow your values, even when nobody is watching?", "Why?",
+             "Should I always follow the rules of the people who came here before me and my friends?"]  # fmt: skip
+
+
+def plain(model, prompts, edits=()) -> np.ndarray:
+    """(prompts, 2): one prompt at a time, no cache, no padding, the edits' positions by character."""
+    tokenizer, found = model.tokenizer, []
+    ids_of = [tokenizer(form, add_special_tokens=False).input_ids for forms in FORMS for form in forms]
+    forms = [sorted({ids[0] for ids in part if len(ids) == 1}) for part in (ids_of[:6], ids_of[6:])]
+    for prompt in prompts:
+        encoded = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
+        special = [token in set(tokenizer.all_special_ids) for token in encoded.input_ids]
+        with torch.inference_mode(), ResidualEdits(model.network, edits) as steer:
+            if edits:
+                masks = [token_positions(prompt, encoded.offset_mapping, special, edit.positions) for edit in edits]
+                steer.set_positions(torch.stack(masks)[:, None])
+            logits = model.network(torch.tensor([encoded.input_ids]), use_cache=False).logits[0, -1]
+        chances = torch.softmax(logits.double(), dim=-1)
+        found.append([float(chances[ids].sum()) for ids in forms])
+    return np.array(found)
+
+
+def scored(model, prompts, edits=(), batch_size=64) -> np.ndarray:
+    found = score_prompts(model, prompts, edits, batch_size)
+    return np.stack([found.yes, found.no], axis=1)
+
+
+def prompts_of(model, persona: int = 1) -> list[str]:
+    who = make_personas(persona)[persona]
+    return [render_prompt(model.tokenizer, who, question) for question in QUESTIONS]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_probabilities_equal_plain_forward_passes(tiny_model, batch_size):
+    prompts = prompts_of(tiny_model)
+    expected = plain(tiny_model, prompts)
+    assert expected.std(axis=0).min() > 1e-3  # the prompts do differ
+    np.testing.assert_allclose(scored(tiny_model, prompts, (), batch_size), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_prompts_without_a_shared_prefix(tiny_model, batch_size):
+    prompts = ["Should I rest? ", "Is it a mistake?", "A", "yes " * 30]
+    np.testing.assert_allclose(scored(tiny_model, prompts, (), batch_size), plain(tiny_model, prompts), rtol=0, atol=1e-5)
+
+
+def test_equal_prompts_and_a_prompt_that_is_anothers_prefix(tiny_model):
+    prompts = ["Should I rest", "Should I rest", "Should I rest now, or go and help the people?"]
+    np.testing.assert_allclose(scored(tiny_model, prompts), plain(tiny_model, prompts), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("positions", ["all", span("your values", 0), span("your values"), span("your values", -1)], ids=str)
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_edits_equal_edited_plain_forward_passes(tiny_model, tiny_sae, positions, batch_size):
+    prompts = prompts_of(tiny_model)  # the second question says "your values" once more
+    edit = Edit(feature=3, strength=20.0, unit="relative", positions=positions, sae=tiny_sae)
+    expected = plain(tiny_model, prompts, [edit])
+    assert np.abs(expected - plain(tiny_model, prompts)).max() > 1e-3  # the edit does something
+    np.testing.assert_allclose(scored(tiny_model, prompts, [edit], batch_size), expected, rtol=0, atol=1e-5)
+
+
+def test_two_edits_with_positions_of_their_own(tiny_model, tiny_sae):
+    prompts = prompts_of(tiny_model)
+    edits = [
+        Edit(feature=3, op="set", strength=4.0, positions="all", sae=tiny_sae),
+        Edit(feature=7, strength=5.0, positions=span("your values"), sae=tiny_sae),
+    ]
+    np.testing.assert_allclose(scored(tiny_model, prompts, edits), plain(tiny_model, prompts, edits), rtol=0, atol=1e-5)
+
+
+def test_the_model_is_left_as_it_was(tiny_model, tiny_sae):
+    prompts = prompts_of(tiny_model)
+    before = scored(tiny_model, prompts)
+    scored(tiny_model, prompts, [Edit(feature=3, strength=9.0, sae=tiny_sae)])
+    np.testing.assert_array_equal(scored(tiny_model, prompts), before)
+
+
+def test_an_answer_does_not_depend_on_the_other_prompts(tiny_model):
+    prompts = prompts_of(tiny_model)
+    alone = np.concatenate([scored(tiny_model, [prompt]) for prompt in prompts])
+    np.testing.assert_allclose(scored(tiny_model, prompts[::-1])[::-1], alone, rtol=0, atol=1e-5)
+
+
+def test_a_tokenizer_without_yes_is_a_model_error(tiny_model, tokenizer_of):
+    poor = tokenizer_of(sentences=["abc abd"])
+    with pytest.raises(ModelError, match="no single token for 'Yes'"):
+        score_prompts(LanguageModel("poor", tiny_model.network, poor), ["Should I?"])
+
+
+def test_an_unknown_token_is_no_form_of_yes(tiny_model):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    core = Tokenizer(models.WordLevel({"<unk>": 0, "Should": 1}, unk_token="<unk>"))
+    core.pre_tokenizer = pre_tokenizers.Whitespace()
+    words = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>")
+    with pytest.raises(ModelError, match="no single token"):
+        score_prompts(LanguageModel("words", tiny_model.network, words), ["Should I?"])
+
+
+def test_bad_arguments_are_refused(tiny_model, tiny_sae):
+    with pytest.raises(ValueError, match="prompts: expected at least one"):
+        score_prompts(tiny_model, [])
+    with pytest.raises(ValueError, match="batch_size: expected at least 1, got -1"):
+        score_prompts(tiny_model, ["Should I?"], batch_size=-1)
+    with pytest.raises(ValueError, match="not in the prompt"):
+        score_prompts(tiny_model, ["Should I?"], [Edit(feature=1, strength=1, positions=span("xyz"), sae=tiny_sae)])
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 2e-2)])
+def test_the_bundled_model_equals_plain_forward_passes(smol, dtype, tolerance):
+    model = smol
+    if dtype == "bfloat16":
+        import pyvalue as pv
+
+        model = pv.load_model("smollm2-135m-instruct", dtype=dtype, device="cpu")
+    person = make_personas(1)[1]
+    prompts = [render_prompt(model.tokenizer, person, item.question) for item in load_inventory().items[::18]]
+    np.testing.assert_allclose(scored(model, prompts), plain(smol, prompts), rtol=0, atol=tolerance)
