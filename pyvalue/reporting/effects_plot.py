@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -58,8 +58,8 @@ def draw_effects(evaluation: Evaluation, ax: Axes | None = None) -> Figure:
         for r, name in RELATION_NAMES.items()
         if r in set(table["predicted"])
     ]
-    hollow = {"markerfacecolor": SURFACE, "markeredgewidth": 1.5, "color": MUTED}
-    entries.append(Line2D([], [], linestyle="none", marker="o", label="hollow: interval holds zero", **hollow))  # type: ignore[arg-type]
+    hollow: dict[str, Any] = {"markerfacecolor": SURFACE, "markeredgewidth": 1.5, "color": MUTED}
+    entries.append(Line2D([], [], linestyle="none", marker="o", label="hollow: interval holds zero", **hollow))
     _legend(ax, entries)
     return cast(Figure, ax.figure)
 
@@ -151,7 +151,7 @@ def _finish(ax: Axes, names: Sequence[str], quantity: str) -> None:
 
 
 def _legend(ax: Axes, entries: Sequence[object], columns: int | None = None) -> None:
-    legend = ax.figure.legend(  # type: ignore[union-attr]
+    legend = ax.figure.legend(
         handles=entries, loc="outside lower center", ncols=columns or len(entries), frameon=False, fontsize=9,
         handletextpad=0.3, columnspacing=1.2,
     )  # fmt: skip

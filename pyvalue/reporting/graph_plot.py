@@ -76,15 +76,16 @@ def draw_graph(
     place = _places(graph, edges)
     crowded = len(place) > 24
     if ax is None:
-        figure = Figure(figsize=(9, 9) if crowded else (7.4, 6.1))
-        ax = figure.add_axes((0.0, 0.07, 1.0, 0.93))
+        figure = Figure(figsize=(9.6, 9.9) if crowded else (7.6, 5.9))
+        ax = figure.add_axes((0.0, 0.06, 1.0, 0.94))
     for edge in edges:
-        ax.add_patch(_arrow(edge, place))
+        ax.add_patch(_arrow(edge, place, gap=6 if crowded else 11))
     if len(edges) <= MAX_NUMBERS:
         _draw_numbers(ax, edges, place)
     _draw_values(ax, place, relations, signs, crowded)
     _draw_legend(ax, relations, edges)
-    ax.set(xlim=(-1.9, 1.9), ylim=(-1.9, 1.9) if crowded else (-1.25, 1.25), aspect="equal")
+    reach = (1.62, 1.62) if crowded else (1.65, 1.2)
+    ax.set(xlim=(-reach[0], reach[0]), ylim=(-reach[1], reach[1]), aspect="equal")
     ax.set_axis_off()
     return cast(Figure, ax.figure)
 
@@ -137,7 +138,7 @@ def _curve(a: Point, b: Point, t: NDArray[np.float64]) -> Point:
     return np.asarray((1 - u) ** 2 * a + 2 * u * (1 - u) * control + u**2 * b)
 
 
-def _arrow(edge: _Edge, place: Mapping[str, Point]) -> FancyArrowPatch:
+def _arrow(edge: _Edge, place: Mapping[str, Point], gap: float) -> FancyArrowPatch:
     a, b = place[edge.source], place[edge.target]
     share = 0.6 if edge.strength is None else edge.strength
     return FancyArrowPatch(
@@ -145,9 +146,9 @@ def _arrow(edge: _Edge, place: Mapping[str, Point]) -> FancyArrowPatch:
         (float(b[0]), float(b[1])),
         arrowstyle=_ARROWS[edge.kind],
         connectionstyle=f"arc3,rad={_bend(a, b)}",
-        shrinkA=11,
-        shrinkB=11,
-        mutation_scale=13,
+        shrinkA=gap,
+        shrinkB=gap,
+        mutation_scale=gap + 2,
         linewidth=0.8 + 2.2 * share,
         alpha=0.3 + 0.6 * share,
         color=INK,
@@ -167,7 +168,7 @@ def _draw_numbers(ax: Axes, edges: Sequence[_Edge], place: Mapping[str, Point]) 
         spots = curves[index][5:18]
         cost = 0.4 * np.abs(t[5:18] - 0.5)
         for other in taken:
-            cost += 4 * np.clip(1 - np.linalg.norm((spots - other) * stretch, axis=1) / 0.13, 0, None)
+            cost += 4 * np.clip(1 - np.linalg.norm((spots - other) * stretch, axis=1) / 0.15, 0, None)
         for curve in curves[:index] + curves[index + 1 :]:
             gaps = np.linalg.norm((spots[:, None] - curve) * stretch, axis=2).min(axis=1)
             cost += np.clip(1 - gaps / 0.1, 0, None)
@@ -175,7 +176,8 @@ def _draw_numbers(ax: Axes, edges: Sequence[_Edge], place: Mapping[str, Point]) 
         taken.append(spot)
         box = {"boxstyle": "round,pad=0.16", "facecolor": SURFACE, "edgecolor": "none"}
         number = f"{edge.strength:.0%}"
-        ax.text(*spot, number, size=8, color=INK, ha="center", va="center", bbox=box, zorder=3)
+        x, y = float(spot[0]), float(spot[1])
+        ax.text(x, y, number, size=9, color=INK, ha="center", va="center", bbox=box, zorder=3)
 
 
 def _draw_values(
@@ -185,17 +187,18 @@ def _draw_values(
     signs: Mapping[str, int],
     crowded: bool,
 ) -> None:
+    scale = 0.55 if crowded else 1.0
     for name, (x, y) in place.items():
         relation = relations.get(name)
         colour = MUTED if relation is None else RELATION_COLOURS[relation]
         aim = relation == "target"
         if aim:
-            ax.plot(x, y, "o", markersize=22, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.6)
-        ax.plot(x, y, "o", markersize=15, color=colour, zorder=4)
+            ax.plot(x, y, "o", markersize=22 * scale, markerfacecolor="none", markeredgecolor=colour)
+        ax.plot(x, y, "o", markersize=15 * scale, color=colour, zorder=4)
         if name in signs:
             head = "^" if signs[name] > 0 else "v"
-            ax.plot(x, y, head, markersize=7, color=SURFACE, zorder=5)
-        style: dict[str, Any] = {"size": 10.5, "color": INK, "weight": "bold" if aim else "normal", "zorder": 6}
+            ax.plot(x, y, head, markersize=7 * scale, color=SURFACE, zorder=5)
+        style: dict[str, Any] = {"size": 11, "color": INK, "weight": "bold" if aim else "normal", "zorder": 6}
         _draw_name(ax, shown(name, 26), float(x), float(y), crowded, style)
 
 
@@ -223,7 +226,7 @@ def _draw_legend(ax: Axes, relations: Mapping[str, Relation], edges: Sequence[_E
     if not entries:
         return
     legend = ax.legend(
-        handles=entries, loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=len(entries), frameon=False,
+        handles=entries, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=len(entries), frameon=False,
         fontsize=9, handletextpad=0.4, columnspacing=1.4,
     )  # fmt: skip
     for text in legend.get_texts():

@@ -23,6 +23,8 @@ from pyvalue.reporting.theme import RELATION_COLOURS, RELATION_NAMES
 from pyvalue.steering.plan import SteeringPlan
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_PILOT = "Pilot: what every candidate edit did to the target, on a few personas"
+_ROLES = "Roles: personas that already answer as wanted, best five"
 
 
 @dataclass(frozen=True)
@@ -150,12 +152,8 @@ def _plan_content(plan: SteeringPlan) -> dict[str, Any]:
         "target": [("raise" if sign > 0 else "lower", value) for value, sign in plan.target.items()],
         "groups": [(relation, plan.values(relation)) for relation in RELATION_COLOURS if plan.values(relation)],
         "edits": tables.edits_table(plan) if plan.edits else None,
-        "pilot": None
-        if plan.pilot.empty
-        else tables.frame_table(plan.pilot, "Pilot: what every candidate edit did to the target, on personas of its own", 50),
-        "roles": None
-        if plan.roles.empty
-        else tables.frame_table(plan.roles, "Roles: personas that already answer as wanted, best five", 5),
+        "pilot": None if plan.pilot.empty else tables.frame_table(plan.pilot, _PILOT, 50),
+        "roles": None if plan.roles.empty else tables.frame_table(plan.roles, _ROLES, 5),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -17,30 +17,40 @@ from pyvalue.steering.plan import SteeringPlan
 def summary(parts: Parts) -> list[tuple[str, str]]:
     """(heading, paragraph) pairs; a part that was not given is said to be missing."""
     return [
-        ("Measured", " ".join(map(describe_responses, parts.responses)) or "No responses were given."),
+        ("Measured", describe_responses(parts.responses) or "No responses were given."),
         ("Found", describe_graph(parts.graph) if parts.graph else "No value graph was given."),
         ("Planned", describe_plan(parts.plan) if parts.plan else "No steering plan was given."),
         ("Held?", describe_outcome(parts.evaluation) if parts.evaluation else "No evaluation was given."),
     ]
 
 
-def describe_responses(responses: Responses) -> str:
-    """Who was asked what, how many answers count, and the highest and lowest value."""
-    table = responses.table
-    if table.empty:
-        return "A set of responses holds no answers."
-    edits = " and under ".join(f"“{edit}”" if edit else "no edit" for edit in responses.edits)
-    text = (
-        f"{listed(table['model'].unique())} answered {count(table['item'].nunique(), 'question')} about "
-        f"{count(len(responses.values), 'value')} as {count(len(responses.personas), 'persona')} under {edits}: "
-        f"{count(len(table), 'answer')}, {responses.valid_share:.1%} of them valid (the others are missing, not 0)."
-    )
-    scores = profile([responses]).dropna(subset="mean")
-    if scores["series"].nunique() == 1 and len(scores) > 1:
-        top, low = scores.loc[scores["mean"].idxmax()], scores.loc[scores["mean"].idxmin()]
-        text += (
-            f" {top['value']} scored highest ({signed(top['mean'])}), {low['value']} lowest ({signed(low['mean'])})."
+def describe_responses(sets: Sequence[Responses]) -> str:
+    """Who was asked what, how many answers count, the highest and lowest value; sets of one size in one sentence."""
+    alike: dict[tuple[str, str, str, str], list[Responses]] = {}
+    for responses in sets:
+        table = responses.table
+        sizes = (
+            listed(table["model"].unique(), "no model"),
+            count(table["item"].nunique(), "question"),
+            count(len(responses.values), "value"),
+            count(len(responses.personas), "persona"),
         )
+        alike.setdefault(sizes, []).append(responses)
+    return " ".join(_describe_alike(*sizes, group) for sizes, group in alike.items())
+
+
+def _describe_alike(model: str, questions: str, values: str, personas: str, sets: Sequence[Responses]) -> str:
+    edits = dict.fromkeys(f"under “{edit}”" if edit else "without an edit" for one in sets for edit in one.edits)
+    answers = sum(len(one.table) for one in sets)
+    if not answers:
+        return "A set of responses holds no answers."
+    valid = sum(int((one.table["status"] != "invalid").sum()) for one in sets) / answers
+    text = f"{model} answered {questions} about {values} as {personas}, {listed(edits)}: {count(answers, 'answer')}, "
+    text += "all valid." if valid == 1 else f"{valid:.1%} of them valid (the others are missing, not 0)."
+    for name, scores in profile(sets).dropna(subset="mean").groupby("series", sort=False):
+        top, low = scores.loc[scores["mean"].idxmax()], scores.loc[scores["mean"].idxmin()]
+        text += f" Highest ({name}): {top['value']} ({signed(top['mean'])}), "
+        text += f"lowest: {low['value']} ({signed(low['mean'])})."
     return text
 
 
@@ -49,8 +59,8 @@ def describe_graph(graph: ValueGraph) -> str:
     arrows, lines, both = len(graph.directed_edges()), len(graph.undirected_edges()), len(graph.bidirected_edges())
     text = (
         f"From {count(graph.settings.n, 'row')} the search at α = {graph.settings.alpha:g} found "
-        f"{count(arrows, 'arrow')} (a causal direction follows from the data) and {count(lines, 'plain line')} (joined, "
-        f"direction not determined) between {count(len(graph.names), 'value')}."
+        f"{count(arrows, 'arrow')} (a causal direction follows from the data) and {count(lines, 'plain line')} "
+        f"(joined, direction not determined) between {count(len(graph.names), 'value')}."
     )
     if both:
         text += f" {count(both, 'edge')} got two arrowheads: the tests contradict each other there."
@@ -92,6 +102,7 @@ def describe_outcome(evaluation: Evaluation) -> str:
     """Whether the target moved, which predictions held value by value, and the contrast as the verdict."""
     effects = evaluation.effects
     sentences = [_gain(evaluation)]
+    nothing_else = not effects["predicted"].isin(["definite", "possible"]).any()
     for relations, tense in ((("definite", "possible"), "move"), (("unaffected",), "stay")):
         group = effects[effects["predicted"].isin(relations)]
         if group.empty:
@@ -100,13 +111,21 @@ def describe_outcome(evaluation: Evaluation) -> str:
         moved = list(group.loc[group["changed"], "value"])
         names = f" ({listed(moved)})" if moved else ""
         sentences.append(f"Of {count(len(group), 'value')} predicted to {tense}, {len(moved)} changed{names}.")
+    strays = list(effects.loc[effects["changed"] & (effects["predicted"] == "unaffected"), "value"])
+    if nothing_else and strays:
+        sentences.append(f"The prediction that nothing else moves failed for {listed(strays)}.")
+    elif nothing_else:
+        sentences.append("No movement was seen where none was predicted; small ones may hide inside the intervals.")
     sentences.append(_contrast(evaluation))
     return " ".join(sentences)
 
 
 def _gain(evaluation: Evaluation) -> str:
     estimate, low, high = evaluation.estimate("target gain")
-    told = f"Over {count(evaluation.personas, 'persona')} the target moved by {interval(estimate, low, high)} in the wanted direction"
+    told = (
+        f"Over {count(evaluation.personas, 'persona')} the target moved by {interval(estimate, low, high)} "
+        "in the wanted direction"
+    )
     if not np.isfinite([low, high]).all():
         return "Whether the target moved cannot be said: too few valid answers."
     if low > 0:
@@ -119,13 +138,13 @@ def _gain(evaluation: Evaluation) -> str:
 def _contrast(evaluation: Evaluation) -> str:
     estimate, low, high = evaluation.estimate("contrast")
     if not np.isfinite([estimate, low, high]).all():
-        return "The prediction as a whole cannot be judged, since one of the two groups is empty or has no answers."
+        return "The two groups cannot be compared, since one of them is empty or has no answers."
     told = (
         "The values predicted to move changed by "
         f"{interval(estimate, low, high)} more than those predicted to stay (mean absolute change)"
     )
     if low > 0:
-        return f"{told}; the interval lies above zero, so the prediction held."
+        return f"{told}; the interval lies above zero, so on average the prediction held."
     if high < 0:
         return f"{told}; the interval lies below zero, so the prediction failed: the others moved more."
     return f"{told}; the interval includes zero, so these answers do not show that the prediction held."
@@ -153,8 +172,9 @@ def limits(parts: Parts) -> list[str]:
         confidence = parts.evaluation.facts.get("confidence", 0.95)
         said.append(
             f"Intervals ({confidence:.0%}) are over personas: they hold for other personas of this kind, not for other "
-            f"questions or models. They are not corrected for looking at {count(len(parts.evaluation.effects), 'value')} "
-            f"at once, so about {1 - confidence:.0%} of the values that stay still will be called changed."
+            "questions or models. They are not corrected for looking at "
+            f"{count(len(parts.evaluation.effects), 'value')} at once, "
+            f"so about {1 - confidence:.0%} of the values that stay still will be called changed."
         )
         said.append("A mean absolute change is above zero even where nothing moves; judge it by the contrast.")
         if parts.evaluation.personas < 20:

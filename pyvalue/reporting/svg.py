@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from pyvalue.reporting.theme import CSS_VARIABLES
 
 #: text stays text (found, read aloud, selected); ids are the same in every run
-_SVG = {"svg.fonttype": "none", "svg.hashsalt": "pyvalue"}
+_SVG: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "pyvalue"}
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 
 
@@ -47,10 +48,10 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
 
 def _saved(figure: Figure, kind: str, transparent: bool) -> bytes:
     buffer = io.BytesIO()
-    colours = {"transparent": True} if transparent else {"facecolor": "white"}
+    colours: dict[str, Any] = {"transparent": True} if transparent else {"facecolor": "white"}
     metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
     with matplotlib.rc_context(_SVG):
-        figure.savefig(buffer, format=kind, dpi=160, metadata=metadata, **colours)  # type: ignore[arg-type]
+        figure.savefig(buffer, format=kind, dpi=160, metadata=metadata, **colours)
     return buffer.getvalue()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from pyvalue.evaluation.prediction import Evaluation
 from pyvalue.graph import ValueGraph
 from pyvalue.reporting.effects_plot import effects_in_order, profile
 from pyvalue.reporting.summary import interval, signed
-from pyvalue.reporting.theme import RELATION_NAMES
+from pyvalue.reporting.theme import RELATION_NAMES, schwartz_order
 from pyvalue.responses import Responses
 from pyvalue.steering.plan import SteeringPlan
 
@@ -33,7 +33,15 @@ _QUANTITIES = {
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text; the columns in ``numbers`` are set flush right. ``marks`` names a row's relation, for its colour."""
+    """Rows of text.
+
+    Attributes:
+        caption: what the table shows.
+        header: names of the columns.
+        rows: of text, one entry a column.
+        numbers: columns that are set flush right.
+        marks: relation of every row to the target, for its colour; empty for none.
+    """
 
     caption: str
     header: tuple[str, ...]
@@ -56,9 +64,9 @@ def edge_table(graph: ValueGraph) -> Table:
     """Every edge, the most stable first, with its share of bootstrap replicates."""
     kinds = {frozenset((a, b)): (a, kind, b) for a, b, kind in graph.edges()}
     if graph.bootstrap is None:
-        rows = [(a, _SIGNS[kind], b) for a, kind, b in kinds.values()]
-        return Table("Edges of the value graph", ("from", "edge", "to"), rows)
-    rows = []
+        plain = [(a, _SIGNS[kind], b) for a, kind, b in kinds.values()]
+        return Table("Edges of the value graph", ("from", "edge", "to"), plain)
+    rows: list[tuple[str, ...]] = []
     strengths = graph.strengths()
     for row in strengths[strengths["in_graph"]].to_dict("records"):
         a, kind, b = kinds[frozenset((row["source"], row["target"]))]
@@ -77,13 +85,13 @@ def edge_table(graph: ValueGraph) -> Table:
 
 
 def profile_table(sets: Sequence[Responses]) -> Table:
-    """Mean score of every value, one row a value, model and edit."""
-    rows = [
-        (r["series"], r["value"], interval(r["mean"], r["low"], r["high"]), f"{r['personas']}")
-        for r in profile(sets).to_dict("records")
-    ]
-    header = ("answers", "value", "mean [95%]", "personas")
-    return Table("Mean score of every value over personas, corrected for the bias towards yes", header, rows, (2, 3))
+    """Mean score of every value, one column a model and edit."""
+    table = profile(sets)
+    names, series = list(dict.fromkeys(table["value"])), tuple(dict.fromkeys(table["series"]))
+    cells = {(r["value"], r["series"]): interval(r["mean"], r["low"], r["high"]) for r in table.to_dict("records")}
+    rows = [(name, *(cells.get((name, one), "–") for one in series)) for name in schwartz_order(names) or names]
+    caption = "Mean score of every value [95%] over personas, corrected for the bias towards yes"
+    return Table(caption, ("value", *series), rows, tuple(range(1, len(series) + 1)))
 
 
 def edits_table(plan: SteeringPlan) -> Table:
@@ -98,7 +106,17 @@ def edits_table(plan: SteeringPlan) -> Table:
 def frame_table(frame: Any, caption: str, most: int = MAX_ROWS) -> Table:
     """The first rows of a DataFrame."""
     columns = tuple(str(name) for name in frame.columns)
-    rows = [tuple(_cell(value) for value in row) for row in frame.head(most).itertuples(index=False)]
+    texts: dict[str, Callable[[Any], str]] = {
+        "feature": str,
+        "strength": lambda x: f"{x:+g}".replace("-", "−"),
+        "activation": "{:.2f}".format,
+        "valid": "{:.1%}".format,
+    }
+    writers = [texts.get(name, _cell) for name in columns]
+    rows = [
+        tuple(write(value) for write, value in zip(writers, row, strict=True))
+        for row in frame.head(most).itertuples(index=False, name=None)
+    ]
     numbers = tuple(i for i, kind in enumerate(frame.dtypes) if kind.kind in "iuf")
     return Table(caption, columns, rows, numbers)
 
@@ -181,9 +199,7 @@ def percent(share: float) -> str:
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return signed(value)
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return signed(value) if isinstance(value, float) else str(value)
 
 
 def _flat(facts: Any, path: str = "") -> Any:
@@ -194,7 +210,7 @@ def _flat(facts: Any, path: str = "") -> Any:
     elif isinstance(facts, list | tuple):
         items = enumerate(facts, start=1)
     else:
-        text = f"{facts:,}" if isinstance(facts, int) and not isinstance(facts, bool) else str(facts)
-        yield path, text if len(text) <= 300 else f"{text[:300]}…"
+        text = str(facts)
+        yield path, (text if len(text) <= 300 else f"{text[:300]}…")
     for key, value in items:
         yield from _flat(value, f"{path} › {key}" if path else str(key))
