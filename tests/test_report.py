@@ -67,10 +67,11 @@ def answers(edit="", shift=(), people=8, values=NAMES, model="tiny", first="p0",
                 gone = len(rows) < invalid
                 rows.append(
                     {
-                        "model": model, "edit": edit, "persona": first if p == 0 else f"p{p}", "item": f"{value}-{item}",
-                        "value": value, "keying": keying, "repeat": 0, "text": "Should I?",
+                        "model": model, "edit": edit, "persona": first if p == 0 else f"p{p}",
+                        "item": f"{value}-{item}", "value": value, "keying": keying, "repeat": 0, "text": "Should I?",
                         "status": "invalid" if gone else "yes" if yes >= 0.5 else "no",
-                        "p_yes": np.nan if gone else yes, "mass": 0.9, "score": np.nan if gone else keying * (2 * yes - 1),
+                        "p_yes": np.nan if gone else yes, "mass": 0.9,
+                        "score": np.nan if gone else keying * (2 * yes - 1),
                     }
                 )  # fmt: skip
     facts = {"study": {"model": {"name": model, "parameters": 123456}, "inventory": {"name": "portrait"}, "edits": []}}
@@ -260,7 +261,7 @@ def test_missing_answers_are_counted_and_said(tmp_path):
 
 def test_a_graph_without_bootstrap_or_with_contradictions_says_so(tmp_path):
     page, _ = read([graph_of(both=[(2, 3)], excluded={"Tradition": "constant"}, notes=("2 rows dropped",))], tmp_path)
-    for said in ("without a bootstrap", "contradict each other", "↔", "Tradition is not in the graph", "2 rows dropped"):
+    for said in ("without a bootstrap", "contradict each other", "↔", "Tradition is not in the graph", "2 rows drop"):
         assert said in page.text
 
 
