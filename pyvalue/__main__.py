@@ -1,5 +1,5 @@
 """``python -m pyvalue`` is the command ``pyvalue``."""
 
-from pyvalue.cli import main
+from pyvalue.cli import app
 
-main()
+app()

@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
-import sys
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ParamSpec
 
 import typer
 
 from pyvalue.errors import PyvalueError
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="What a language model values, and what moves together.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="What a language model values, and what moves together.",
+)
 sae_app = typer.Typer(no_args_is_help=True, help="Sparse autoencoders.")
 app.add_typer(sae_app, name="sae")
 
+P = ParamSpec("P")
+
+
+def one_line_faults(command: Callable[P, None]) -> Callable[P, None]:
+    """End a command that fails, or that Ctrl-C stops, with one line on standard error and a non-zero exit code."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except KeyboardInterrupt:
+            typer.echo("\npyvalue: interrupted; what was finished is stored, the same command resumes", err=True)
+            raise typer.Exit(130) from None
+        except (PyvalueError, ValueError, TypeError, OSError) as fault:
+            typer.echo(f"pyvalue: {' '.join(str(fault).split())}", err=True)
+            raise typer.Exit(1) from None
+
+    return run
+
 
 @app.command()
+@one_line_faults
 def demo(
     folder: Annotated[Path, typer.Option(help="Run folder; the same command on it resumes.")] = Path("demo-run"),
     personas: Annotated[int, typer.Option(help="Personas measured; the first 30 again under the edit.")] = 50,
@@ -28,6 +54,7 @@ def demo(
 
 
 @app.command()
+@one_line_faults
 def discover(
     responses: Annotated[Path, typer.Argument(help="CSV file: one row an observation, one column a value.")],
     alpha: Annotated[float, typer.Option(help="Significance level of the independence tests.")] = 0.05,
@@ -57,9 +84,12 @@ def discover(
 
 
 @sae_app.command("train")
+@one_line_faults
 def sae_train(
     folder: Annotated[Path, typer.Argument(help="Where the SAE goes, in sae-lens' native format.")],
-    model: Annotated[str, typer.Option(help="Bundled name, local folder, or Hugging Face id.")] = "smollm2-135m-instruct",
+    model: Annotated[
+        str, typer.Option(help="Bundled name, local folder, or Hugging Face id.")
+    ] = "smollm2-135m-instruct",
     layer: Annotated[int, typer.Option(help="Decoder layer whose output is encoded.")] = 15,
     texts: Annotated[int, typer.Option(help="Texts the model writes for training.")] = 4096,
     features: Annotated[int, typer.Option(help="Dictionary size.")] = 4096,
@@ -83,22 +113,3 @@ def sae_train(
     settings = SAETraining(layer=layer, features=features, tokens=tokens, seed=seed)
     for name, figure in train_sae(speaker, written, folder, settings).items():
         typer.echo(f"{name:20} {figure}")
-
-
-def main() -> None:
-    """Entry point: runs a command; a fault or Ctrl-C ends in one line and a non-zero exit code."""
-    sys.exit(_run())
-
-
-def _run() -> int:
-    try:
-        return app(standalone_mode=False) or 0
-    except typer.exceptions.TyperException as fault:  # wrong options: typer knows how to show them
-        fault.show()
-        return fault.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        print("\npyvalue: interrupted; what was finished is stored, the same command resumes", file=sys.stderr)
-        return 130
-    except (PyvalueError, ValueError, TypeError, OSError) as fault:
-        print(f"pyvalue: {fault}", file=sys.stderr)
-        return 1

@@ -13,7 +13,7 @@ import pyvalue as pv
 STEERED_PERSONAS = 30
 #: personas of their own for the trial of candidate edits, apart from those on whom the outcome is judged
 PILOT_PERSONAS = 4
-#: relative to the residual's length, at every token: at the two tokens "your values" alone this small model hardly moves
+#: relative to the residual's length, at every token: at "your values" alone this small model hardly moves
 STRENGTHS = (0.3, -0.3)
 
 
@@ -39,7 +39,8 @@ def run_demo(folder: str | Path = "demo-run", personas: int = 50, seed: int = 0)
     model = pv.load_model("smollm2-135m-instruct")
     sae = pv.load_sae("demo")
     facts = model.facts()
-    say("", f"{facts['parameters'] / 1e6:.0f} M parameters, {facts['layers']} layers, {facts['dtype']} on {facts['device']}")
+    size = f"{facts['parameters'] / 1e6:.0f} M parameters, {facts['layers']} layers"
+    say("", f"{size}, {facts['dtype']} on {facts['device']}")
 
     inventory = pv.load_inventory("portrait")
     everyone = pv.make_personas(personas + PILOT_PERSONAS, seed=seed)
@@ -71,7 +72,7 @@ def run_demo(folder: str | Path = "demo-run", personas: int = 50, seed: int = 0)
     plan.save(folder / "plan.json")
     say("4  plan", f"raise {target} by {plan.edits[0].label}")
     for relation in ("definite", "possible", "unaffected"):
-        say("", f"predicted {relation}: {', '.join(plan.values(relation)) or 'none'}")  # type: ignore[arg-type]
+        say("", f"predicted {relation}: {', '.join(plan.values(relation)) or 'none'}")
 
     again = people[: STEERED_PERSONAS + 1]
     say("5  steer", f"the same questions x {len(again)} personas under the edit")
@@ -82,7 +83,8 @@ def run_demo(folder: str | Path = "demo-run", personas: int = 50, seed: int = 0)
     say("6  evaluate", f"{outcome.personas} personas, 95% intervals over personas")
     for row in outcome.summary.itertuples():
         known = row.estimate == row.estimate
-        say("", f"{row.quantity:18} " + (f"{row.estimate:+.3f}  [{row.low:+.3f}, {row.high:+.3f}]" if known else "undefined"))
+        figure = f"{row.estimate:+.3f}  [{row.low:+.3f}, {row.high:+.3f}]" if known else "undefined"
+        say("", f"{row.quantity:18} {figure}")
     moved = outcome.effects.query("changed")
     say("", f"values that moved: {', '.join(moved['value']) or 'none'}")
 

@@ -72,7 +72,10 @@ def evaluate(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Evaluation:
-    """Compare every persona's steered answers with its own unedited ones.
+    """Compare every persona's steered answers with its own unedited ones, question by question.
+
+    A question that is not validly answered both times is left out on both sides, so that a change is never a change
+    of questions.
 
     Intervals are percentiles of a bootstrap over personas (the rows of one persona stay together).
 
@@ -119,7 +122,8 @@ def _paired(
     models = set(base.table["model"]) | set(steered.table["model"])
     if len(models) != 1:
         raise ValueError(f"base, steered: expected answers of one model, got {', '.join(sorted(models))}")
-    before = base.only(edit="").matrix(score).droplevel("edit")
+    unedited, steered = _answered_both_times(base.only(edit=""), steered)
+    before = unedited.matrix(score).droplevel("edit")
     after = steered.matrix(score).droplevel("edit")
     personas = [p for p in before.index if p in after.index]
     values = [v for v in plan.predicted if v in before.columns and v in after.columns]
@@ -130,12 +134,25 @@ def _paired(
     return before.loc[personas, values], after.loc[personas, values]
 
 
+def _answered_both_times(one: Responses, other: Responses) -> tuple[Responses, Responses]:
+    """The answers to questions that a persona answered validly in both, and those personas and values alone."""
+    keys = ["persona", "item", "repeat"]
+    valid = [r.table[r.table["status"] != "invalid"].reset_index(drop=True) for r in (one, other)]
+    rows = [pd.MultiIndex.from_frame(table[keys]) for table in valid]
+    kept = [
+        Responses(table[mine.isin(theirs)].reset_index(drop=True), r.facts)
+        for r, table, mine, theirs in zip((one, other), valid, rows, rows[::-1], strict=True)
+    ]
+    return kept[0], kept[1]
+
+
 def _weighted_means(change: Floats, draws: npt.NDArray[np.int64]) -> Floats:
     """Mean change of every value in every resample (resamples, values); missing answers are left out."""
     known = np.isfinite(change)
     total = draws @ np.where(known, change, 0.0)
     count = draws @ known.astype(float)
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    means: Floats = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    return means
 
 
 def _effects(
@@ -173,7 +190,7 @@ def _summary(
             "expected change": moved,
             "unexpected change": stray,
             "contrast": moved - stray,
-            "leakage": stray / np.abs(gain),
+            "leakage": np.divide(stray, np.abs(gain), out=np.full_like(stray, np.nan), where=gain != 0),
         }
 
     rows = []
@@ -194,4 +211,5 @@ def _mean_absolute(x: Floats, chosen: npt.NDArray[np.bool_]) -> Floats:
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     plain = table.astype(object).where(table.notna(), None)
-    return [{k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()} for row in plain.to_dict("records")]
+    rows = plain.to_dict("records")
+    return [{k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()} for row in rows]

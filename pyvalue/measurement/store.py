@@ -39,7 +39,7 @@ class RunFolder:
     def __enter__(self) -> RunFolder:
         try:
             (self.path / "responses").mkdir(parents=True, exist_ok=True)
-            self._lock = open(self.path / ".lock", "w")  # noqa: SIM115 - held until __exit__
+            self._lock = open(self.path / ".lock", "w")
         except OSError as fault:
             raise StoreError(f"run folder {self.path} cannot be written: {fault.strerror}") from fault
         try:
@@ -81,8 +81,9 @@ class RunFolder:
         except (OSError, ValueError, KeyError, TypeError) as fault:
             raise StoreError(f"manifest {path} cannot be read ({fault}); move the folder away") from fault
         if stored != self.study:
+            differs = ", ".join(_differences(stored, self.study))
             raise StoreError(
-                f"run folder {self.path} belongs to another study (differs in: {', '.join(_differences(stored, self.study))}); "
+                f"run folder {self.path} belongs to another study (differs in: {differs}); "
                 "use another folder, or delete this one"
             )
 

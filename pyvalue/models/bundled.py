@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pyvalue.errors import ModelError
 
@@ -73,7 +74,7 @@ def _convert(gguf: Path, folder: Path) -> None:
 
     with _quiet_transformers():
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-        network = AutoModelForCausalLM.from_pretrained(
+        network: Any = AutoModelForCausalLM.from_pretrained(
             gguf.parent, gguf_file=gguf.name, quantization_config=GgufConfig(dequantize=True)
         )
         # The weights are plain float32 now; with the setting left in, they would be saved as still packed.
@@ -87,8 +88,9 @@ def _convert(gguf: Path, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _quiet_transformers() -> Iterator[None]:
-    from transformers.utils import logging
+    from transformers.utils import logging as library_logging
 
+    logging: Any = library_logging
     was_active = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from pyvalue.errors import ModelError
 from pyvalue.measurement.inventory import Inventory
 from pyvalue.measurement.personas import NO_PERSONA, Persona
 from pyvalue.measurement.prompts import YES_NO, PromptStyle, render_prompt
 from pyvalue.models.edits import span, token_positions
-from pyvalue.models.hook_points import decoder_layers
+from pyvalue.models.hook_points import add_change, decoder_layers, remove_change
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.sae import SAE
+
+if TYPE_CHECKING:
+    import torch
 
 
 def find_features(
@@ -44,13 +49,15 @@ def find_features(
         is active), most active first.
 
     Raises:
-        ValueError: ``text`` is not in the prompt, or ``count`` < 1.
+        ValueError: ``text`` is not in the prompt, no personas, or ``count`` < 1.
         ModelError: the SAE does not fit the model.
     """
     import torch
 
     if count < 1:
         raise ValueError(f"count: expected at least 1, got {count}")
+    if not personas:
+        raise ValueError("personas: expected at least one, got none")
     rows: list[torch.Tensor] = []
     for persona in personas:
         prompt = render_prompt(model.tokenizer, persona, inventory.items[0].question, prompts)
@@ -67,15 +74,26 @@ def find_features(
     ).query("activation > 0")
 
 
-def _residual(model: LanguageModel, sae: SAE, ids: list[int]) -> object:
-    """Residual stream (tokens, d_model) at the SAE's hook point."""
+def _residual(model: LanguageModel, sae: SAE, ids: list[int]) -> torch.Tensor:
+    """Residual stream (tokens, d_model) at the SAE's hook point, seen where an edit would act."""
     import torch
 
     layers = decoder_layers(model.network)
-    tensor = torch.tensor([ids], device=model.device)
-    with torch.inference_mode():
-        states = model.network.base_model(input_ids=tensor, output_hidden_states=True, use_cache=False).hidden_states
-    index = sae.layer + (1 if sae.hook_point == "resid_post" else 0)
-    if index == len(layers):  # transformers normalises the last state; its raw form is the layer's own output
-        raise ValueError(f"sae: layer {sae.layer} is the model's last; features are read at earlier layers only")
-    return states[index][0]
+    if sae.layer >= len(layers) or sae.config.d_in != model.d_model:
+        raise ModelError(
+            f"the SAE reads {sae.config.hook_name} of width {sae.config.d_in}, but the model has {len(layers)} layers "
+            f"of width {model.d_model}"
+        )
+    seen: list[torch.Tensor] = []
+
+    def look(hidden: torch.Tensor) -> torch.Tensor:
+        seen.append(hidden)
+        return hidden
+
+    add_change(layers[sae.layer], sae.hook_point, look)
+    try:
+        with torch.inference_mode():
+            model.network.base_model(input_ids=torch.tensor([ids], device=model.device), use_cache=False)
+    finally:
+        remove_change(layers[sae.layer], sae.hook_point, look)
+    return seen[0][0]

@@ -43,6 +43,8 @@ def run_pilot(
     asked = Inventory(
         inventory.name, tuple(i for i in inventory.items if i.value in target or not i.keying)
     )
+    if unasked := [value for value in target if value not in asked.values]:
+        raise ValueError(f"inventory: has no items on {', '.join(unasked)}; it asks {', '.join(inventory.values)}")
     found = find_features(model, sae, inventory, personas, text=text, count=candidates)
     if found.empty:
         raise ModelError(f"no feature of the SAE is active on the tokens {text!r}; use another SAE or other positions")
@@ -67,7 +69,7 @@ def run_pilot(
                 edits.append(edit)
                 advance()
     table = pd.DataFrame(rows)
-    usable = table["valid"] >= MIN_VALID * base.valid_share
+    usable = (table["valid"] >= MIN_VALID * base.valid_share) & table["gain"].notna()
     if not usable.any():
         raise ModelError("every candidate edit breaks the model (too few valid answers); try smaller strengths")
     best = int(table["gain"].where(usable).idxmax())

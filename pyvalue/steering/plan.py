@@ -50,8 +50,8 @@ class SteeringPlan:
             "target": dict(self.target),
             "predicted": dict(self.predicted),
             "edits": [edit.to_dict() for edit in self.edits],
-            "roles": self.roles.to_dict("records"),
-            "pilot": self.pilot.to_dict("records"),
+            "roles": _records(self.roles),
+            "pilot": _records(self.pilot),
         }
 
     def save(self, path: str | Path) -> Path:
@@ -61,7 +61,7 @@ class SteeringPlan:
 
     def __repr__(self) -> str:
         wish = ", ".join(("raise " if sign > 0 else "lower ") + value for value, sign in self.target.items())
-        counts = ", ".join(f"{len(self.values(r))} {r}" for r in ("definite", "possible", "unaffected"))  # type: ignore[arg-type]
+        counts = ", ".join(f"{len(self.values(r))} {r}" for r in ("definite", "possible", "unaffected"))
         labels = "; ".join(edit.label for edit in self.edits) or "no edits"
         return f"SteeringPlan({wish}; {labels}; predicted {counts})"
 
@@ -131,6 +131,14 @@ def predict(graph: ValueGraph, target: Sequence[str]) -> dict[str, Relation]:
         else:
             relations[value] = "possible" if value in possible else "unaffected"
     return relations
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows for JSON, which has no NaN: missing numbers are null."""
+    return [
+        {str(name): None if isinstance(cell, float) and cell != cell else cell for name, cell in row.items()}
+        for row in table.to_dict("records")
+    ]
 
 
 def _checked_target(graph: ValueGraph, up: Sequence[str], down: Sequence[str]) -> dict[str, int]:

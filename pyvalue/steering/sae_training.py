@@ -144,9 +144,8 @@ def _shuffled(activations: Any, settings: SAETraining) -> Iterator[Any]:
     generator = torch.Generator().manual_seed(settings.seed)
     while True:
         order = torch.randperm(len(activations), generator=generator)
-        for rows in order.split(settings.batch):
-            if len(rows) == settings.batch or len(order) < settings.batch:
-                yield activations[rows].float()
+        for start in range(0, max(1, len(order) - settings.batch + 1), settings.batch):
+            yield activations[order[start : start + settings.batch]].float()
 
 
 def _save_and_measure(
