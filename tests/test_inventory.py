@@ -70,7 +70,7 @@ def test_subset_depends_on_the_seed_alone():
 
 @pytest.mark.parametrize("arguments", [(0,), (99,), (2, -1)])
 def test_subset_refuses_impossible_counts(arguments):
-    with pytest.raises(ValueError, match="per_value|content_free"):
+    with pytest.raises(ValueError, match=r"per_value|content_free"):
         load_inventory().subset(*arguments)
 
 
@@ -105,7 +105,7 @@ def test_a_bad_file_is_refused(load_text, text, message):
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match="'portrat'.*portrait"):
+    with pytest.raises(ValueError, match=r"'portrat'.*portrait"):
         load_inventory("portrat")
     with pytest.raises(ValueError, match="portrait"):
         load_inventory(tmp_path)

@@ -16,13 +16,13 @@ import pytest
 pytest.importorskip("torch", reason="measuring runs a model")
 pytest.importorskip("transformers", reason="measuring runs a model of transformers")
 
-from pyvalue.errors import StoreError  # noqa: E402
-from pyvalue.measurement.api import measure  # noqa: E402
-from pyvalue.measurement.inventory import Inventory  # noqa: E402
-from pyvalue.measurement.personas import Persona, make_personas  # noqa: E402
-from pyvalue.measurement.store import RunFolder  # noqa: E402
-from pyvalue.models.edits import Edit, span  # noqa: E402
-from pyvalue.responses import Responses  # noqa: E402
+from pyvalue.errors import StoreError
+from pyvalue.measurement.api import measure
+from pyvalue.measurement.inventory import Inventory
+from pyvalue.measurement.personas import Persona, make_personas
+from pyvalue.measurement.store import RunFolder
+from pyvalue.models.edits import Edit, span
+from pyvalue.responses import Responses
 
 PEOPLE = make_personas(5, seed=1)
 
@@ -90,7 +90,7 @@ def test_nothing_is_asked_twice(ask, tmp_path, monkeypatch):
 
 
 KILLED = """
-import os, random, signal, sys, time
+import os, pathlib, random, signal, sys, time
 import torch
 torch.set_num_threads(1)
 from pyvalue.measurement.api import measure
@@ -110,15 +110,14 @@ for _ in range(8):
     time.sleep(random.uniform(0.02, 0.5))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    responses = os.path.join(sys.argv[2], "responses")
-    now = {e.name: e.stat().st_mtime_ns for e in os.scandir(responses) if e.name.startswith("part-")} if os.path.isdir(responses) else {}
+    now = {file.name: file.stat().st_mtime_ns for file in pathlib.Path(sys.argv[2], "responses").glob("part-*")}
     assert stored.items() <= now.items(), "a stored part was lost or asked again"
     stored = now
 print(len(stored))
 finished, whole = ask(sys.argv[2]), ask(sys.argv[3])
 import pandas
 pandas.testing.assert_frame_equal(finished.table, whole.table, check_exact=True)
-"""  # fmt: skip
+"""
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -13,7 +13,8 @@ QUESTION = "Should I rest?"
 SYSTEM = f"You are Ana. {YES_NO.system}"
 USER = "Should I rest? Answer with yes or no."
 GEMMA = (
-    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}"
+    "{{ raise_exception('System role not supported') }}{% endif %}"
     "{% for m in messages %}<start_of_turn>{{ m['role'] }}\n{{ m['content'] | trim }}<end_of_turn>\n{% endfor %}"
     "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
 )
@@ -48,7 +49,7 @@ def test_a_template_that_trims_keeps_the_system_role(tokenizer_of):
     assert text == "<system>You are Ana. Be honest.</system><user>Should I rest?</user>"
 
 
-@pytest.mark.parametrize("question", ["Is {} {0} {question!r} a set?", "Is 100% of %s %d enough?", "Is {{x}} a \\ tag?"])
+@pytest.mark.parametrize("question", ["Is {} {0} {question!r} a set?", "Is 100% of %s enough?", "Is {{x}} a \\ tag?"])
 def test_questions_are_taken_verbatim(tiny_model, question):
     assert f"user\n{question} Answer" in render_prompt(tiny_model.tokenizer, ANA, question)
 
@@ -59,7 +60,7 @@ def test_a_style_may_hold_braces(tiny_model):
 
 
 def test_a_style_without_a_question_is_refused():
-    with pytest.raises(ValueError, match="user: expected a text with {question}"):
+    with pytest.raises(ValueError, match=r"user: expected a text with \{question\}"):
         PromptStyle("empty", "", "Answer with yes or no.")
 
 

@@ -61,7 +61,8 @@ def test_probabilities_equal_plain_forward_passes(tiny_model, batch_size):
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
 def test_prompts_without_a_shared_prefix(tiny_model, batch_size):
     prompts = ["Should I rest? ", "Is it a mistake?", "A", "yes " * 30]
-    np.testing.assert_allclose(scored(tiny_model, prompts, (), batch_size), plain(tiny_model, prompts), rtol=0, atol=1e-5)
+    expected = plain(tiny_model, prompts)
+    np.testing.assert_allclose(scored(tiny_model, prompts, (), batch_size), expected, rtol=0, atol=1e-5)
 
 
 def test_equal_prompts_and_a_prompt_that_is_anothers_prefix(tiny_model):
@@ -69,7 +70,7 @@ def test_equal_prompts_and_a_prompt_that_is_anothers_prefix(tiny_model):
     np.testing.assert_allclose(scored(tiny_model, prompts), plain(tiny_model, prompts), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("positions", ["all", span("your values", 0), span("your values"), span("your values", -1)], ids=str)
+@pytest.mark.parametrize("positions", ["all", *(span("your values", which) for which in (0, "all", -1))], ids=str)
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
 def test_edits_equal_edited_plain_forward_passes(tiny_model, tiny_sae, positions, batch_size):
     prompts = prompts_of(tiny_model)  # the second question says "your values" once more

@@ -1,0 +1,130 @@
+"""Intervals that cover what they should, agree with SciPy's, and refuse comparisons that mean nothing."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from pyvalue.evaluation.prediction import evaluate
+from pyvalue.responses import COLUMNS, Responses, make_table
+from pyvalue.steering.plan import SteeringPlan
+
+VALUES = ("A", "B", "C", "D")
+PLAN = SteeringPlan({"A": 1}, {"A": "target", "B": "definite", "C": "unaffected", "D": "unaffected"})
+
+
+def answers(scores: np.ndarray, edit: str = "", model: str = "m") -> Responses:
+    """One item a value; scores of shape (personas, values), NaN for an invalid answer."""
+    people, values = scores.shape
+    flat = scores.ravel()
+    names = list(VALUES[:values]) * people
+    columns = (model, edit, np.repeat([f"p{i}" for i in range(people)], values), names, names, 1, 0, "?",
+               np.where(np.isnan(flat), "invalid", "yes"), (flat + 1) / 2, 1.0, flat)  # fmt: skip
+    return Responses(make_table(dict(zip(COLUMNS, columns, strict=True))))
+
+
+def pair(seed: int, shift, people: int = 40, noise: float = 0.1):
+    random = np.random.default_rng(seed)
+    before = random.uniform(-0.3, 0.3, (people, len(VALUES)))
+    return answers(before), answers(before + shift + random.normal(0, noise, before.shape), "up")
+
+
+def test_intervals_cover_a_known_shift():
+    shift = np.array([0.2, 0.1, 0.0, -0.05])
+    runs = 300
+    covered = np.zeros(4)
+    for seed in range(runs):
+        effects = evaluate(PLAN, *pair(seed, shift), score="raw", resamples=400, seed=seed).effects
+        covered += (effects["low"].to_numpy() <= shift) & (shift <= effects["high"].to_numpy())
+    # A percentile interval of 40 normal changes covers P(|t39| < 1.96 sqrt(39/40)) = 94.0%; 4 standard errors of
+    # 4 values x 300 runs either way.
+    assert abs(covered.sum() / (4 * runs) - 0.94) < 4 * np.sqrt(0.94 * 0.06 / (4 * runs))
+
+
+def test_the_change_interval_agrees_with_scipy():
+    base, steered = pair(1, 0.1)
+    effects = evaluate(PLAN, base, steered, score="raw", resamples=20000).effects.set_index("value")
+    change = (steered.table["score"] - base.table["score"]).to_numpy().reshape(-1, len(VALUES))
+    for i, value in enumerate(VALUES):
+        other = stats.bootstrap((change[:, i],), np.mean, method="percentile", n_resamples=20000, rng=0)
+        width = other.confidence_interval.high - other.confidence_interval.low
+        expected = [change[:, i].mean(), *other.confidence_interval]
+        got = effects.loc[value, ["change", "low", "high"]].astype(float)
+        np.testing.assert_allclose(got, expected, atol=0.03 * width)
+
+
+def test_the_summary_is_what_it_says():
+    found = evaluate(PLAN, *pair(2, np.array([0.3, 0.2, 0.0, -0.1]), noise=1e-9), score="raw")
+    for name, expected in [
+        ("target gain", 0.3), ("expected change", 0.2), ("unexpected change", 0.05), ("contrast", 0.15),
+        ("leakage", 0.05 / 0.3),
+    ]:  # fmt: skip
+        assert found.estimate(name) == pytest.approx((expected,) * 3, abs=1e-6)
+    assert dict(zip(found.effects["value"], found.effects["changed"], strict=True))["A"]
+
+
+def test_lowering_counts_as_gain():
+    lower = SteeringPlan({"A": -1}, PLAN.predicted)
+    assert evaluate(lower, *pair(3, -0.2), score="raw").estimate("target gain")[0] > 0.1
+
+
+def test_leakage_is_undefined_where_the_gain_may_be_zero():
+    found = evaluate(PLAN, *pair(4, 0.0), score="raw")
+    low, high = found.estimate("target gain")[1:]
+    assert low < 0 < high
+    assert np.isnan(found.estimate("leakage")).all()
+    assert np.isfinite(found.estimate("unexpected change")).all()
+
+
+def test_rows_in_another_order_give_the_same_changes():
+    base, steered = pair(5, 0.1)
+    shuffled = Responses(steered.table.sample(frac=1, random_state=0).reset_index(drop=True))
+    a, b = (evaluate(PLAN, base, s, score="raw").effects for s in (steered, shuffled))
+    pd.testing.assert_frame_equal(a, b)
+
+
+def test_a_seed_repeats_the_intervals(tmp_path):
+    a, b, c = (evaluate(PLAN, *pair(6, 0.1), seed=seed).effects for seed in (1, 1, 2))
+    assert a.equals(b) and not a.equals(c)
+
+
+def test_questions_invalid_once_are_left_out_on_both_sides():
+    """Two items of A far apart; under the edit the high one is never valid. Nothing else changes."""
+    low, high = np.full((5, 4), -0.5), np.full((5, 4), 0.5)
+    second = [answers(high), answers(np.where(np.arange(4) == 0, np.nan, high), "up")]
+    both = []
+    for first, other in zip((answers(low), answers(low, "up")), second, strict=True):
+        renamed = other.table.assign(item=other.table["item"] + "-2")
+        both.append(Responses(pd.concat([first.table, renamed], ignore_index=True)))
+    effects = evaluate(PLAN, *both, score="raw").effects
+    np.testing.assert_allclose(effects["change"], 0.0, atol=1e-12)
+
+
+def test_it_saves_valid_json(tmp_path):
+    evaluate(PLAN, *pair(7, 0.0)).save(tmp_path / "e.json")
+    text = (tmp_path / "e.json").read_text()
+    assert "NaN" not in text and json.loads(text)["personas"] == 40
+
+
+def test_comparisons_that_mean_nothing_are_refused():
+    base, steered = pair(8, 0.1)
+    with pytest.raises(ValueError, match="at least 3 personas in common, got 2"):
+        evaluate(PLAN, base.only(personas=["p0", "p1"]), steered)
+    with pytest.raises(ValueError, match="at least 3 personas"):
+        evaluate(PLAN, steered, steered)  # no unedited answers
+    with pytest.raises(ValueError, match="answers of one model, got m, other"):
+        evaluate(PLAN, base, answers(np.zeros((5, 4)), "up", "other"))
+    with pytest.raises(ValueError, match="one edit, got 2"):
+        evaluate(PLAN, base, Responses(pd.concat([base.table, steered.table], ignore_index=True)))
+    with pytest.raises(ValueError, match="the target Z was not asked"):
+        evaluate(SteeringPlan({"Z": 1}, {"Z": "target", **PLAN.predicted}), base, steered)
+
+
+@pytest.mark.parametrize("arguments", [{"confidence": 1.0}, {"confidence": 0}, {"resamples": 10}, {"score": "best"}])
+def test_bad_settings_are_refused(arguments):
+    with pytest.raises(ValueError, match=next(iter(arguments))):
+        evaluate(PLAN, *pair(9, 0.1), **arguments)

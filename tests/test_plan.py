@@ -1,0 +1,187 @@
+"""Relations on graphs drawn by hand, the roles, and how edits are found and chosen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pyvalue.errors import ModelError
+from pyvalue.responses import COLUMNS, Responses, make_table
+from pyvalue.steering.plan import SteeringPlan, plan, predict
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A graph by its edges: ``directed`` (a, b) is a -> b; ``undirected`` may be either."""
+
+    names: tuple[str, ...]
+    directed: tuple[tuple[str, str], ...] = ()
+    undirected: tuple[tuple[str, str], ...] = ()
+
+    def definite_descendants(self, value):
+        return self._reach(value, self.directed)
+
+    def possible_descendants(self, value):
+        both = self.undirected + tuple((b, a) for a, b in self.undirected)
+        return self._reach(value, self.directed + both)
+
+    def _reach(self, value, edges):
+        found, new = set(), {value}
+        while new:
+            new = {b for a, b in edges if a in new} - found - {value}
+            found |= new
+        return frozenset(found)
+
+
+#    A -> B -> C,  A - D,  E -> A,  F alone
+GRAPH = Drawn(tuple("ABCDEF"), (("A", "B"), ("B", "C"), ("E", "A")), (("A", "D"),))
+
+
+def answers(scores: dict[str, dict[str, float]], edit: str = "") -> Responses:
+    rows = [
+        ("m", edit, persona, value, value, 1, 0, f"{value}?", "yes", (s + 1) / 2, 1.0, s)
+        for persona, of_value in scores.items()
+        for value, s in of_value.items()
+    ]
+    return Responses(make_table(dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))))
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("A", "A target, B definite, C definite, D possible, E unaffected, F unaffected"),
+        ("E", "A definite, B definite, C definite, D possible, E target, F unaffected"),
+        ("C", "A unaffected, B unaffected, C target, D unaffected, E unaffected, F unaffected"),
+        ("BF", "A unaffected, B target, C definite, D unaffected, E unaffected, F target"),
+        ("AE", "A target, B definite, C definite, D possible, E target, F unaffected"),
+        ("D", "A possible, B possible, C possible, D target, E unaffected, F unaffected"),
+    ],
+)
+def test_relations_of_a_drawn_graph(target, expected):
+    found = predict(GRAPH, tuple(target))
+    assert ", ".join(f"{value} {relation}" for value, relation in found.items()) == expected
+
+
+def test_the_plan_keeps_signs_and_saves_as_json(tmp_path):
+    made = plan(GRAPH, raise_values=["A"], lower_values=["F"])
+    assert made.target == {"A": 1, "F": -1}
+    assert made.values("definite", "possible") == ("B", "C", "D")
+    made.save(tmp_path / "plan.json")
+    assert json.loads((tmp_path / "plan.json").read_text())["predicted"] == dict(made.predicted)
+
+
+def test_missing_numbers_are_null_in_json(tmp_path):
+    made = SteeringPlan({"A": 1}, {"A": "target"}, roles=pd.DataFrame({"persona": ["p"], "gain": [np.nan]}))
+    made.save(tmp_path / "plan.json")
+    assert "NaN" not in (tmp_path / "plan.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "at least one value"),
+        ({"raise_values": ["A"], "lower_values": ["A"]}, "A cannot be raised and lowered"),
+        ({"raise_values": ["Z"]}, "Z not in the graph; it has A, B"),
+    ],
+)
+def test_bad_targets_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        plan(GRAPH, **arguments)
+    with pytest.raises(TypeError, match="write"):
+        plan(GRAPH, raise_values="A")
+
+
+def test_roles_are_ranked_by_the_wanted_direction():
+    base = answers({"p": {"A": 0.5, "F": 0.5}, "q": {"A": 0.2, "F": -0.9}, "r": {"A": -0.1, "F": 0.4}})
+    roles = plan(GRAPH, ["A"], ["F"], base=base).roles
+    assert list(roles["persona"]) == ["q", "p", "r"]
+    assert roles["gain"].sum() == pytest.approx(0, abs=1e-12)
+    assert roles["gain"].iloc[0] == pytest.approx(((0.2 - 0.2) - (-0.9 - 0.0)) / 2)
+
+
+def test_roles_need_unedited_answers_on_the_target():
+    with pytest.raises(ValueError, match="no unedited answers on A"):
+        plan(GRAPH, ["A"], base=answers({"p": {"B": 0.1}}))
+    with pytest.raises(ValueError, match="no unedited answers"):
+        plan(GRAPH, ["A"], base=answers({"p": {"A": 0.1}}, edit="up"))
+
+
+def sae_at(layer: int, point: str = "resid_post", width: int = 64):
+    import torch
+
+    from pyvalue.models.sae import SAE
+    from pyvalue.models.sae_config import SAEConfig
+
+    random = torch.Generator().manual_seed(layer)
+    weights = [torch.randn(*shape, generator=random) for shape in [(width, 16), (16,), (16, width), (width,)]]
+    return SAE(SAEConfig("standard", width, 16, f"blocks.{layer}.hook_{point}"), *weights)
+
+
+@pytest.mark.parametrize(("layer", "point"), [(0, "resid_pre"), (1, "resid_post"), (2, "resid_pre"), (3, "resid_post")])
+def test_features_are_those_of_the_plain_residual(tiny_model, small_inventory, layer, point):
+    import torch
+
+    from pyvalue.measurement.personas import NO_PERSONA
+    from pyvalue.measurement.prompts import render_prompt
+    from pyvalue.steering.features import find_features
+
+    sae = sae_at(layer, point)
+    found = find_features(tiny_model, sae, small_inventory, count=16)
+    prompt = render_prompt(tiny_model.tokenizer, NO_PERSONA, small_inventory.items[0].question)
+    encoded = tiny_model.tokenizer(prompt, return_offsets_mapping=True, add_special_tokens=False)
+    at = prompt.index("your values")
+    wanted = [i for i, (a, b) in enumerate(encoded.offset_mapping) if a < at + len("your values") and b > at]
+    seen = {}
+    module = tiny_model.network.model.layers[layer]
+    handle = (
+        module.register_forward_pre_hook(lambda m, a: seen.update(x=a[0]))
+        if point == "resid_pre"
+        else module.register_forward_hook(lambda m, a, o: seen.update(x=o[0] if isinstance(o, tuple) else o))
+    )
+    tiny_model.network(torch.tensor([encoded.input_ids]))
+    handle.remove()
+    x = seen["x"].reshape(-1, 64)[wanted]
+    mean = torch.relu((x - sae.b_dec) @ sae.W_enc + sae.b_enc).mean(dim=0)
+    order = [i for i in mean.argsort(descending=True).tolist() if mean[i] > 0]
+    assert found["feature"].tolist() == order
+    np.testing.assert_allclose(found["activation"], mean[order], rtol=1e-4)
+
+
+@pytest.mark.parametrize("sae", [(9, "resid_post"), (1, "resid_post", 32)])
+def test_an_sae_that_does_not_fit_is_a_model_error(tiny_model, small_inventory, sae):
+    from pyvalue.steering.features import find_features
+
+    with pytest.raises(ModelError, match="4 layers of width 64"):
+        find_features(tiny_model, sae_at(*sae), small_inventory)
+
+
+def test_the_pilot_takes_the_edit_with_the_largest_gain(tiny_model, tiny_sae, small_inventory, monkeypatch):
+    import pyvalue.steering.pilot as pilot
+    from pyvalue.measurement.personas import make_personas
+
+    real = pilot.measure
+    monkeypatch.setattr(pilot, "measure", lambda *a, **k: real(*a, **k, min_mass=0.0))
+    people = make_personas(2)
+    graph = Drawn(small_inventory.values)
+    made = plan(
+        graph, ["Power"], model=tiny_model, sae=tiny_sae, inventory=small_inventory, personas=people, candidates=3
+    )
+    assert len(made.pilot) == 6 and made.pilot["gain"].is_monotonic_decreasing
+    best = made.pilot.iloc[0]
+    assert (made.edits[0].feature, made.edits[0].strength) == (best["feature"], best["strength"])
+    base, steered = (real(tiny_model, small_inventory, people, e, min_mass=0.0) for e in ((), made.edits))
+    gain = (steered.matrix()["Power"].to_numpy() - base.matrix()["Power"].to_numpy()).mean()
+    assert best["gain"] == pytest.approx(gain, abs=1e-4)
+
+
+def test_a_pilot_on_values_that_are_not_asked_is_refused(tiny_model, tiny_sae, small_inventory):
+    from pyvalue.measurement.personas import make_personas
+
+    with pytest.raises(ValueError, match="inventory: has no items on A"):
+        plan(GRAPH, ["A"], model=tiny_model, sae=tiny_sae, inventory=small_inventory, personas=make_personas(1))
+    with pytest.raises(ValueError, match="the pilot"):
+        plan(GRAPH, ["A"], model=tiny_model, sae=tiny_sae)
