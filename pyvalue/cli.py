@@ -31,9 +31,9 @@ def one_line_faults(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except KeyboardInterrupt:
-            typer.echo("\npyvalue: interrupted; what was finished is stored, the same command resumes", err=True)
+            typer.echo("\npyvalue: interrupted; a run folder keeps what is finished, run again to go on", err=True)
             raise typer.Exit(130) from None
-        except (PyvalueError, ValueError, TypeError, OSError) as fault:
+        except (PyvalueError, ValueError, TypeError, OSError, ImportError) as fault:
             typer.echo(f"pyvalue: {' '.join(str(fault).split())}", err=True)
             raise typer.Exit(1) from None
 
@@ -71,14 +71,13 @@ def discover(
     if not responses.is_file():
         raise ValueError(f"responses: no such file: {responses}")
     table = pd.read_csv(responses)
-    graph = pv.discover(
-        table.select_dtypes("number"), backend=backend, alpha=alpha, bootstrap=bootstrap, seed=seed
-    )
+    graph = pv.discover(table, backend=backend, alpha=alpha, bootstrap=bootstrap, seed=seed)
     typer.echo(repr(graph))
-    for source, target in graph.directed_edges():
-        typer.echo(f"  {source} -> {target}")
-    for source, target in graph.undirected_edges():
-        typer.echo(f"  {source} -- {target}")
+    arrows = {"directed": "->", "undirected": "--", "bidirected": "<->"}
+    for source, target, kind in graph.edges():
+        typer.echo(f"  {source} {arrows[kind]} {target}")
+    for note in graph.notes:
+        typer.echo(f"note: {note}", err=True)
     if output is not None:
         graph.save(output)
 

@@ -81,7 +81,8 @@ class Responses:
         Args:
             score: ``"raw"``: keying * (2 p_yes - 1). ``"corrected"``: the same after the log odds of "yes" on the
                 content-free items (their mean over the same edit and persona) are taken off the log odds of every
-                answer (contextual calibration, Zhao et al. 2021); raw where there are no content-free items.
+                answer (contextual calibration, Zhao et al. 2021); raw when the table has no content-free items, missing
+                where all of a row's are invalid.
                 ``"ipsatised"``: corrected, less the row's mean over the values (Schwartz 1992).
 
         Raises:
@@ -165,7 +166,7 @@ class Responses:
         free = self.table["keying"] == 0
         odds = _log_odds(self.table["p_yes"])
         bias = odds[free].groupby([self.table.loc[free, key] for key in _ROW]).mean().rename("bias")
-        of_row = self.table[_ROW].join(bias, on=_ROW)["bias"].fillna(0.0) if len(bias) else 0.0
+        of_row = self.table[_ROW].join(bias, on=_ROW)["bias"] if free.any() else 0.0
         return (self.table["keying"] * np.tanh((odds - of_row) / 2)).where(~free)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from pyvalue.evaluation.magnitude import summarise
 from pyvalue.evaluation.prediction import evaluate
 from pyvalue.responses import COLUMNS, Responses, make_table
 from pyvalue.steering.plan import SteeringPlan
@@ -60,8 +61,9 @@ def test_the_change_interval_agrees_with_scipy():
 def test_the_summary_is_what_it_says():
     found = evaluate(PLAN, *pair(2, np.array([0.3, 0.2, 0.0, -0.1]), noise=1e-9), score="raw")
     for name, expected in [
-        ("target gain", 0.3), ("expected change", 0.2), ("unexpected change", 0.05), ("contrast", 0.15),
-        ("leakage", 0.05 / 0.3),
+        ("target gain", 0.3), ("expected change", 0.2), ("unexpected change", 0.1 / np.sqrt(2)),
+        ("contrast", np.sqrt(0.2**2 - 0.1**2 / 2)),
+        ("leakage", 0.1 / np.sqrt(2) / 0.3),
     ]:  # fmt: skip
         assert found.estimate(name) == pytest.approx((expected,) * 3, abs=1e-6)
     assert dict(zip(found.effects["value"], found.effects["changed"], strict=True))["A"]
@@ -128,3 +130,25 @@ def test_comparisons_that_mean_nothing_are_refused():
 def test_bad_settings_are_refused(arguments):
     with pytest.raises(ValueError, match=next(iter(arguments))):
         evaluate(PLAN, *pair(9, 0.1), **arguments)
+
+
+@pytest.mark.parametrize("noise", [0.5, 1.0, 2.0])
+def test_the_contrast_finds_nothing_where_nothing_but_the_target_moves(noise):
+    random = np.random.default_rng(5)
+    sign = np.array([1.0] + [0.0] * 9)
+    expected = np.array([False] + [True] * 4 + [False] * 5)
+    groups = {"expected": expected, "unexpected": ~expected & (sign == 0)}
+    runs, found = 300, 0
+    for _ in range(runs):
+        change = random.normal(0, np.where(expected, noise, 1.0) * 0.05, (31, 10)) + 0.1 * sign
+        row = summarise(change, sign, groups, 0.95).set_index("quantity").loc["contrast"]
+        found += (row["low"] > 0) or (row["high"] < 0)
+    assert found <= stats.binom.ppf(0.999, runs, 0.05)
+
+
+def test_the_contrast_finds_a_difference_that_is_there():
+    change = np.random.default_rng(6).normal([0.1, 0.05, 0.05, 0.0, 0.0], 0.05, (31, 5))
+    sign = np.array([1.0, 0, 0, 0, 0])
+    groups = {"expected": np.array([0, 1, 1, 0, 0], bool), "unexpected": np.array([0, 0, 0, 1, 1], bool)}
+    row = summarise(change, sign, groups, 0.95).set_index("quantity").loc["contrast"]
+    assert 0 < row["low"] < 0.05 < row["high"] < 0.1

@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from pyvalue.errors import ModelError
+from pyvalue.graph import DiscoverySettings, ValueGraph
 from pyvalue.responses import COLUMNS, Responses, make_table
 from pyvalue.steering.plan import SteeringPlan, plan, predict
 
 
-@dataclass(frozen=True)
-class Drawn:
+def drawn(names, directed=(), undirected=(), bidirected=(), excluded=None) -> ValueGraph:
     """A graph by its edges: ``directed`` (a, b) is a -> b; ``undirected`` may be either."""
-
-    names: tuple[str, ...]
-    directed: tuple[tuple[str, str], ...] = ()
-    undirected: tuple[tuple[str, str], ...] = ()
-
-    def definite_descendants(self, value):
-        return self._reach(value, self.directed)
-
-    def possible_descendants(self, value):
-        both = self.undirected + tuple((b, a) for a, b in self.undirected)
-        return self._reach(value, self.directed + both)
-
-    def _reach(self, value, edges):
-        found, new = set(), {value}
-        while new:
-            new = {b for a, b in edges if a in new} - found - {value}
-            found |= new
-        return frozenset(found)
+    marks = np.zeros((len(names), len(names)), dtype=np.int8)
+    for pairs, at_a, at_b in ((directed, -1, 1), (undirected, -1, -1), (bidirected, 1, 1)):
+        for a, b in pairs:
+            i, j = names.index(a), names.index(b)
+            marks[i, j], marks[j, i] = at_a, at_b
+    return ValueGraph(tuple(names), marks, DiscoverySettings(0.05, 100), excluded=excluded or {})
 
 
 #    A -> B -> C,  A - D,  E -> A,  F alone
-GRAPH = Drawn(tuple("ABCDEF"), (("A", "B"), ("B", "C"), ("E", "A")), (("A", "D"),))
+GRAPH = drawn(tuple("ABCDEF"), (("A", "B"), ("B", "C"), ("E", "A")), (("A", "D"),))
 
 
 def answers(scores: dict[str, dict[str, float]], edit: str = "") -> Responses:
@@ -48,6 +35,21 @@ def answers(scores: dict[str, dict[str, float]], edit: str = "") -> Responses:
         for value, s in of_value.items()
     ]
     return Responses(make_table(dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))))
+
+
+def test_contradictory_edges_may_carry_an_effect_either_way():
+    graph = drawn(tuple("ABCD"), directed=(("B", "C"),), bidirected=(("A", "B"),))
+    assert predict(graph, ("A",)) == {"A": "target", "B": "possible", "C": "possible", "D": "unaffected"}
+
+
+def test_a_value_left_out_of_the_graph_has_no_prediction():
+    graph = drawn(tuple("AB"), directed=(("A", "B"),), excluded={"Z": "constant"})
+    assert predict(graph, ("A",)) == {"A": "target", "B": "definite", "Z": "unknown"}
+
+
+def test_a_graph_that_no_dag_fits_is_called_out():
+    with pytest.warns(UserWarning, match="no directed acyclic graph"):
+        plan(drawn(tuple("ABC"), directed=(("A", "B"), ("B", "C"), ("C", "A"))), ["A"])
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,7 @@ def test_the_pilot_takes_the_edit_with_the_largest_gain(tiny_model, tiny_sae, sm
     real = pilot.measure
     monkeypatch.setattr(pilot, "measure", lambda *a, **k: real(*a, **k, min_mass=0.0))
     people = make_personas(2)
-    graph = Drawn(small_inventory.values)
+    graph = drawn(small_inventory.values)
     made = plan(
         graph, ["Power"], model=tiny_model, sae=tiny_sae, inventory=small_inventory, personas=people, candidates=3
     )

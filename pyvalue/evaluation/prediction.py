@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pyvalue.evaluation.magnitude import summarise
 from pyvalue.measurement.store import write_json
 from pyvalue.responses import Responses, Score
 from pyvalue.steering.plan import SteeringPlan
@@ -25,9 +26,10 @@ class Evaluation:
         effects: one row a value: ``value, predicted, change, low, high, changed, base, steered`` (mean paired change
             over personas with its interval; ``changed``: the interval leaves out 0).
         summary: one row a quantity with ``estimate, low, high``: ``target gain`` (in the wanted direction),
-            ``expected change`` and ``unexpected change`` (mean absolute change of the values predicted to move and
-            not to move), ``contrast`` (their difference), and ``leakage`` (unexpected change per unit of target gain;
-            missing where the gain's interval holds 0).
+            ``expected change`` and ``unexpected change`` (root mean square change of the values predicted to move
+            and not to move, noise taken out), ``contrast`` (signed root of the difference of the mean squares), and
+            ``leakage`` (unexpected change per unit of target gain; missing unless the gain's interval is above 0).
+            See ``pyvalue.evaluation.magnitude``.
         personas: number of personas compared.
         facts: score, confidence, resamples, seed, and edit labels.
     """
@@ -77,7 +79,8 @@ def evaluate(
     A question that is not validly answered both times is left out on both sides, so that a change is never a change
     of questions.
 
-    Intervals are percentiles of a bootstrap over personas (the rows of one persona stay together).
+    Intervals of the effects are percentiles of a bootstrap over personas, those of the summary a jackknife over
+    personas (the rows of one persona stay together).
 
     Args:
         plan: with the target and the predicted relation of every value.
@@ -103,7 +106,7 @@ def evaluate(
     means = _weighted_means(change, draws)
     tails = [100 * (1 - confidence) / 2, 100 * (1 + confidence) / 2]
     effects = _effects(plan, before, after, means, tails)
-    summary = _summary(plan, list(before.columns), np.nanmean(change, axis=0), means, tails)
+    summary = _summary(plan, list(before.columns), change, confidence)
     facts = {
         "score": score,
         "confidence": confidence,
@@ -173,40 +176,11 @@ def _effects(
     )
 
 
-def _summary(
-    plan: SteeringPlan, values: list[str], change: Floats, means: Floats, tails: list[float]
-) -> pd.DataFrame:
+def _summary(plan: SteeringPlan, values: list[str], change: Floats, confidence: float) -> pd.DataFrame:
     sign = np.array([plan.target.get(v, 0) for v in values], dtype=float)
     relation = np.array([plan.predicted[v] for v in values])
-    expected = np.isin(relation, ["definite", "possible"])
-    unexpected = relation == "unaffected"
-
-    def quantities(x: Floats) -> dict[str, Floats]:
-        gain = (x * sign).sum(axis=-1) / np.abs(sign).sum()
-        moved = _mean_absolute(x, expected)
-        stray = _mean_absolute(x, unexpected)
-        return {
-            "target gain": gain,
-            "expected change": moved,
-            "unexpected change": stray,
-            "contrast": moved - stray,
-            "leakage": np.divide(stray, np.abs(gain), out=np.full_like(stray, np.nan), where=gain != 0),
-        }
-
-    rows = []
-    resampled = quantities(means)
-    undefined = np.prod(np.percentile(resampled["target gain"], tails)) <= 0
-    for name, estimate in quantities(change).items():
-        known = np.isfinite(resampled[name]).all() and not (name == "leakage" and undefined)
-        low, high = np.percentile(resampled[name], tails) if known else (np.nan, np.nan)
-        rows.append({"quantity": name, "estimate": float(estimate) if known else np.nan, "low": low, "high": high})
-    return pd.DataFrame(rows)
-
-
-def _mean_absolute(x: Floats, chosen: npt.NDArray[np.bool_]) -> Floats:
-    if not chosen.any():
-        return np.full(x.shape[:-1], np.nan)
-    return np.asarray(np.abs(x[..., chosen]).mean(axis=-1))
+    groups = {"expected": np.isin(relation, ["definite", "possible"]), "unexpected": relation == "unaffected"}
+    return summarise(change, sign, groups, confidence)
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -74,12 +74,17 @@ class RunFolder:
     def _open_manifest(self) -> None:
         path = self.path / "manifest.json"
         if not path.exists():
+            if any((self.path / "responses").glob("part-*.parquet")):
+                raise StoreError(f"run folder {self.path} holds answers but no manifest.json; move them away")
             write_json(path, {"schema": SCHEMA, "study": self.study})
             return
         try:
-            stored = dict(json.loads(path.read_text(encoding="utf-8"))["study"])
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            stored, schema = dict(manifest["study"]), manifest["schema"]
         except (OSError, ValueError, KeyError, TypeError) as fault:
             raise StoreError(f"manifest {path} cannot be read ({fault}); move the folder away") from fault
+        if schema != SCHEMA:
+            raise StoreError(f"manifest {path} has schema {schema}, this version reads {SCHEMA}; use another folder")
         if stored != self.study:
             differs = ", ".join(_differences(stored, self.study))
             raise StoreError(

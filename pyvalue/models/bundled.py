@@ -39,6 +39,8 @@ def bundled_folder(name: str) -> Path:
     if (folder / "config.json").is_file():
         return folder
     gguf = _gguf_file(name)
+    from safetensors import SafetensorError  # what a full disk raises while weights are written
+
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=folder.parent))
@@ -50,7 +52,9 @@ def bundled_folder(name: str) -> Path:
         _convert(gguf, scratch)
         with contextlib.suppress(OSError):  # another process finished first: its copy serves as well
             scratch.rename(folder)
-    except OSError as fault:
+        if not (folder / "config.json").is_file():
+            raise OSError(f"{folder} exists but holds no model; delete it")
+    except (OSError, SafetensorError) as fault:
         raise ModelError(f"cannot store the bundled model in {folder.parent}: {fault}") from fault
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

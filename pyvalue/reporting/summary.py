@@ -140,8 +140,8 @@ def _contrast(evaluation: Evaluation) -> str:
     if not np.isfinite([estimate, low, high]).all():
         return "The two groups cannot be compared, since one of them is empty or has no answers."
     told = (
-        "The values predicted to move changed by "
-        f"{interval(estimate, low, high)} more than those predicted to stay (mean absolute change)"
+        "Contrast between the values predicted to move and those predicted to stay: "
+        f"{interval(estimate, low, high)} (signed root of the difference of their mean square changes)"
     )
     if low > 0:
         return f"{told}; the interval lies above zero, so on average the prediction held."
@@ -176,7 +176,6 @@ def limits(parts: Parts) -> list[str]:
             f"{count(len(parts.evaluation.effects), 'value')} at once, "
             f"so about {1 - confidence:.0%} of the values that stay still will be called changed."
         )
-        said.append("A mean absolute change is above zero even where nothing moves; judge it by the contrast.")
         if parts.evaluation.personas < 20:
             said.append(f"{count(parts.evaluation.personas, 'persona')} are few; such intervals tend to be too short.")
     return said

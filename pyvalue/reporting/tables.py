@@ -25,9 +25,9 @@ _PACKAGES = ("pyvalue", "numpy", "pandas", "torch", "transformers", "triton", "s
 _QUANTITIES = {
     "target gain": "mean change of the target, in the wanted direction",
     "expected change": "mean absolute change of the values predicted to move",
-    "unexpected change": "mean absolute change of the values predicted to stay",
-    "contrast": "expected less unexpected change",
-    "leakage": "unexpected change per unit of target gain; undefined where the gain's interval holds zero",
+    "unexpected change": "root mean square change of the values predicted to stay, noise taken out",
+    "contrast": "signed root of the difference of the two mean squares",
+    "leakage": "unexpected change per unit of target gain; undefined unless the gain's interval is above zero",
 }
 
 

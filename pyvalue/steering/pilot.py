@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,8 +36,8 @@ def run_pilot(
 ) -> tuple[Edit, pd.DataFrame]:
     """Try every feature at every strength; return the best edit and what each did.
 
-    The table has the columns ``feature, strength, activation, gain, valid``: ``gain`` is the mean over personas and
-    target values of sign * (steered - unedited), on corrected scores.
+    The table has the columns ``feature, strength, activation, gain, valid, usable``, usable edits first. ``gain`` is
+    the mean over personas and target values of sign * (steered - unedited), on corrected scores.
     """
     place: Span | str = span("your values") if positions is None else positions
     text = place.text if isinstance(place, Span) else "your values"
@@ -69,11 +70,18 @@ def run_pilot(
                 edits.append(edit)
                 advance()
     table = pd.DataFrame(rows)
-    usable = (table["valid"] >= MIN_VALID * base.valid_share) & table["gain"].notna()
-    if not usable.any():
+    table["usable"] = (table["valid"] >= MIN_VALID * base.valid_share) & table["gain"].notna()
+    if not table["usable"].any():
         raise ModelError("every candidate edit breaks the model (too few valid answers); try smaller strengths")
-    best = int(table["gain"].where(usable).idxmax())
-    order = table.sort_values("gain", ascending=False, ignore_index=True)
+    best = int(table["gain"].where(table["usable"]).idxmax())
+    if table["gain"][best] <= 0:
+        gain = table["gain"][best]
+        warnings.warn(
+            f"no candidate edit moves {', '.join(target)} as wanted in the pilot (best gain {gain:+.3f}); "
+            "try more candidates or larger strengths",
+            stacklevel=3,
+        )
+    order = table.sort_values(["usable", "gain"], ascending=False, ignore_index=True)
     return edits[best], order
 
 

@@ -7,6 +7,7 @@ possibly directed one (possible descendants), and the rest (unaffected). The pil
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,8 @@ class SteeringPlan:
 
     Attributes:
         target: value -> +1 (raise) or -1 (lower).
-        predicted: value -> ``target``, ``definite``, ``possible``, ``unaffected``, or ``unknown`` (not in the graph).
+        predicted: value -> ``target``, ``definite``, ``possible``, ``unaffected``, or ``unknown`` (no part of the
+            graph).
         edits: of the residual stream, best of the pilot; empty when none was asked for.
         roles: personas that already score as wanted, best first (columns ``persona``, ``gain``, ...).
         pilot: what every candidate edit did to the target; empty without a pilot.
@@ -104,6 +106,12 @@ def plan(
         ValueError: no target, a value both raised and lowered or not in the graph, or a pilot without personas.
     """
     target = _checked_target(graph, raise_values, lower_values)
+    if not graph.is_valid_cpdag():
+        warnings.warn(
+            "graph: no directed acyclic graph has exactly these edges, so the tests contradict each other somewhere; "
+            "its predictions are less certain than they look (more rows or a smaller alpha may help)",
+            stacklevel=2,
+        )
     predicted = predict(graph, tuple(target))
     roles = rank_roles(base, target) if base is not None else pd.DataFrame()
     if model is None or sae is None:
@@ -121,7 +129,7 @@ def plan(
 def predict(graph: ValueGraph, target: Sequence[str]) -> dict[str, Relation]:
     """Relation of every value of the graph to the target values."""
     definite = set().union(*(graph.definite_descendants(value) for value in target))
-    possible = set().union(*(graph.possible_descendants(value) for value in target))
+    possible = set().union(*(_may_follow(graph, value) for value in target))
     relations: dict[str, Relation] = {}
     for value in graph.names:
         if value in target:
@@ -130,7 +138,18 @@ def predict(graph: ValueGraph, target: Sequence[str]) -> dict[str, Relation]:
             relations[value] = "definite"
         else:
             relations[value] = "possible" if value in possible else "unaffected"
-    return relations
+    return relations | dict.fromkeys(graph.excluded, "unknown")
+
+
+def _may_follow(graph: ValueGraph, value: str) -> set[str]:
+    """Possible descendants, where an edge ↔ (the tests contradict each other) may also be one out of either end."""
+    found, new = {value}, {value}
+    while new:
+        step = set[str]().union(*(graph.possible_descendants(v) for v in new))
+        step |= {b for pair in graph.bidirected_edges() for a, b in (pair, pair[::-1]) if a in found | step}
+        new = step - found
+        found |= new
+    return found - {value}
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

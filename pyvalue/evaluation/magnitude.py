@@ -1,0 +1,75 @@
+"""How much a group of values moved, with the noise of few personas taken out.
+
+The mean of |change| over values is above 0 even where nothing moves, the more so the noisier the values are. Here the
+square of each mean change is lessened by its sampling variance, which makes it an unbiased estimate of the squared
+true change; groups average these squares. Reported is the signed root, in the units of the scores: a negative number
+says that the values moved less than noise alone makes them seem to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+#: in the order of the columns of ``_squares``
+QUANTITIES = ("target gain", "expected change", "unexpected change", "contrast", "leakage")
+
+
+def summarise(change: Floats, sign: Floats, groups: Mapping[str, Mask], confidence: float) -> pd.DataFrame:
+    """The rows of ``Evaluation.summary``.
+
+    Intervals: jackknife over personas with Student's t, on the squared scale for all but the gain (Efron & Stein 1981).
+
+    Args:
+        change: paired change of every persona and value, (n, d), n >= 3; NaN where missing.
+        sign: +1 or -1 at target values, 0 elsewhere, (d,).
+        groups: ``"expected"`` and ``"unexpected"`` -> which values belong to it, (d,).
+        confidence: of the intervals, in (0, 1).
+
+    Returns:
+        Columns ``quantity, estimate, low, high``; NaN where a group is empty, and for leakage where the interval of
+        the gain is not wholly above 0.
+    """
+    from scipy.stats import t
+
+    n = len(change)
+    whole = _squares(change, sign, groups)
+    without = np.array([_squares(np.delete(change, i, axis=0), sign, groups) for i in range(n)])
+    error = np.sqrt((n - 1) / n * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
+    reach = float(t.ppf((1 + confidence) / 2, n - 1)) * error
+    table = np.column_stack([whole, whole - reach, whole + reach])
+    if not table[0, 1] > 0:
+        table[QUANTITIES.index("leakage")] = np.nan
+    table[1:] = np.sign(table[1:]) * np.sqrt(np.abs(table[1:]))
+    rows: list[dict[str, Any]] = [
+        {"quantity": name, "estimate": e, "low": low, "high": high}
+        for name, (e, low, high) in zip(QUANTITIES, table.tolist(), strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _squares(change: Floats, sign: Floats, groups: Mapping[str, Mask]) -> Floats:
+    """Target gain, then the squared scale of the other quantities."""
+    known = np.isfinite(change)
+    count = known.sum(axis=0)
+    filled = np.where(known, change, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = filled.sum(axis=0) / count
+        variance = (np.where(known, change - mean, 0.0) ** 2).sum(axis=0) / (count - 1) / count
+        square = mean**2 - variance
+        targets = sign != 0
+        gain = (mean * sign)[targets].mean()
+        moved, stray = (_mean(square[groups[name]]) for name in ("expected", "unexpected"))
+        return np.array([gain, moved, stray, moved - stray, stray / gain**2])
+
+
+def _mean(x: Floats) -> float:
+    known = x[np.isfinite(x)]
+    return float(known.mean()) if len(known) else np.nan
