@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import importlib.metadata
+import json
 import os
 import subprocess
 import sys
@@ -265,3 +267,17 @@ def test_bad_arguments_are_refused(ask, tiny_sae):
         ask(personas=[])
     with pytest.raises(ValueError, match="label: expected a name"):
         ask(edits=[Edit(feature=1, strength=2.0, sae=tiny_sae)], label="")
+
+
+def test_the_manifest_records_versions(ask, tmp_path):
+    ask(tmp_path)
+    versions = json.loads((tmp_path / "manifest.json").read_text())["versions"]
+    assert versions["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert versions["torch"] == importlib.metadata.version("torch")
+
+
+def test_answers_without_a_manifest_are_not_adopted(ask, tmp_path):
+    ask(tmp_path)
+    (tmp_path / "manifest.json").unlink()
+    with pytest.raises(StoreError, match=r"holds answers but no manifest\.json"):
+        ask(tmp_path)

@@ -6,9 +6,12 @@ in flight. This module knows nothing of models.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import platform
+from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
@@ -76,7 +79,7 @@ class RunFolder:
         if not path.exists():
             if any((self.path / "responses").glob("part-*.parquet")):
                 raise StoreError(f"run folder {self.path} holds answers but no manifest.json; move them away")
-            write_json(path, {"schema": SCHEMA, "study": self.study})
+            write_json(path, {"schema": SCHEMA, "study": self.study, "versions": _versions()})
             return
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -91,6 +94,15 @@ class RunFolder:
                 f"run folder {self.path} belongs to another study (differs in: {differs}); "
                 "use another folder, or delete this one"
             )
+
+
+def _versions() -> dict[str, str]:
+    """What the run was begun with, for the record: a resumed run may use others."""
+    found = {"python": platform.python_version()}
+    for package in ("pyvalue", "torch", "transformers"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
 
 
 def _differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
