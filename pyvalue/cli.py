@@ -61,6 +61,7 @@ def discover(
     bootstrap: Annotated[int, typer.Option(help="Bootstrap replicates, for edge strengths.")] = 0,
     backend: Annotated[str, typer.Option(help="fast or causal-learn.")] = "fast",
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    missing: Annotated[str, typer.Option(help="Rows with empty cells: raise (refuse) or drop.")] = "raise",
     output: Annotated[Path | None, typer.Option(help="Write the graph here as JSON.")] = None,
 ) -> None:
     """Discover the causal graph (CPDAG) between the numeric columns of a CSV file."""
@@ -70,12 +71,20 @@ def discover(
 
     if not responses.is_file():
         raise ValueError(f"responses: no such file: {responses}")
-    table = pd.read_csv(responses)
-    graph = pv.discover(table, backend=backend, alpha=alpha, bootstrap=bootstrap, seed=seed)
+    if output is not None and not output.parent.is_dir():
+        raise ValueError(f"output: no such folder: {output.parent}")
+    try:
+        table = pd.read_csv(responses)
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as fault:
+        raise ValueError(f"responses {responses}: not a comma-separated file in UTF-8 ({fault})") from fault
+    graph = pv.discover(table, backend=backend, alpha=alpha, bootstrap=bootstrap, seed=seed, missing=missing)
     typer.echo(repr(graph))
     arrows = {"directed": "->", "undirected": "--", "bidirected": "<->"}
+    strengths = graph.strengths() if bootstrap else pd.DataFrame(columns=["source", "target", "strength"])
+    rows = strengths[["source", "target", "strength"]].itertuples(index=False)
+    found = {frozenset((one, other)): f"  {share:.0%}" for one, other, share in rows}
     for source, target, kind in graph.edges():
-        typer.echo(f"  {source} {arrows[kind]} {target}")
+        typer.echo(f"  {source} {arrows[kind]} {target}{found.get(frozenset((source, target)), '')}")
     for note in graph.notes:
         typer.echo(f"note: {note}", err=True)
     if output is not None:

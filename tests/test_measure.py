@@ -281,3 +281,9 @@ def test_answers_without_a_manifest_are_not_adopted(ask, tmp_path):
     (tmp_path / "manifest.json").unlink()
     with pytest.raises(StoreError, match=r"holds answers but no manifest\.json"):
         ask(tmp_path)
+
+
+def test_a_folder_that_a_failed_call_left_empty_can_be_used(ask, tmp_path):
+    with RunFolder(tmp_path, {"asked": "with a mistake"}):
+        pass
+    assert len(ask(tmp_path).table) == len(ask().table)

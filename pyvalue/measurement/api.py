@@ -59,6 +59,8 @@ def measure(
         StoreError: the run folder belongs to another study, is in use, or cannot be written.
     """
     _check_personas(personas)
+    if isinstance(edits, Edit):
+        raise TypeError("edits: expected a sequence of edits, got one Edit; write [edit]")
     if edits and label == "":
         raise ValueError('label: expected a name for answers under edits, got ""; it stands for no edit')
     label = " + ".join(edit.label for edit in edits) if label is None else label

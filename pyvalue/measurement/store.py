@@ -76,9 +76,10 @@ class RunFolder:
 
     def _open_manifest(self) -> None:
         path = self.path / "manifest.json"
-        if not path.exists():
-            if any((self.path / "responses").glob("part-*.parquet")):
-                raise StoreError(f"run folder {self.path} holds answers but no manifest.json; move them away")
+        answered = any((self.path / "responses").glob("part-*.parquet"))
+        if answered and not path.exists():
+            raise StoreError(f"run folder {self.path} holds answers but no manifest.json; move them away")
+        if not answered:  # also where an earlier call failed before its first answer
             write_json(path, {"schema": SCHEMA, "study": self.study, "versions": _versions()})
             return
         try:
