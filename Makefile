@@ -13,6 +13,7 @@ test: $(VENV)/.test
 	$(VENV)/bin/pytest
 
 bench: $(VENV)/.test
+	$(PIP) andrey-core
 	$(VENV)/bin/pytest bench --benchmark-only
 
 lint: $(VENV)/.test
@@ -23,7 +24,7 @@ lint: $(VENV)/.test
 # The C++ tests under AddressSanitizer + UBSan, then under ThreadSanitizer.
 native-test:
 	for kind in address thread; do \
-	  cmake -S . -B build/$$kind -DPYVALUE_BUILD_TESTS=ON -DPYVALUE_BUILD_PYTHON=OFF -DPYVALUE_WERROR=ON -DPYVALUE_SANITIZE=$$kind && \
+	  cmake -S . -B build/$$kind -DPYVALUE_BUILD_TESTS=ON -DPYVALUE_WERROR=ON -DPYVALUE_SANITIZE=$$kind && \
 	  cmake --build build/$$kind -j2 && ctest --test-dir build/$$kind --output-on-failure || exit 1; done
 
 clean:
