@@ -1,48 +1,48 @@
 #include "pyvalue/bootstrap.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <memory>
 
-#include "pyvalue/gram.hpp"
 #include "pyvalue/parallel.hpp"
-#include "pyvalue/random.hpp"
 
 namespace pyvalue {
 namespace {
 
-// Replicates that go through the rows together: each block of rows is packed once for all of them.
-constexpr std::size_t largest_batch = 16;
-
-bool is_constant(const MatrixView& table, const RowCount* counts, std::size_t column) {
-  double low = std::numeric_limits<double>::infinity(), high = -low;
-  for (std::size_t row = 0; row < table.rows && low >= high; ++row) {
-    if (counts[row] == 0) continue;
-    low = std::min(low, table(row, column));
-    high = std::max(high, table(row, column));
-    if (low < high) return false;
-  }
-  return true;
+EdgeKind kind_of(const EndMarks& marks, std::size_t i, std::size_t j) {
+  if (is_directed(marks, i, j)) return EdgeKind::forward;
+  if (is_directed(marks, j, i)) return EdgeKind::backward;
+  if (is_undirected(marks, i, j)) return EdgeKind::undirected;
+  return is_bidirected(marks, i, j) ? EdgeKind::bidirected : EdgeKind::absent;
 }
 
 class Worker {
  public:
-  Worker(const MatrixView& table, const ColumnScaling& scaling, const BootstrapOptions& options, std::size_t batch)
-      : table_(table),
-        scaling_(scaling),
+  Worker(const TestSource& source, const Resampling& resampling, const Knowledge& knowledge,
+         const BootstrapOptions& options, EdgeKind* kinds)
+      : resampling_(resampling),
+        knowledge_(knowledge),
         options_(options),
-        counts_(table.cols),
-        grams_(batch, GramAccumulator(table.cols)),
-        row_counts_(batch * table.rows),
-        packed_(GramAccumulator::block_rows * grams_.front().padded_columns()) {}
+        kinds_(kinds),
+        counts_(source.cols()),
+        pairs_(source.cols(), EdgeKind::untestable),
+        replicator_(source.make_replicator(options.effective_n, options.alpha)) {
+    options_.pc.threads = 1;
+  }
 
+  // Replicates first .. first + size - 1, counted from options.first_replicate.
   void run(std::size_t first, std::size_t size, Monitor& monitor) {
+    row_counts_.resize(size * resampling_.rows());
+    std::vector<const RowCount*> list;
     for (std::size_t index = 0; index < size; ++index) {
       monitor.tick();
-      resample_counts(table_.rows, options_.seed, options_.first_replicate + first + index, counts_of(index));
+      RowCount* counts = row_counts_.data() + index * resampling_.rows();
+      resampling_.draw(options_.first_replicate + first + index, counts);
+      list.push_back(counts);
     }
-    accumulate_grams(size, monitor);
+    replicator_->load(list, monitor);
     for (std::size_t index = 0; index < size; ++index) {
-      fit(index, monitor);
+      fit(index, options_.first_replicate + first + index, monitor);
+      if (kinds_ != nullptr) write_kinds(first + index);
       monitor.advance();
     }
   }
@@ -50,77 +50,40 @@ class Worker {
   const EdgeCounts& counts() const { return counts_; }
 
  private:
-  RowCount* counts_of(std::size_t index) { return row_counts_.data() + index * table_.rows; }
-
-  void accumulate_grams(std::size_t size, Monitor& monitor) {
-    constexpr std::size_t block = GramAccumulator::block_rows;
-    for (std::size_t index = 0; index < size; ++index) grams_[index].clear();
-    for (std::size_t row = 0; row < table_.rows; row += block) {
-      monitor.tick();
-      const std::size_t rows = std::min(block, table_.rows - row);
-      pack_rows(table_, scaling_, row, rows, grams_[0].padded_columns(), packed_.data());
-      for (std::size_t index = 0; index < size; ++index)
-        grams_[index].add_weighted(packed_.data(), rows, counts_of(index) + row);
+  void fit(std::size_t index, std::size_t replicate, Monitor& monitor) {
+    const std::size_t d = pairs_.size();
+    columns_.clear();
+    for (std::size_t column = 0; column < d; ++column) {
+      if (replicator_->is_constant(index, column)) ++counts_.untestable(column, column);
+      else columns_.push_back(column);
     }
+    if (options_.shuffle_columns) shuffle_columns(resampling_.seed(), replicate, columns_);
+    search_.run(replicator_->test(index, columns_), knowledge_.of(columns_), options_.pc, monitor);
+    counts_.singular_tests += search_.singular_tests();
+
+    pairs_.reset(d, EdgeKind::untestable);
+    for (std::size_t a = 0; a < columns_.size(); ++a)
+      for (std::size_t b = 0; b < columns_.size(); ++b)
+        if (columns_[a] < columns_[b]) pairs_(columns_[a], columns_[b]) = kind_of(search_.marks(), a, b);
+    for (std::size_t i = 0; i < d; ++i)
+      for (std::size_t j = i + 1; j < d; ++j) counts_.add(i, j, pairs_(i, j));
   }
 
-  void fit(std::size_t index, Monitor& monitor) {
-    find_testable_columns(grams_[index], counts_of(index));
-    correlation_of(grams_[index], testable_, correlation_);
-    PcOptions pc = options_.pc;
-    pc.threads = 1;
-    search_.run(correlation_, options_.effective_n, pc, monitor);
-    counts_.singular_tests += search_.skeleton().singular_tests;
-    count_edges();
-    count_untestable();
+  void write_kinds(std::size_t row) {
+    const std::size_t d = pairs_.size();
+    EdgeKind* target = kinds_ + row * (d * (d - 1) / 2);
+    for (std::size_t i = 0; i < d; ++i) target = std::copy(pairs_.row(i) + i + 1, pairs_.row(i) + d, target);
   }
 
-  // The variance of a constant column comes out as rounding error of its squared mean; the rows themselves decide.
-  void find_testable_columns(const GramAccumulator& gram, const RowCount* counts) {
-    constexpr double suspicious = 1e-10;
-    testable_.clear();
-    untestable_.clear();
-    for (std::size_t column = 0; column < table_.cols; ++column) {
-      const double variance = gram.centred(column, column) / gram.total_weight();
-      const double mean = gram.mean(column);
-      const bool constant = variance <= suspicious * mean * mean && is_constant(table_, counts, column);
-      (constant ? untestable_ : testable_).push_back(column);
-    }
-  }
-
-  void count_edges() {
-    const EndMarks& marks = search_.marks();
-    for (std::size_t a = 0; a < testable_.size(); ++a) {
-      for (std::size_t b = a + 1; b < testable_.size(); ++b) {
-        const std::size_t i = testable_[a], j = testable_[b];
-        if (is_directed(marks, a, b)) ++counts_.directed(i, j);
-        else if (is_directed(marks, b, a)) ++counts_.directed(j, i);
-        else if (is_undirected(marks, a, b)) ++counts_.undirected(i, j);
-        else if (is_bidirected(marks, a, b)) ++counts_.bidirected(i, j);
-        else ++counts_.absent(i, j);
-      }
-    }
-  }
-
-  void count_untestable() {
-    for (std::size_t a = 0; a < untestable_.size(); ++a) {
-      const std::size_t i = untestable_[a];
-      ++counts_.untestable(i, i);
-      for (std::size_t b = a + 1; b < untestable_.size(); ++b) ++counts_.untestable(i, untestable_[b]);
-      for (const std::size_t j : testable_) ++counts_.untestable(std::min(i, j), std::max(i, j));
-    }
-  }
-
-  const MatrixView& table_;
-  const ColumnScaling& scaling_;
-  const BootstrapOptions& options_;
+  const Resampling& resampling_;
+  const Knowledge& knowledge_;
+  BootstrapOptions options_;
+  EdgeKind* kinds_;
   EdgeCounts counts_;
-  std::vector<GramAccumulator> grams_;
+  Square<EdgeKind> pairs_;
+  std::unique_ptr<Replicator> replicator_;
   std::vector<RowCount> row_counts_;
-  std::vector<double> packed_;
-  std::vector<std::size_t> testable_;
-  std::vector<std::size_t> untestable_;
-  SquareMatrix correlation_;
+  std::vector<std::size_t> columns_;
   PcSearch search_;
 };
 
@@ -129,7 +92,7 @@ void mirror_upper_triangle(Square<std::uint32_t>& counts) {
     for (std::size_t j = i + 1; j < counts.size(); ++j) counts(j, i) = counts(i, j);
 }
 
-void add(Square<std::uint32_t>& total, const Square<std::uint32_t>& part) {
+void add_to(Square<std::uint32_t>& total, const Square<std::uint32_t>& part) {
   for (std::size_t index = 0; index < total.size() * total.size(); ++index) total.data()[index] += part.data()[index];
 }
 
@@ -138,33 +101,43 @@ void add(Square<std::uint32_t>& total, const Square<std::uint32_t>& part) {
 EdgeCounts::EdgeCounts(std::size_t columns)
     : directed(columns), undirected(columns), bidirected(columns), absent(columns), untestable(columns) {}
 
+void EdgeCounts::add(std::size_t i, std::size_t j, EdgeKind kind) {
+  switch (kind) {
+    case EdgeKind::absent: ++absent(i, j); break;
+    case EdgeKind::forward: ++directed(i, j); break;
+    case EdgeKind::backward: ++directed(j, i); break;
+    case EdgeKind::undirected: ++undirected(i, j); break;
+    case EdgeKind::bidirected: ++bidirected(i, j); break;
+    case EdgeKind::untestable: ++untestable(i, j); break;
+  }
+}
+
 void EdgeCounts::merge(const EdgeCounts& other) {
-  add(directed, other.directed);
-  add(undirected, other.undirected);
-  add(bidirected, other.bidirected);
-  add(absent, other.absent);
-  add(untestable, other.untestable);
+  add_to(directed, other.directed);
+  add_to(undirected, other.undirected);
+  add_to(bidirected, other.bidirected);
+  add_to(absent, other.absent);
+  add_to(untestable, other.untestable);
   singular_tests += other.singular_tests;
 }
 
-EdgeCounts bootstrap(const MatrixView& table, const BootstrapOptions& options, Monitor& monitor) {
-  const unsigned threads = std::max(1U, options.pc.threads);
-  const ColumnScaling scaling = scale_columns(table, monitor);
+EdgeCounts bootstrap(const TestSource& source, const Resampling& resampling, const Knowledge& knowledge,
+                     const BootstrapOptions& options, EdgeKind* kinds, Monitor& monitor) {
+  const std::size_t threads = source.is_threadsafe() ? std::max(1U, options.pc.threads) : 1;
   // Small batches at the end of the work keep all threads busy.
-  const std::size_t batch = std::clamp<std::size_t>(options.replicates / (4 * threads), 1, largest_batch);
+  const std::size_t batch = std::clamp<std::size_t>(options.replicates / (4 * threads), 1, source.batch());
   const std::size_t batches = (options.replicates + batch - 1) / batch;
-  std::vector<Worker> workers;
-  workers.reserve(threads);
-  for (unsigned worker = 0; worker < std::min<std::size_t>(threads, std::max<std::size_t>(1, batches)); ++worker)
-    workers.emplace_back(table, scaling, options, batch);
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (std::size_t worker = 0; worker < std::min(threads, std::max<std::size_t>(1, batches)); ++worker)
+    workers.push_back(std::make_unique<Worker>(source, resampling, knowledge, options, kinds));
 
-  parallel_for(batches, threads, monitor, [&](std::size_t index, unsigned worker) {
+  parallel_for(batches, static_cast<unsigned>(threads), monitor, [&](std::size_t index, unsigned worker) {
     const std::size_t first = index * batch;
-    workers[worker].run(first, std::min(batch, options.replicates - first), monitor);
+    workers[worker]->run(first, std::min(batch, options.replicates - first), monitor);
   });
 
-  EdgeCounts counts(table.cols);
-  for (const Worker& worker : workers) counts.merge(worker.counts());
+  EdgeCounts counts(source.cols());
+  for (const auto& worker : workers) counts.merge(worker->counts());
   for (auto* symmetric : {&counts.undirected, &counts.bidirected, &counts.absent, &counts.untestable})
     mirror_upper_triangle(*symmetric);
   return counts;

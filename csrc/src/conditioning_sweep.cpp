@@ -1,6 +1,7 @@
 #include "pyvalue/conditioning_sweep.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace pyvalue {
 namespace {
@@ -15,19 +16,38 @@ constexpr double doubt = 1e-6;
 
 }  // namespace
 
-void ConditioningSweep::run(const FisherZ& test, std::size_t x, std::span<const std::size_t> neighbours,
-                            std::size_t order, Monitor& monitor) {
-  test_ = &test;
+void ConditioningSweep::run(const Task& task, Monitor& monitor) {
   monitor_ = &monitor;
-  x_ = x;
-  neighbours_ = neighbours;
-  order_ = order;
-  width_ = pad_to_lanes(neighbours.size());
-  threshold_ = test.squared_threshold(order);
+  x_ = task.x;
+  neighbours_ = task.neighbours;
+  candidates_ = task.candidates;
+  order_ = task.order;
+  width_ = pad_to_lanes(neighbours_.size());
+  threshold_ = test_->squared_threshold(order_);
   singular_tests_ = 0;
-  reserve(neighbours.size(), order);
-  load(neighbours);
+  reserve(neighbours_.size(), std::max<std::size_t>(order_, 1));
+  if (order_ == 0) {
+    test_marginally();
+    return;
+  }
+  load(neighbours_);
   extend(0, 0);
+}
+
+void ConditioningSweep::test_marginally() {
+  constexpr double marginal_doubt = 1e-9;
+  const double* correlation = test_->correlation().row(x_);
+  monitor_->tick();
+  for (std::size_t y = 0; y < neighbours_.size(); ++y) {
+    const double r = correlation[neighbours_[y]], square = r * r;
+    bool independent = square < threshold_;
+    if (std::abs(square - threshold_) <= marginal_doubt * threshold_ || square > 1.0 - marginal_doubt) {
+      const double p = test_->p_value(x_, neighbours_[y], {}, scratch_);
+      if (std::isnan(p)) ++singular_tests_;
+      independent = p > test_->alpha();
+    }
+    if (independent) separated_[0][y] = -1;
+  }
 }
 
 void ConditioningSweep::reserve(std::size_t neighbours, std::size_t order) {
@@ -68,13 +88,13 @@ void ConditioningSweep::load(std::span<const std::size_t> neighbours) {
 }
 
 void ConditioningSweep::extend(std::size_t depth, std::size_t first) {
-  const std::size_t k = neighbours_.size(), still_needed = order_ - depth;
+  const std::size_t still_needed = order_ - depth;
   if (still_needed == 1) {
     monitor_->tick();
-    for (std::size_t member = first; member < k; ++member) test_leaf(depth, member);
+    for (std::size_t member = first; member < candidates_; ++member) test_leaf(depth, member);
     return;
   }
-  for (std::size_t member = first; member + still_needed <= k; ++member) {
+  for (std::size_t member = first; member + still_needed <= candidates_; ++member) {
     members_[depth] = member;
     condition_on(depth, member);
     extend(depth + 1, member + 1);
@@ -99,7 +119,7 @@ void ConditioningSweep::condition_on(std::size_t depth, std::size_t member) {
   kernels.downdate(node.with_x.data(), pivot_row, x_factor, next.with_x.data(), width);
   kernels.downdate_squares(node.variance.data(), pivot_row, inverse, next.variance.data(), width);
   next.with_x[member] = never_independent;
-  for (std::size_t i = member + 1; i < neighbours_.size(); ++i) {
+  for (std::size_t i = member + 1; i < candidates_; ++i) {
     const double* row = node.rows.data() + i * width;
     double* target = next.rows.data() + i * width;
     kernels.downdate(row, pivot_row, row[member] * inverse, target, width);
@@ -162,9 +182,9 @@ void ConditioningSweep::test_exactly(std::size_t depth, std::size_t member, bool
   for (std::size_t y = 0; y < neighbours_.size(); ++y) {
     if (std::find(members_.begin(), members_.end(), y) != members_.end()) continue;
     if (!all && !is_in_doubt(nodes_[depth], member, y)) continue;
-    const Decision decision = test_->decide(x_, neighbours_[y], given_, scratch_);
-    if (decision == Decision::singular) ++singular_tests_;
-    if (decision != Decision::independent) continue;
+    const double p = test_->p_value(x_, neighbours_[y], given_, scratch_);
+    if (std::isnan(p)) ++singular_tests_;
+    if (!(p > test_->alpha())) continue;
     separated_[depth][y] = -1;
     separators_[member * width_ + y] = -1;
   }

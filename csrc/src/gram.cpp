@@ -13,21 +13,22 @@ namespace {
 
 std::size_t round_up(std::size_t value, std::size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-void copy_block(const MatrixView& table, std::size_t first, std::size_t rows, double* copy) {
-  for (std::size_t column = 0; column < table.cols; ++column)
-    for (std::size_t row = 0; row < rows; ++row) copy[row * table.cols + column] = table(first + row, column);
+void copy_block(const Table& table, std::size_t first, std::size_t rows, double* copy) {
+  const std::size_t d = table.cols();
+  for (std::size_t column = 0; column < d; ++column)
+    table.column(column).visit(first, rows, [&](std::size_t row, double value) { copy[row * d + column] = value; });
 }
 
-void count_not_finite(const MatrixView& table, std::size_t column, ColumnSummary& summary) {
-  for (std::size_t row = 0; row < table.rows; ++row) {
-    if (std::isnan(table(row, column))) ++summary.nan[column];
-    if (std::isinf(table(row, column))) ++summary.infinite[column];
-  }
+void count_not_finite(const Table& table, std::size_t column, ColumnSummary& summary) {
+  table.column(column).visit(0, table.rows(), [&](std::size_t, double value) {
+    if (std::isnan(value)) ++summary.nan[column];
+    if (std::isinf(value)) ++summary.infinite[column];
+  });
 }
 
-GramAccumulator gram_of_rows(const MatrixView& table, const ColumnScaling& scaling, std::size_t first,
+GramAccumulator gram_of_rows(const Table& table, const ColumnScaling& scaling, std::size_t first,
                              std::size_t last, Monitor& monitor) {
-  GramAccumulator gram(table.cols);
+  GramAccumulator gram(table.cols());
   std::vector<double> packed(GramAccumulator::block_rows * gram.padded_columns());
   for (std::size_t row = first; row < last; row += GramAccumulator::block_rows) {
     monitor.tick();
@@ -40,21 +41,21 @@ GramAccumulator gram_of_rows(const MatrixView& table, const ColumnScaling& scali
 
 }  // namespace
 
-ColumnSummary summarise_columns(const MatrixView& table, Monitor& monitor) {
+ColumnSummary summarise_columns(const Table& table, Monitor& monitor) {
   constexpr std::size_t block = GramAccumulator::block_rows;
-  const std::size_t d = table.cols;
+  const std::size_t d = table.cols();
   ColumnSummary summary(d);
-  std::vector<double> first_row(d), copy(table.col_stride == 1 ? 0 : block * d);
+  std::vector<double> first_row(d), copy(table.row_major() ? 0 : block * d);
   std::vector<LaneMask> not_finite(d, 0);
-  for (std::size_t column = 0; column < d && table.rows > 0; ++column) first_row[column] = table(0, column);
+  for (std::size_t column = 0; column < d && table.rows() > 0; ++column) first_row[column] = table(0, column);
   const ColumnFigures figures{first_row.data(), summary.min.data(), summary.max.data(), summary.sum_from_first.data(),
                               not_finite.data()};
-  for (std::size_t row = 0; row < table.rows; row += block) {
+  for (std::size_t row = 0; row < table.rows(); row += block) {
     monitor.tick();
-    const std::size_t rows = std::min(block, table.rows - row);
-    if (table.col_stride == 1) {
-      const double* source = table.data + static_cast<std::ptrdiff_t>(row) * table.row_stride;
-      simd_kernels().summarise_rows(source, table.row_stride, rows, d, figures);
+    const std::size_t rows = std::min(block, table.rows() - row);
+    if (table.row_major()) {
+      const double* source = table.row_major() + static_cast<std::ptrdiff_t>(row) * table.row_stride();
+      simd_kernels().summarise_rows(source, table.row_stride(), rows, d, figures);
     } else {
       copy_block(table, row, rows, copy.data());
       simd_kernels().summarise_rows(copy.data(), static_cast<std::ptrdiff_t>(d), rows, d, figures);
@@ -65,14 +66,14 @@ ColumnSummary summarise_columns(const MatrixView& table, Monitor& monitor) {
   return summary;
 }
 
-ColumnScaling scale_columns(const MatrixView& table, Monitor& monitor) {
-  const std::size_t d = table.cols;
+ColumnScaling scale_columns(const Table& table, Monitor& monitor) {
+  const std::size_t d = table.cols();
   const ColumnSummary summary = summarise_columns(table, monitor);
   ColumnScaling scaling{std::vector<double>(d, 0.0), std::vector<double>(d, 0.0)};
-  for (std::size_t column = 0; column < d && table.rows > 0; ++column) {
+  for (std::size_t column = 0; column < d && table.rows() > 0; ++column) {
     const double range = summary.max[column] - summary.min[column];
     if (range > 0.0) scaling.factor[column] = 1.0 / range;
-    scaling.offset[column] = table(0, column) + summary.sum_from_first[column] / static_cast<double>(table.rows);
+    scaling.offset[column] = table(0, column) + summary.sum_from_first[column] / static_cast<double>(table.rows());
   }
   return scaling;
 }
@@ -117,16 +118,17 @@ void GramAccumulator::merge(const GramAccumulator& other) {
   for (std::size_t index = 0; index < sums_.size(); ++index) sums_[index] += other.sums_[index];
 }
 
-void pack_rows(const MatrixView& table, const ColumnScaling& scaling, std::size_t first, std::size_t count,
+void pack_rows(const Table& table, const ColumnScaling& scaling, std::size_t first, std::size_t count,
                std::size_t width, double* packed) {
-  for (std::size_t column = 0; column < table.cols; ++column) {
+  for (std::size_t column = 0; column < table.cols(); ++column) {
     const double offset = scaling.offset[column], factor = scaling.factor[column];
-    for (std::size_t row = 0; row < count; ++row)
-      packed[row * width + column] = (table(first + row, column) - offset) * factor;
+    table.column(column).visit(first, count, [&](std::size_t row, double value) {
+      packed[row * width + column] = (value - offset) * factor;
+    });
   }
   for (std::size_t row = 0; row < count; ++row) {
-    packed[row * width + table.cols] = 1.0;
-    std::fill(packed + row * width + table.cols + 1, packed + (row + 1) * width, 0.0);
+    packed[row * width + table.cols()] = 1.0;
+    std::fill(packed + row * width + table.cols() + 1, packed + (row + 1) * width, 0.0);
   }
 }
 
@@ -143,21 +145,21 @@ void correlation_of(const GramAccumulator& gram, const std::vector<std::size_t>&
   for (std::size_t i = 0; i < d; ++i) correlation(i, i) = 1.0;
 }
 
-SquareMatrix correlation(const MatrixView& table, unsigned threads, Monitor& monitor) {
+SquareMatrix correlation(const Table& table, unsigned threads, Monitor& monitor) {
   const ColumnScaling scaling = scale_columns(table, monitor);
   // The partition depends on the table alone: the same sums, in the same order, for any number of threads.
   constexpr double products_worth_a_thread = 1e7;
-  const double products = static_cast<double>(table.rows) * static_cast<double>(table.cols * table.cols);
+  const double products = static_cast<double>(table.rows()) * static_cast<double>(table.cols() * table.cols());
   const std::size_t parts = products < products_worth_a_thread ? 1 : 16;
-  const std::size_t part_rows = round_up((table.rows + parts - 1) / parts, GramAccumulator::block_rows);
-  std::vector<GramAccumulator> grams(parts, GramAccumulator(table.cols));
+  const std::size_t part_rows = round_up((table.rows() + parts - 1) / parts, GramAccumulator::block_rows);
+  std::vector<GramAccumulator> grams(parts, GramAccumulator(table.cols()));
   parallel_for(parts, threads, monitor, [&](std::size_t part, unsigned) {
-    const std::size_t first = std::min(table.rows, part * part_rows);
-    grams[part] = gram_of_rows(table, scaling, first, std::min(table.rows, first + part_rows), monitor);
+    const std::size_t first = std::min(table.rows(), part * part_rows);
+    grams[part] = gram_of_rows(table, scaling, first, std::min(table.rows(), first + part_rows), monitor);
   });
   for (std::size_t part = 1; part < parts; ++part) grams[0].merge(grams[part]);
 
-  std::vector<std::size_t> columns(table.cols);
+  std::vector<std::size_t> columns(table.cols());
   std::iota(columns.begin(), columns.end(), std::size_t{0});
   SquareMatrix result;
   correlation_of(grams[0], columns, result);

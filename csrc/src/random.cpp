@@ -1,7 +1,5 @@
 #include "pyvalue/random.hpp"
 
-#include <algorithm>
-
 namespace pyvalue {
 
 PhiloxBlock philox4x32(PhiloxBlock counter, std::array<std::uint32_t, 2> key) {
@@ -19,14 +17,14 @@ PhiloxBlock philox4x32(PhiloxBlock counter, std::array<std::uint32_t, 2> key) {
   return counter;
 }
 
-Philox::Philox(std::uint64_t seed, std::uint64_t stream)
+Philox::Philox(std::uint64_t seed, std::uint64_t stream, std::uint32_t purpose)
     : key_{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)},
-      counter_{0, 0, static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)} {}
+      counter_{0, purpose, static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)} {}
 
 std::uint32_t Philox::next() {
   if (used_ == block_.size()) {
     block_ = philox4x32(counter_, key_);
-    if (++counter_[0] == 0) ++counter_[1];
+    ++counter_[0];  // 2^34 numbers a stream: more than any sample has rows
     used_ = 0;
   }
   return block_[used_++];
@@ -39,13 +37,6 @@ std::uint32_t Philox::below(std::uint32_t bound) {
     while (static_cast<std::uint32_t>(product) < rejected) product = std::uint64_t{next()} * bound;
   }
   return static_cast<std::uint32_t>(product >> 32);
-}
-
-void resample_counts(std::size_t n, std::uint64_t seed, std::uint64_t replicate, RowCount* counts) {
-  std::fill(counts, counts + n, RowCount{0});
-  Philox random(seed, replicate);
-  const auto bound = static_cast<std::uint32_t>(n);
-  for (std::size_t draw = 0; draw < n; ++draw) ++counts[random.below(bound)];
 }
 
 }  // namespace pyvalue

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "pyvalue/matrix_view.hpp"
+#include "pyvalue/square.hpp"
 #include "pyvalue/random.hpp"
 
 namespace pyvalue::testing {

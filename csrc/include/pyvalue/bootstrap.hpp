@@ -1,23 +1,29 @@
-// PC on bootstrap replicates: how often each pair gets each kind of edge.
+// PC on resampled rows: how often each pair gets each kind of edge.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "pyvalue/matrix_view.hpp"
 #include "pyvalue/monitor.hpp"
 #include "pyvalue/pc.hpp"
+#include "pyvalue/resampling.hpp"
+#include "pyvalue/square.hpp"
+#include "pyvalue/test_source.hpp"
 
 namespace pyvalue {
 
 struct BootstrapOptions {
   std::size_t first_replicate = 0;
   std::size_t replicates = 0;
-  std::uint64_t seed = 0;
-  double effective_n = 0.0;  // rows that the test is told of; a replicate's correlation has more variance than 1/n
-  PcOptions pc;              // pc.threads is spent on replicates
+  double effective_n = 0.0;  // rows that the tests are told of; a replicate's statistics vary more than its rows say
+  double alpha = 0.05;
+  bool shuffle_columns = true;  // the order of columns decides between colliders that contradict each other
+  PcOptions pc;                 // pc.threads is spent on replicates
 };
+
+// What a replicate says of a pair (i, j) with i < j.
+enum class EdgeKind : std::uint8_t { absent = 0, forward = 1, backward = 2, undirected = 3, bidirected = 4, untestable = 5 };
 
 // Counts over the replicates. Of a pair (i, j), directed(i, j) + directed(j, i) + undirected(i, j) +
 // bidirected(i, j) + absent(i, j) + untestable(i, j) = replicates.
@@ -30,10 +36,13 @@ struct EdgeCounts {
   std::uint64_t singular_tests = 0;
 
   explicit EdgeCounts(std::size_t columns);
+  void add(std::size_t i, std::size_t j, EdgeKind kind);
   void merge(const EdgeCounts& other);
 };
 
-// Same counts for any number of threads: replicate r draws from its own random stream.
-EdgeCounts bootstrap(const MatrixView& table, const BootstrapOptions& options, Monitor& monitor);
+// Same counts for any number of threads: replicate r draws from its own random stream. `kinds`, if not null, gets the
+// kind of every pair of every replicate, (replicates, d (d - 1) / 2) in row-major order of the upper triangle.
+EdgeCounts bootstrap(const TestSource& source, const Resampling& resampling, const Knowledge& knowledge,
+                     const BootstrapOptions& options, EdgeKind* kinds, Monitor& monitor);
 
 }  // namespace pyvalue

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "pyvalue/matrix_view.hpp"
+#include "pyvalue/square.hpp"
 
 namespace pyvalue {
 

@@ -1,12 +1,12 @@
-// All tests of one variable x against its neighbours, given every set of one size drawn from those neighbours.
+// The sweep of the Fisher-z test.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <vector>
 
 #include "pyvalue/ci_test.hpp"
+#include "pyvalue/fisher_z.hpp"
 #include "pyvalue/monitor.hpp"
 #include "pyvalue/simd.hpp"
 
@@ -16,18 +16,17 @@ namespace pyvalue {
 // neighbours given the set follow from the parent's by one rank-1 downdate (a Schur complement step). At a leaf only
 // x's own row is needed, so that one more test costs about six floating-point operations whatever its order.
 //
-// A decision near the threshold, or behind a small pivot, is made again by FisherZ::decide.
-class ConditioningSweep {
+// A decision near the threshold, or behind a small pivot, is made again from FisherZ::p_value.
+class ConditioningSweep final : public Sweep {
  public:
-  // Tests x against every one of its neighbours given every set of `order` >= 1 others.
-  void run(const FisherZ& test, std::size_t x, std::span<const std::size_t> neighbours, std::size_t order,
-           Monitor& monitor);
+  explicit ConditioningSweep(const FisherZ& test) : test_(&test) {}
 
-  // Whether some set separated x from neighbours[y], and whether neighbours[s] was in such a set.
-  bool is_separated(std::size_t y) const { return separated_[0][y] != 0; }
-  bool is_separator(std::size_t y, std::size_t s) const { return separators_[s * width_ + y] != 0; }
-
-  std::uint64_t singular_tests() const { return singular_tests_; }
+  void run(const Task& task, Monitor& monitor) override;
+  bool is_separated(std::size_t y) const override { return separated_[0][y] != 0; }
+  bool is_separator(std::size_t y, std::size_t s) const override { return separators_[s * width_ + y] != 0; }
+  double p_value(std::size_t x, std::size_t y, std::span<const std::size_t> given) override {
+    return test_->p_value(x, y, given, scratch_);
+  }
 
  private:
   // Covariances given the sets at one depth of the tree, up to `order` of them; a lane is a neighbour. Lanes in the
@@ -40,6 +39,7 @@ class ConditioningSweep {
     bool exact = false;  // a pivot was small: nothing below this node is decided by downdates
   };
 
+  void test_marginally();
   void reserve(std::size_t neighbours, std::size_t order);
   void load(std::span<const std::size_t> neighbours);
   void extend(std::size_t depth, std::size_t first);
@@ -50,10 +50,11 @@ class ConditioningSweep {
   bool is_in_doubt(const Node& node, std::size_t member, std::size_t y) const;
   void record(std::size_t depth, std::size_t member);
 
-  const FisherZ* test_ = nullptr;
+  const FisherZ* test_;
   Monitor* monitor_ = nullptr;
   std::size_t x_ = 0;
   std::span<const std::size_t> neighbours_;
+  std::size_t candidates_ = 0;
   std::size_t order_ = 0;
   std::size_t width_ = 0;  // neighbours, padded
   double threshold_ = 0.0;
@@ -63,7 +64,6 @@ class ConditioningSweep {
   std::vector<std::size_t> members_;  // of the current set, as indices of neighbours
   std::vector<std::size_t> given_;    // the same, as variables
   FisherZ::Scratch scratch_;
-  std::uint64_t singular_tests_ = 0;
 };
 
 }  // namespace pyvalue

@@ -6,9 +6,10 @@
 #include <limits>
 #include <vector>
 
-#include "pyvalue/matrix_view.hpp"
+#include "pyvalue/square.hpp"
+#include "pyvalue/table.hpp"
 #include "pyvalue/monitor.hpp"
-#include "pyvalue/random.hpp"
+#include "pyvalue/resampling.hpp"
 
 namespace pyvalue {
 
@@ -28,7 +29,7 @@ struct ColumnSummary {
         sum_from_first(columns, 0.0) {}
 };
 
-ColumnSummary summarise_columns(const MatrixView& table, Monitor& monitor);
+ColumnSummary summarise_columns(const Table& table, Monitor& monitor);
 
 // x -> (x - offset) * factor brings a column to mean zero and range one; a constant column has factor 0.
 struct ColumnScaling {
@@ -36,7 +37,7 @@ struct ColumnScaling {
   std::vector<double> factor;
 };
 
-ColumnScaling scale_columns(const MatrixView& table, Monitor& monitor);
+ColumnScaling scale_columns(const Table& table, Monitor& monitor);
 
 // Rows are packed in blocks that stay in the first-level cache, with a column of ones behind the data:
 // the Gram matrix then holds the sums of the columns and the total weight too.
@@ -68,13 +69,13 @@ class GramAccumulator {
 };
 
 // Packs rows first .. first + count - 1 of the scaled table, (count, GramAccumulator::padded_columns()).
-void pack_rows(const MatrixView& table, const ColumnScaling& scaling, std::size_t first, std::size_t count,
+void pack_rows(const Table& table, const ColumnScaling& scaling, std::size_t first, std::size_t count,
                std::size_t width, double* packed);
 
 // Correlations from the sums; columns holds the indices to use, in the order of the result.
 void correlation_of(const GramAccumulator& gram, const std::vector<std::size_t>& columns, SquareMatrix& correlation);
 
 // Pearson correlation of every pair of columns. Same bits for any number of threads.
-SquareMatrix correlation(const MatrixView& table, unsigned threads, Monitor& monitor);
+SquareMatrix correlation(const Table& table, unsigned threads, Monitor& monitor);
 
 }  // namespace pyvalue

@@ -1,38 +1,42 @@
-// The PC algorithm on a correlation matrix: skeleton, then orientation.
+// The PC algorithm under any test: skeleton, then orientation.
 #pragma once
 
 #include <cstddef>
 #include <optional>
 
 #include "pyvalue/ci_test.hpp"
+#include "pyvalue/colliders.hpp"
+#include "pyvalue/knowledge.hpp"
+#include "pyvalue/meek.hpp"
+#include "pyvalue/mixed_graph.hpp"
 #include "pyvalue/monitor.hpp"
-#include "pyvalue/orientation.hpp"
 #include "pyvalue/skeleton.hpp"
 
 namespace pyvalue {
 
 struct PcOptions {
-  double alpha = 0.05;
   std::optional<std::size_t> max_depth;
+  ColliderRule rule = ColliderRule::separating_set;
+  ColliderPriority priority = ColliderPriority::existing;
   unsigned threads = 1;
 };
 
 class PcSearch {
  public:
-  // n is the (effective) number of rows behind the correlations.
-  void run(const SquareMatrix& correlation, double n, const PcOptions& options, Monitor& monitor) {
-    const FisherZ test(correlation, n, options.alpha);
-    search_.run(test, options.max_depth, options.threads, monitor, skeleton_);
-    orientation_.run(skeleton_.adjacent, skeleton_.sets);
-  }
+  void run(const CiTest& test, const Knowledge& knowledge, const PcOptions& options, Monitor& monitor);
 
-  const EndMarks& marks() const { return orientation_.marks(); }
+  const EndMarks& marks() const { return graph_.marks(); }
   const SkeletonResult& skeleton() const { return skeleton_; }
+  std::uint64_t singular_tests() const { return skeleton_.singular_tests + colliders_.singular_tests(); }
 
  private:
+  void orient_known_edges(const Knowledge& knowledge);
+
   SkeletonSearch search_;
   SkeletonResult skeleton_;
-  Orientation orientation_;
+  MixedGraph graph_;
+  ColliderSearch colliders_;
+  MeekRules meek_;
 };
 
 }  // namespace pyvalue

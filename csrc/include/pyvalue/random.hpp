@@ -11,10 +11,10 @@ using PhiloxBlock = std::array<std::uint32_t, 4>;
 
 PhiloxBlock philox4x32(PhiloxBlock counter, std::array<std::uint32_t, 2> key);
 
-// One independent stream a (seed, stream) pair: replicate r draws the same numbers whoever computes it, and when.
+// One independent stream a (seed, stream, purpose): replicate r draws the same numbers whoever computes it, and when.
 class Philox {
  public:
-  Philox(std::uint64_t seed, std::uint64_t stream);
+  Philox(std::uint64_t seed, std::uint64_t stream, std::uint32_t purpose = 0);
 
   std::uint32_t next();
 
@@ -27,11 +27,5 @@ class Philox {
   PhiloxBlock block_{};
   std::size_t used_ = 4;
 };
-
-// A count never exceeds the number of rows, and above 65,535 rows a count of 65,536 has probability < 1e-280000.
-using RowCount = std::uint16_t;
-
-// How often each of n rows is drawn in n draws with replacement, n < 2^32. Overwrites counts[0 .. n - 1].
-void resample_counts(std::size_t n, std::uint64_t seed, std::uint64_t replicate, RowCount* counts);
 
 }  // namespace pyvalue

@@ -1,16 +1,17 @@
-// Skeleton of PC-stable (Colombo & Maathuis 2014) under the Fisher-z test.
+// Skeleton of PC-stable (Colombo & Maathuis 2014) under any test.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "pyvalue/ci_test.hpp"
-#include "pyvalue/conditioning_sweep.hpp"
-#include "pyvalue/matrix_view.hpp"
+#include "pyvalue/knowledge.hpp"
 #include "pyvalue/monitor.hpp"
 #include "pyvalue/separating_sets.hpp"
+#include "pyvalue/square.hpp"
 
 namespace pyvalue {
 
@@ -25,21 +26,30 @@ struct SkeletonResult {
 // Keeps its memory between runs: one object a thread serves all of that thread's replicates.
 class SkeletonSearch {
  public:
-  // max_depth is the largest conditioning set. Same result for any number of threads.
-  void run(const FisherZ& test, std::optional<std::size_t> max_depth, unsigned threads, Monitor& monitor,
-           SkeletonResult& result);
+  // max_depth is the largest conditioning set. Same result for any number of threads. Known edges and non-edges are
+  // not tested, and a set that separates x holds only variables that may be its parents.
+  void run(const CiTest& test, const Knowledge& knowledge, std::optional<std::size_t> max_depth, unsigned threads,
+           Monitor& monitor, SkeletonResult& result);
+
+  // A sweep of the last run's test, for tests that orientation wants.
+  Sweep& sweep() { return *sweeps_.front(); }
 
  private:
-  void test_marginally(const FisherZ& test, Monitor& monitor, SkeletonResult& result);
-  void test_given_sets(const FisherZ& test, std::size_t order, unsigned threads, Monitor& monitor,
-                       SkeletonResult& result);
-  void list_neighbours(const Square<std::uint8_t>& adjacent);
-  std::size_t max_degree() const;
+  struct Neighbourhood {
+    std::vector<std::size_t> variables;  // possible parents first
+    std::vector<std::uint8_t> fixed;
+    std::size_t candidates = 0;
+  };
+
+  void bind(const CiTest& test, unsigned threads);
+  void run_round(const CiTest& test, std::size_t order, unsigned threads, Monitor& monitor, SkeletonResult& result);
+  void list_neighbours(const Square<std::uint8_t>& adjacent, const Knowledge& knowledge, bool later_only);
   double tests_of_order(std::size_t order) const;
 
-  std::vector<std::vector<std::size_t>> neighbours_;
+  std::vector<Neighbourhood> neighbours_;
   Square<std::uint8_t> removed_;
-  std::vector<ConditioningSweep> sweeps_;  // one a thread
+  const CiTest* test_ = nullptr;
+  std::vector<std::unique_ptr<Sweep>> sweeps_;  // one a thread
 };
 
 }  // namespace pyvalue

@@ -1,24 +1,10 @@
-// Read-only view of a caller's (rows, cols) table and an owning square matrix.
+// An owning square matrix.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <vector>
 
 namespace pyvalue {
-
-// Strides count doubles, so C-ordered, Fortran-ordered and sliced tables are read without a copy.
-struct MatrixView {
-  const double* data = nullptr;
-  std::size_t rows = 0;
-  std::size_t cols = 0;
-  std::ptrdiff_t row_stride = 0;
-  std::ptrdiff_t col_stride = 0;
-
-  double operator()(std::size_t row, std::size_t col) const {
-    return data[static_cast<std::ptrdiff_t>(row) * row_stride + static_cast<std::ptrdiff_t>(col) * col_stride];
-  }
-};
 
 template <class T>
 class Square {
