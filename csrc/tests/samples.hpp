@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "pyvalue/square.hpp"
 #include "pyvalue/random.hpp"
+#include "pyvalue/table.hpp"
 
 namespace pyvalue::testing {
 
@@ -14,7 +14,7 @@ struct Sample {
   std::size_t rows, cols;
   std::vector<double> values;
 
-  MatrixView view() const { return {values.data(), rows, cols, static_cast<std::ptrdiff_t>(cols), 1}; }
+  Table view() const { return Table::of(values.data(), rows, cols); }
 };
 
 inline double standard_normal(Philox& random) {

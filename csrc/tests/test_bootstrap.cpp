@@ -1,8 +1,12 @@
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
+#include <vector>
 
 #include "check.hpp"
 #include "pyvalue/bootstrap.hpp"
+#include "pyvalue/callback_source.hpp"
+#include "pyvalue/pearson_source.hpp"
 #include "samples.hpp"
 
 using namespace pyvalue;
@@ -20,10 +24,13 @@ bool same(const EdgeCounts& a, const EdgeCounts& b) {
          same(a.untestable, b.untestable);
 }
 
-EdgeCounts run(const Sample& sample, std::size_t replicates, unsigned threads, std::size_t first = 0) {
+EdgeCounts run(const Sample& sample, std::size_t replicates, unsigned threads, std::size_t first = 0,
+               EdgeKind* kinds = nullptr) {
   Monitor monitor;
-  const BootstrapOptions options{first, replicates, 42, static_cast<double>(sample.rows) / 2.0, {0.05, {}, threads}};
-  return bootstrap(sample.view(), options, monitor);
+  BootstrapOptions options{first, replicates, static_cast<double>(sample.rows) / 2.0, 0.05, true, {}};
+  options.pc.threads = threads;
+  const PearsonSource source(sample.view(), monitor);
+  return bootstrap(source, Resampling(sample.rows, Scheme::with_replacement, 42), {}, options, kinds, monitor);
 }
 
 }  // namespace
@@ -56,12 +63,67 @@ TEST(counts_of_a_pair_add_up) {
   CHECK(counts.untestable(0, 0) == 0 && counts.untestable(2, 4) == counts.untestable(2, 2));
 }
 
+TEST(kinds_and_counts_agree) {
+  const Sample sample = linear_sample(60, 5, 0.5, 6);
+  std::vector<EdgeKind> kinds(40 * 10);
+  const EdgeCounts counts = run(sample, 40, 3, 0, kinds.data());
+  EdgeCounts again(5);
+  for (std::size_t replicate = 0; replicate < 40; ++replicate) {
+    std::size_t at = replicate * 10;
+    for (std::size_t i = 0; i < 5; ++i)
+      for (std::size_t j = i + 1; j < 5; ++j) again.add(i, j, kinds[at++]);
+  }
+  CHECK(same(counts.directed, again.directed));
+  CHECK(counts.undirected(1, 3) == again.undirected(1, 3) && counts.absent(0, 4) == again.absent(0, 4));
+}
+
+// A test that is no function of the data's scale but of the rows that were drawn: they must be the drawn ones.
+TEST(a_callback_sees_the_drawn_rows) {
+  const Sample sample = linear_sample(20, 3, 0.5, 7);
+  Monitor monitor;
+  const Resampling resampling(20, Scheme::with_replacement, 3);
+  std::vector<RowCount> counts(20);
+  resampling.draw(0, counts.data());
+  double expected = 0.0, seen = 0.0;
+  for (std::size_t row = 0; row < 20; ++row) expected += counts[row] * sample.values[row * 3];
+  const CallbackSource source(
+      sample.view(),
+      [&seen](const double* x, const double*, const double*, std::int64_t rows, std::int64_t) {
+        if (seen == 0.0)
+          for (std::int64_t row = 0; row < rows; ++row) seen += x[row];
+        return 1.0;
+      },
+      true);
+  BootstrapOptions options{0, 1, 10.0, 0.05, false, {}};
+  const EdgeCounts found = bootstrap(source, resampling, {}, options, nullptr, monitor);
+  CHECK(std::abs(seen - expected) < 1e-12);
+  CHECK(found.absent(0, 1) == 1);
+}
+
+TEST(a_callback_without_a_p_value_fails) {
+  const Sample sample = linear_sample(20, 3, 0.5, 8);
+  Monitor monitor;
+  const CallbackSource source(
+      sample.view(), [](const double*, const double*, const double*, std::int64_t, std::int64_t) { return 1.5; }, true);
+  bool caught = false;
+  try {
+    bootstrap(source, Resampling(20, Scheme::with_replacement, 3), {}, {0, 1, 10.0, 0.05, true, {}}, nullptr, monitor);
+  } catch (const TestFailure& failure) {
+    caught = failure.p == 1.5 && failure.x.size() == 20 && failure.x_column < failure.y_column + 3;
+  }
+  CHECK(caught);
+}
+
 TEST(a_failing_poll_ends_the_bootstrap) {
   const Sample sample = linear_sample(300, 15, 0.4, 4);
   Monitor monitor([](std::size_t) { throw std::domain_error("stop"); });
   bool caught = false;
   try {
-    bootstrap(sample.view(), {0, 1000000, 1, 150.0, {0.05, {}, 3}}, monitor);
+    Monitor silent;
+    const PearsonSource source(sample.view(), silent);
+    BootstrapOptions options{0, 1000000, 150.0, 0.05, true, {}};
+    options.pc.threads = 3;
+    bootstrap(source, Resampling(300, Scheme::with_replacement, 1), {}, options, nullptr, monitor);
   } catch (const std::domain_error&) {
     caught = true;
   }

@@ -14,16 +14,16 @@ using pyvalue::testing::Sample;
 namespace {
 
 // Textbook correlation in long double, each row counted `weights[row]` times.
-double naive_correlation(const MatrixView& x, const std::vector<RowCount>& weights, std::size_t i, std::size_t j) {
+double naive_correlation(const Table& x, const std::vector<RowCount>& weights, std::size_t i, std::size_t j) {
   long double total = 0, mean_i = 0, mean_j = 0, ii = 0, jj = 0, ij = 0;
-  for (std::size_t row = 0; row < x.rows; ++row) {
+  for (std::size_t row = 0; row < x.rows(); ++row) {
     total += weights[row];
     mean_i += weights[row] * static_cast<long double>(x(row, i));
     mean_j += weights[row] * static_cast<long double>(x(row, j));
   }
   mean_i /= total;
   mean_j /= total;
-  for (std::size_t row = 0; row < x.rows; ++row) {
+  for (std::size_t row = 0; row < x.rows(); ++row) {
     const long double a = x(row, i) - mean_i, b = x(row, j) - mean_j;
     ii += weights[row] * a * a;
     jj += weights[row] * b * b;
@@ -56,8 +56,30 @@ TEST(strides_do_not_matter) {
     for (std::size_t column = 0; column < 5; ++column) transposed[column * 130 + row] = sample.values[row * 5 + column];
   Monitor monitor;
   const SquareMatrix by_rows = correlation(sample.view(), 1, monitor);
-  const SquareMatrix by_columns = correlation({transposed.data(), 130, 5, 1, 130}, 1, monitor);
+  std::vector<Column> columns;
+  for (std::size_t column = 0; column < 5; ++column)
+    columns.push_back({reinterpret_cast<const std::byte*>(transposed.data() + column * 130), 8, NumberType::f64});
+  const SquareMatrix by_columns = correlation(Table(130, columns), 1, monitor);
   CHECK(std::memcmp(by_rows.data(), by_columns.data(), 25 * sizeof(double)) == 0);
+}
+
+TEST(number_types_do_not_matter) {
+  const std::vector<std::int8_t> small{3, -2, 7, 7, 0, 1};
+  const std::vector<float> single{0.5F, 1.5F, -2.0F, 8.0F, 4.0F, 4.0F};
+  const std::vector<std::uint64_t> large{1, 9, 2, 8, 3, 7};
+  std::vector<double> values;
+  for (std::size_t row = 0; row < 6; ++row)
+    values.insert(values.end(), {static_cast<double>(small[row]), static_cast<double>(single[row]),
+                                 static_cast<double>(large[row])});
+  const auto bytes = [](const auto& column) { return reinterpret_cast<const std::byte*>(column.data()); };
+  const Table mixed(6, {{bytes(small), 1, NumberType::i8}, {bytes(single), 4, NumberType::f32},
+                        {bytes(large), 8, NumberType::u64}});
+  CHECK(mixed.row_major() == nullptr);
+  Monitor monitor;
+  const SquareMatrix expected = correlation(Table::of(values.data(), 6, 3), 1, monitor);
+  const SquareMatrix found = correlation(mixed, 1, monitor);
+  CHECK(std::memcmp(expected.data(), found.data(), 9 * sizeof(double)) == 0);
+  CHECK(mixed(2, 0) == 7.0 && mixed(2, 1) == -2.0 && mixed(3, 2) == 8.0);
 }
 
 TEST(correlation_is_the_same_for_any_number_of_threads) {
@@ -75,7 +97,7 @@ TEST(weights_count_rows) {
   Monitor monitor;
   const ColumnScaling scaling = scale_columns(sample.view(), monitor);
   std::vector<RowCount> counts(200);
-  resample_counts(200, 1, 2, counts.data());
+  Resampling(200, Scheme::with_replacement, 1).draw(2, counts.data());
   GramAccumulator gram(7);
   std::vector<double> packed(GramAccumulator::block_rows * gram.padded_columns());
   for (std::size_t row = 0; row < 200; row += GramAccumulator::block_rows) {

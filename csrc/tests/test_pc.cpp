@@ -6,6 +6,7 @@
 
 #include "check.hpp"
 #include "pyvalue/collinearity.hpp"
+#include "pyvalue/fisher_z.hpp"
 #include "pyvalue/gram.hpp"
 #include "pyvalue/pc.hpp"
 #include "samples.hpp"
@@ -21,7 +22,7 @@ struct NaiveSkeleton {
   std::vector<std::vector<std::set<std::size_t>>> unions;
 };
 
-// PC-stable spelled out: every test by itself, through FisherZ::decide.
+// PC-stable spelled out: every test by itself, through FisherZ::p_value.
 NaiveSkeleton naive_skeleton(const FisherZ& test) {
   const std::size_t d = test.correlation().size();
   NaiveSkeleton result{std::vector(d, std::vector<bool>(d, true)), std::vector(d, std::vector<std::set<std::size_t>>(d))};
@@ -40,7 +41,7 @@ NaiveSkeleton naive_skeleton(const FisherZ& test) {
             given.push_back(s);
             inside = inside && s != y && start[x][s];
           }
-          if (!inside || given.size() != order || test.decide(x, y, given, scratch) != Decision::independent) continue;
+          if (!inside || given.size() != order || !(test.p_value(x, y, given, scratch) > test.alpha())) continue;
           result.adjacent[x][y] = result.adjacent[y][x] = false;
           result.unions[std::min(x, y)][std::max(x, y)].insert(given.begin(), given.end());
         }
@@ -51,15 +52,21 @@ NaiveSkeleton naive_skeleton(const FisherZ& test) {
 }
 
 EndMarks oriented(std::size_t d, const std::vector<std::pair<std::size_t, std::size_t>>& edges,
-                  const std::function<void(SeparatingSets&)>& separate) {
+                  const std::function<void(SeparatingSets&)>& separate,
+                  ColliderPriority priority = ColliderPriority::existing) {
   Square<std::uint8_t> adjacent(d, 0);
   for (const auto& [i, j] : edges) adjacent(i, j) = adjacent(j, i) = 1;
   SeparatingSets sets;
   sets.reset(d);
   separate(sets);
-  Orientation orientation;
-  orientation.run(adjacent, sets);
-  return orientation.marks();
+  MixedGraph graph;
+  graph.reset(adjacent);
+  Monitor monitor;
+  const FisherZ unused(SquareMatrix(d, 0.0), 100.0, 0.05);
+  const auto sweep = unused.make_sweep();
+  ColliderSearch().run(graph, sets, {}, ColliderRule::separating_set, priority, *sweep, 0.05, monitor);
+  MeekRules().apply(graph, {});
+  return graph.marks();
 }
 
 }  // namespace
@@ -93,7 +100,7 @@ TEST(skeleton_matches_one_test_at_a_time) {
     const NaiveSkeleton expected = naive_skeleton(test);
     SkeletonSearch search;
     SkeletonResult found;
-    search.run(test, std::nullopt, 1, monitor, found);
+    search.run(test, {}, std::nullopt, 1, monitor, found);
     for (std::size_t i = 0; i < d; ++i) {
       for (std::size_t j = i + 1; j < d; ++j) {
         CHECK((found.adjacent(i, j) != 0) == expected.adjacent[i][j]);
@@ -120,7 +127,7 @@ TEST(skeleton_matches_behind_small_pivots) {
     const NaiveSkeleton expected = naive_skeleton(test);
     SkeletonSearch search;
     SkeletonResult found;
-    search.run(test, std::nullopt, 1, monitor, found);
+    search.run(test, {}, std::nullopt, 1, monitor, found);
     for (std::size_t i = 0; i < 6; ++i)
       for (std::size_t j = 0; j < 6; ++j) CHECK((found.adjacent(i, j) != 0) == expected.adjacent[i][j]);
   }
@@ -133,9 +140,9 @@ TEST(skeleton_is_the_same_for_any_number_of_threads) {
   const FisherZ test(matrix, 2000.0, 0.4);
   SkeletonSearch search;
   SkeletonResult one, more;
-  search.run(test, 4, 1, monitor, one);
+  search.run(test, {}, 4, 1, monitor, one);
   CHECK(one.tests > 1000000);
-  search.run(test, 4, 7, monitor, more);
+  search.run(test, {}, 4, 7, monitor, more);
   for (std::size_t i = 0; i < 100; ++i) {
     for (std::size_t j = 0; j < 100; ++j) {
       CHECK(one.adjacent(i, j) == more.adjacent(i, j));
@@ -151,9 +158,9 @@ TEST(max_depth_limits_the_sets) {
   const FisherZ test(matrix, 300.0, 0.05);
   SkeletonSearch search;
   SkeletonResult found;
-  search.run(test, 0, 1, monitor, found);
+  search.run(test, {}, 0, 1, monitor, found);
   CHECK(found.rounds == 1 && found.tests == 28);
-  search.run(test, 2, 1, monitor, found);
+  search.run(test, {}, 2, 1, monitor, found);
   CHECK(found.rounds == 3);
 }
 
@@ -184,6 +191,35 @@ TEST(the_first_collider_has_priority) {
   const EndMarks marks = oriented(4, {{0, 1}, {1, 2}, {2, 3}}, [](SeparatingSets&) {});
   CHECK(is_directed(marks, 0, 1) && is_directed(marks, 2, 1));
   CHECK(!is_directed(marks, 3, 2));
+}
+
+TEST(contradicting_colliders_by_priority) {
+  // The same path: the second collider, at 2, wants 1 --> 2 where the first has 2 --> 1.
+  const auto of = [](ColliderPriority priority) {
+    return oriented(4, {{0, 1}, {1, 2}, {2, 3}}, [](SeparatingSets&) {}, priority);
+  };
+  const EndMarks last = of(ColliderPriority::overwrite);
+  CHECK(is_directed(last, 1, 2) && is_directed(last, 3, 2) && is_directed(last, 0, 1));
+  const EndMarks both = of(ColliderPriority::bidirect);
+  CHECK(is_bidirected(both, 1, 2) && is_directed(both, 0, 1) && is_directed(both, 3, 2));
+}
+
+TEST(known_edges_are_not_tested) {
+  const Sample sample = linear_sample(300, 6, 0.5, 5);
+  Monitor monitor;
+  const FisherZ test(correlation(sample.view(), 1, monitor), 300.0, 0.05);
+  Square<std::uint8_t> forbidden(6, 0), required(6, 0);
+  for (std::size_t other = 1; other < 6; ++other) forbidden(0, other) = forbidden(other, 0) = 1;
+  required(4, 2) = 1;
+  SkeletonSearch search;
+  SkeletonResult found;
+  search.run(test, Knowledge(forbidden, required), 0, 1, monitor, found);
+  CHECK(found.tests == 9);  // 15 pairs less 5 forbidden and 1 required
+  for (std::size_t other = 1; other < 6; ++other) CHECK(found.adjacent(0, other) == 0);
+  CHECK(found.adjacent(4, 2) == 1 && found.adjacent(2, 4) == 1);
+  PcSearch pc;
+  pc.run(test, Knowledge(forbidden, required), {}, monitor);
+  CHECK(is_directed(pc.marks(), 4, 2));
 }
 
 TEST(dependencies_name_their_columns) {

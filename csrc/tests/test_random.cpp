@@ -28,11 +28,3 @@ TEST(bounded_numbers_are_in_range_and_even) {
   for (int draw = 0; draw < 70000; ++draw) ++seen[random.below(7)];
   for (const int count : seen) CHECK(count > 9500 && count < 10500);
 }
-
-TEST(a_replicate_draws_as_many_rows_as_there_are) {
-  for (const std::size_t n : {1UL, 2UL, 63UL, 1000UL}) {
-    std::vector<RowCount> counts(n, 99);
-    resample_counts(n, 5, 11, counts.data());
-    CHECK(std::accumulate(counts.begin(), counts.end(), std::size_t{0}) == n);
-  }
-}
