@@ -127,8 +127,9 @@ class ValueGraph:
             A DataFrame with columns ``source, target``; ``strength`` (share of replicates with an edge) with its 95%
             Wilson interval ``strength_low, strength_high`` (the Monte-Carlo error of a finite number of replicates,
             not sampling error); ``direction`` (share of those with source → target, NaN if there are none); the
-            shares ``forward, backward, undirected, bidirected, absent``, which add up to 1; ``tested`` (replicates
-            in which neither value was constant; all shares are of these); ``in_graph``.
+            shares ``forward, backward, undirected, bidirected, absent``, which add up to 1; the 95% Wilson intervals
+            ``forward_low, forward_high, backward_low, backward_high`` of the first two, as of the strength;
+            ``tested`` (replicates in which neither value was constant; all shares are of these); ``in_graph``.
 
         Raises:
             PyvalueError: the graph was made without a bootstrap.
