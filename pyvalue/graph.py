@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyvalue.edge_frequencies import EdgeFrequencies
 from pyvalue.errors import PyvalueError
+from pyvalue.replicate_graphs import ReplicateGraphs
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -69,6 +70,7 @@ class ValueGraph:
         bootstrap: counts of every kind of edge over bootstrap replicates, or None.
         excluded: columns of the data that are not in the graph, with the reason.
         notes: what else a reader of the graph should know, for example dropped rows.
+        replicate_graphs: the graphs of the bootstrap replicates, or None where they were not kept.
     """
 
     names: tuple[str, ...]
@@ -78,6 +80,7 @@ class ValueGraph:
     bootstrap: EdgeFrequencies | None = None
     excluded: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    replicate_graphs: ReplicateGraphs | None = None
 
     def __post_init__(self) -> None:
         names = tuple(self.names)
@@ -91,6 +94,7 @@ class ValueGraph:
         set_(self, "notes", tuple(self.notes))
         if self.bootstrap is not None and self.bootstrap.directed.shape != self.marks.shape:
             raise ValueError(f"bootstrap is over {len(self.bootstrap.directed)} values, names has {len(names)}")
+        self._check_replicate_graphs()
 
     # -- edges ---------------------------------------------------------------------------------------------------
 
@@ -235,6 +239,7 @@ class ValueGraph:
             and self.bootstrap == other.bootstrap
             and self.excluded == other.excluded
             and self.notes == other.notes
+            and self.replicate_graphs == other.replicate_graphs
         )
 
     def __hash__(self) -> int:
@@ -254,6 +259,18 @@ class ValueGraph:
         return f"ValueGraph({', '.join(parts)})"
 
     # -- internals -----------------------------------------------------------------------------------------------
+
+    def _check_replicate_graphs(self) -> None:
+        if self.replicate_graphs is None:
+            return
+        pairs, size = self.replicate_graphs.codes.shape[1], len(self.names)
+        if pairs != size * (size - 1) // 2:
+            raise ValueError(f"replicate_graphs is over {self.replicate_graphs.n_values} values, names has {size}")
+        if self.bootstrap is not None and self.bootstrap.replicates != len(self.replicate_graphs):
+            raise ValueError(
+                f"replicate_graphs has {len(self.replicate_graphs)} replicates, bootstrap has "
+                f"{self.bootstrap.replicates}; both must be of the same bootstrap"
+            )
 
     def _index(self, value: str) -> int:
         try:
