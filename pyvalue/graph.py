@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import networkx as nx
     import pandas as pd
 
+    from pyvalue.graph_averaging import EnsembleRule
+
 TAIL, ARROW = -1, 1
 
 
@@ -141,6 +143,25 @@ class ValueGraph:
         if self.bootstrap is None:
             raise PyvalueError("the graph has no edge strengths: make it with discover(..., bootstrap=1000)")
         return self.bootstrap.strengths(self.names, self.marks)
+
+    def strength_threshold(self) -> float:
+        """The strength that an edge must exceed to be significant; see
+        :func:`pyvalue.graph_averaging.strength_threshold`."""
+        from pyvalue.graph_averaging import strength_threshold
+
+        return strength_threshold(self)
+
+    def averaged(self, threshold: float | None = None) -> ValueGraph:
+        """The averaged CPDAG of the bootstrap; see :func:`pyvalue.graph_averaging.averaged`."""
+        from pyvalue.graph_averaging import averaged
+
+        return averaged(self, threshold)
+
+    def ensemble(self, rule: EnsembleRule) -> ValueGraph:
+        """Of every pair the edge that replicates agree on; see :func:`pyvalue.graph_averaging.ensemble`."""
+        from pyvalue.graph_averaging import ensemble
+
+        return ensemble(self, rule)
 
     # -- descendants ---------------------------------------------------------------------------------------------
 

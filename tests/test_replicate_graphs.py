@@ -10,7 +10,7 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -84,6 +84,7 @@ def test_share_of_what_concerns_several_edges() -> None:
     assert TWO.share(lambda marks: False) == 0.0
 
 
+@settings(deadline=None)
 @given(replicate_graphs())
 def test_dictionary_and_pickle_give_the_same_graphs(graphs: ReplicateGraphs) -> None:
     text = json.dumps(graphs.to_dict())
