@@ -79,7 +79,10 @@ class EdgeFrequencies:
 
         tested = self.replicates - self.untestable[source, target].astype(np.float64)
         present = tested - self.absent[source, target].astype(np.float64)
+        forward, backward = self.directed[source, target], self.directed[target, source]
         low, high = wilson_interval(present, tested)
+        forward_low, forward_high = wilson_interval(forward.astype(np.float64), tested)
+        backward_low, backward_high = wilson_interval(backward.astype(np.float64), tested)
         label = np.asarray(names, dtype=object)
         table = pd.DataFrame(
             {
@@ -88,9 +91,13 @@ class EdgeFrequencies:
                 "strength": _ratio(present, tested),
                 "strength_low": low,
                 "strength_high": high,
-                "direction": _ratio(self.directed[source, target], present),
-                "forward": _ratio(self.directed[source, target], tested),
-                "backward": _ratio(self.directed[target, source], tested),
+                "direction": _ratio(forward, present),
+                "forward": _ratio(forward, tested),
+                "forward_low": forward_low,
+                "forward_high": forward_high,
+                "backward": _ratio(backward, tested),
+                "backward_low": backward_low,
+                "backward_high": backward_high,
                 "undirected": _ratio(self.undirected[source, target], tested),
                 "bidirected": _ratio(self.bidirected[source, target], tested),
                 "absent": _ratio(self.absent[source, target], tested),

@@ -16,10 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyvalue.edge_frequencies import EdgeFrequencies
 from pyvalue.errors import PyvalueError
+from pyvalue.replicate_graphs import ReplicateGraphs
 
 if TYPE_CHECKING:
     import networkx as nx
     import pandas as pd
+
+    from pyvalue.graph_averaging import EnsembleRule
 
 TAIL, ARROW = -1, 1
 
@@ -69,6 +72,7 @@ class ValueGraph:
         bootstrap: counts of every kind of edge over bootstrap replicates, or None.
         excluded: columns of the data that are not in the graph, with the reason.
         notes: what else a reader of the graph should know, for example dropped rows.
+        replicate_graphs: the graphs of the bootstrap replicates, or None where they were not kept.
     """
 
     names: tuple[str, ...]
@@ -78,6 +82,7 @@ class ValueGraph:
     bootstrap: EdgeFrequencies | None = None
     excluded: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    replicate_graphs: ReplicateGraphs | None = None
 
     def __post_init__(self) -> None:
         names = tuple(self.names)
@@ -91,6 +96,7 @@ class ValueGraph:
         set_(self, "notes", tuple(self.notes))
         if self.bootstrap is not None and self.bootstrap.directed.shape != self.marks.shape:
             raise ValueError(f"bootstrap is over {len(self.bootstrap.directed)} values, names has {len(names)}")
+        self._check_replicate_graphs()
 
     # -- edges ---------------------------------------------------------------------------------------------------
 
@@ -127,8 +133,9 @@ class ValueGraph:
             A DataFrame with columns ``source, target``; ``strength`` (share of replicates with an edge) with its 95%
             Wilson interval ``strength_low, strength_high`` (the Monte-Carlo error of a finite number of replicates,
             not sampling error); ``direction`` (share of those with source → target, NaN if there are none); the
-            shares ``forward, backward, undirected, bidirected, absent``, which add up to 1; ``tested`` (replicates
-            in which neither value was constant; all shares are of these); ``in_graph``.
+            shares ``forward, backward, undirected, bidirected, absent``, which add up to 1; the 95% Wilson intervals
+            ``forward_low, forward_high, backward_low, backward_high`` of the first two, as of the strength;
+            ``tested`` (replicates in which neither value was constant; all shares are of these); ``in_graph``.
 
         Raises:
             PyvalueError: the graph was made without a bootstrap.
@@ -136,6 +143,25 @@ class ValueGraph:
         if self.bootstrap is None:
             raise PyvalueError("the graph has no edge strengths: make it with discover(..., bootstrap=1000)")
         return self.bootstrap.strengths(self.names, self.marks)
+
+    def strength_threshold(self) -> float:
+        """The strength that an edge must exceed to be significant; see
+        :func:`pyvalue.graph_averaging.strength_threshold`."""
+        from pyvalue.graph_averaging import strength_threshold
+
+        return strength_threshold(self)
+
+    def averaged(self, threshold: float | None = None) -> ValueGraph:
+        """The averaged CPDAG of the bootstrap; see :func:`pyvalue.graph_averaging.averaged`."""
+        from pyvalue.graph_averaging import averaged
+
+        return averaged(self, threshold)
+
+    def ensemble(self, rule: EnsembleRule) -> ValueGraph:
+        """Of every pair the edge that replicates agree on; see :func:`pyvalue.graph_averaging.ensemble`."""
+        from pyvalue.graph_averaging import ensemble
+
+        return ensemble(self, rule)
 
     # -- descendants ---------------------------------------------------------------------------------------------
 
@@ -234,6 +260,7 @@ class ValueGraph:
             and self.bootstrap == other.bootstrap
             and self.excluded == other.excluded
             and self.notes == other.notes
+            and self.replicate_graphs == other.replicate_graphs
         )
 
     def __hash__(self) -> int:
@@ -253,6 +280,18 @@ class ValueGraph:
         return f"ValueGraph({', '.join(parts)})"
 
     # -- internals -----------------------------------------------------------------------------------------------
+
+    def _check_replicate_graphs(self) -> None:
+        if self.replicate_graphs is None:
+            return
+        pairs, size = self.replicate_graphs.codes.shape[1], len(self.names)
+        if pairs != size * (size - 1) // 2:
+            raise ValueError(f"replicate_graphs is over {self.replicate_graphs.n_values} values, names has {size}")
+        if self.bootstrap is not None and self.bootstrap.replicates != len(self.replicate_graphs):
+            raise ValueError(
+                f"replicate_graphs has {len(self.replicate_graphs)} replicates, bootstrap has "
+                f"{self.bootstrap.replicates}; both must be of the same bootstrap"
+            )
 
     def _index(self, value: str) -> int:
         try:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pyvalue.edge_frequencies import EdgeFrequencies
 from pyvalue.errors import StoreError
 from pyvalue.graph import ARROW, TAIL, DiscoverySettings, ValueGraph
+from pyvalue.replicate_graphs import ReplicateGraphs
 
 SCHEMA_VERSION = 1
 
@@ -23,7 +24,7 @@ _ENDS = {"directed": (TAIL, ARROW), "undirected": (TAIL, TAIL), "bidirected": (A
 
 def to_dict(graph: ValueGraph) -> dict[str, Any]:
     """The graph as strings, numbers, lists and dicts."""
-    return {
+    data = {
         "schema_version": SCHEMA_VERSION,
         "names": list(graph.names),
         "edges": [{"source": a, "target": b, "edge": kind} for a, b, kind in graph.edges()],
@@ -33,6 +34,10 @@ def to_dict(graph: ValueGraph) -> dict[str, Any]:
         "notes": list(graph.notes),
         "bootstrap": None if graph.bootstrap is None else graph.bootstrap.to_dict(),
     }
+    # Optional, so that a graph without it is written as before and schema 1 stands.
+    if graph.replicate_graphs is not None:
+        data["replicate_graphs"] = graph.replicate_graphs.to_dict()
+    return data
 
 
 def from_dict(data: Mapping[str, Any]) -> ValueGraph:
@@ -50,7 +55,7 @@ def from_dict(data: Mapping[str, Any]) -> ValueGraph:
     if not all(isinstance(name, str) for name in names):
         raise ValueError("names must be strings")
     position = {name: index for index, name in enumerate(names)}
-    bootstrap = data.get("bootstrap")
+    bootstrap, replicate_graphs = data.get("bootstrap"), data.get("replicate_graphs")
     return ValueGraph(
         names=tuple(names),
         marks=_marks(_entry(data, "edges", list), position),
@@ -59,6 +64,7 @@ def from_dict(data: Mapping[str, Any]) -> ValueGraph:
         bootstrap=None if bootstrap is None else EdgeFrequencies.from_dict(bootstrap),
         excluded=_entry(data, "excluded", dict),
         notes=tuple(_entry(data, "notes", list)),
+        replicate_graphs=None if replicate_graphs is None else ReplicateGraphs.from_dict(replicate_graphs),
     )
 
 

@@ -155,6 +155,20 @@ def test_strengths_add_up_and_follow_the_arrow(bootstrapped: ValueGraph) -> None
     assert all(row.forward >= row.backward for row in free)
 
 
+def test_directions_have_the_interval_of_their_own_count() -> None:
+    from scipy.stats import binomtest
+
+    directed = np.array([[0, 6], [1, 0]], dtype=np.uint32)
+    pair = np.array([[0, 1], [1, 0]], dtype=np.uint32)
+    counts = EdgeFrequencies(12, directed, pair, 0 * pair, 2 * pair, 2 * pair)
+    for edges, order in (("a>b", (6, 1)), ("b>a", (1, 6))):
+        row = graph_of(edges, bootstrap=counts).strengths().iloc[0]
+        for name, count in zip(("forward", "backward"), order, strict=True):
+            expected = binomtest(count, 10).proportion_ci(method="wilson")  # 10 of the 12 replicates tested the pair
+            assert row[name] == count / 10
+            assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx((expected.low, expected.high))
+
+
 def test_strengths_need_a_bootstrap() -> None:
     with pytest.raises(PyvalueError, match="bootstrap=1000"):
         MIXED.strengths()
