@@ -15,6 +15,7 @@ _PUBLIC = {
     "Edit": "pyvalue.models.edits",
     "Evaluation": "pyvalue.evaluation.prediction",
     "Inventory": "pyvalue.measurement.inventory",
+    "Knowledge": "pyvalue.discovery.knowledge",
     "LanguageModel": "pyvalue.models.loading",
     "ModelError": "pyvalue.errors",
     "NumericsError": "pyvalue.errors",
@@ -25,6 +26,7 @@ _PUBLIC = {
     "SteeringPlan": "pyvalue.steering.plan",
     "StoreError": "pyvalue.errors",
     "ValueGraph": "pyvalue.graph",
+    "ci_test": "pyvalue.discovery.custom_test",
     "discover": "pyvalue.discovery.api",
     "evaluate": "pyvalue.evaluation.prediction",
     "find_features": "pyvalue.steering.features",
@@ -43,6 +45,8 @@ __all__ = ["__version__", *sorted(_PUBLIC)]
 
 if TYPE_CHECKING:
     from pyvalue.discovery.api import discover as discover
+    from pyvalue.discovery.custom_test import ci_test as ci_test
+    from pyvalue.discovery.knowledge import Knowledge as Knowledge
     from pyvalue.errors import ModelError as ModelError
     from pyvalue.errors import NumericsError as NumericsError
     from pyvalue.errors import PyvalueError as PyvalueError

@@ -35,11 +35,18 @@ class DiscoverySettings:
         alpha: level of the tests; an edge goes when a test's p-value is above it.
         n: rows used.
         test: conditional-independence test.
+        test_reason: why this one.
         backend: ``"fast"`` (compiled) or ``"causal-learn"`` (the reference library).
         max_depth: largest conditioning set, None for no limit.
+        uc_rule: what made an unshielded triple a collider.
+        uc_priority: causal-learn's number of what was done where two colliders disagree.
+        effective_n: independent rows that the rows are worth, and that the tests were told of.
+        cluster: what rows share, by name: none, one or two.
         replicates: bootstrap replicates, 0 for none.
-        scheme: how replicates were drawn and tested, None without replicates.
-        effective_n: rows that the tests inside a replicate were told of.
+        scheme: how replicates were drawn and tested; this and the rest None without replicates.
+        replicate_size: rows or clusters that a replicate drew, where the user set them.
+        replicate_effective_n: rows that the tests inside a replicate were told of.
+        shuffle_columns: whether every replicate saw the columns in an order of its own.
         seed: of the replicates.
         threads: used; not part of equality, because they never change the result.
     """
@@ -47,13 +54,23 @@ class DiscoverySettings:
     alpha: float
     n: int
     test: str = "fisherz"
+    test_reason: str = "as asked"
     backend: str = "fast"
     max_depth: int | None = None
+    uc_rule: str = "sepset"
+    uc_priority: int = 2
+    effective_n: float | None = None
+    cluster: tuple[str, ...] = ()
     replicates: int = 0
     scheme: str | None = None
-    effective_n: float | None = None
+    replicate_size: int | None = None
+    replicate_effective_n: float | None = None
+    shuffle_columns: bool | None = None
     seed: int | None = None
     threads: int = field(default=1, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cluster", tuple(self.cluster))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -274,7 +291,7 @@ class ValueGraph:
         parts.append(f"{len(self.undirected_edges())} undirected")
         if bidirected := len(self.bidirected_edges()):
             parts.append(f"{bidirected} bidirected")
-        parts += [f"alpha={self.settings.alpha:g}", f"n={self.settings.n}"]
+        parts += [self.settings.test, f"alpha={self.settings.alpha:g}", f"n={self.settings.n}"]
         if self.bootstrap is not None:
             parts.append(f"{self.bootstrap.replicates} replicates")
         return f"ValueGraph({', '.join(parts)})"

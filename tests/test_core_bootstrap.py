@@ -46,17 +46,22 @@ def test_memory_order_and_dtype_do_not_change_a_bit() -> None:
 
 
 def test_a_replicate_can_be_recomputed_alone() -> None:
-    every = _core.bootstrap(SAMPLE, 5, 3, 0.05, 100.0)
-    alone = [_core.bootstrap(SAMPLE, 1, 3, 0.05, 100.0, first_replicate=r) for r in range(5)]
+    source, resampling = _core.PearsonSource(_core.Table(SAMPLE)), _core.Resampling(len(SAMPLE), seed=3)
+    every = _core.bootstrap(source, resampling, 5, 100.0)
+    alone = [_core.bootstrap(source, resampling, 1, 100.0, first_replicate=r) for r in range(5)]
     np.testing.assert_array_equal(every["directed"], sum(part["directed"] for part in alone))
 
 
 def test_replicate_is_pc_on_the_drawn_rows() -> None:
-    counts = _core.resample_counts(len(SAMPLE), 3, 4)
+    resampling = _core.Resampling(len(SAMPLE), seed=3)
+    counts = resampling.draw(4)
     assert counts.sum() == len(SAMPLE)
-    rows = np.repeat(SAMPLE, counts, axis=0)
-    marks, *_ = _core.pc(_core.correlation(rows), 100.0)
-    part = _core.bootstrap(SAMPLE, 1, 3, 0.05, 100.0, first_replicate=4)
+    order = np.array(_core.shuffle_columns(3, 4, range(6)))
+    rows = np.repeat(SAMPLE, counts, axis=0)[:, order]
+    marks = np.empty((6, 6), dtype=np.int8)
+    marks[np.ix_(order, order)], *_ = _core.pc(_core.fisher_z(_core.correlation(_core.Table(rows)), 100.0))
+    source = _core.PearsonSource(_core.Table(SAMPLE))
+    part = _core.bootstrap(source, resampling, 1, 100.0, first_replicate=4)
     np.testing.assert_array_equal(part["directed"], (marks == -1) & (marks.T == 1))
 
 
@@ -110,7 +115,7 @@ def test_ctrl_c_ends_a_single_search() -> None:
     everything_related = np.full((45, 45), 0.5) + 0.5 * np.eye(45)
     timer = interrupt_soon()
     with pytest.raises(KeyboardInterrupt):  # about 2^45 conditioning sets
-        _core.pc(everything_related, 1e9)
+        _core.pc(_core.fisher_z(everything_related, 1e9))
     timer.join()
 
 

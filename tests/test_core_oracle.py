@@ -29,14 +29,14 @@ def test_true_cpdag(d: int, density: float) -> None:
     rng = np.random.default_rng([d, int(10 * density)])
     for _ in range(40):
         dag = random_dag(rng, d, density)
-        marks, *_ = _core.pc(population_correlation(rng, dag), 1e14, 0.05)
+        marks, *_ = _core.pc(_core.fisher_z(population_correlation(rng, dag), 1e14))
         np.testing.assert_array_equal(marks, cpdag_of_dag(dag))
 
 
 def test_larger_sparse_graph() -> None:
     rng = np.random.default_rng(0)
     dag = random_dag(rng, 60, 0.03)
-    marks, *_ = _core.pc(population_correlation(rng, dag), 1e14, 0.05)
+    marks, *_ = _core.pc(_core.fisher_z(population_correlation(rng, dag), 1e14))
     np.testing.assert_array_equal(marks, cpdag_of_dag(dag))
 
 

@@ -133,8 +133,8 @@ def test_bad_inputs() -> None:
         discover(SAMPLE[0])
     with pytest.raises(TypeError, match="got list of <U1"):
         discover([["a", "b"], ["c", "d"]])
-    with pytest.raises(TypeError, match="column 'who' must hold numbers"):
-        discover(pd.DataFrame(SAMPLE).assign(who="x"))
+    with pytest.raises(TypeError, match="column 'who' must hold numbers for test='fisherz', got 2 categories such as"):
+        discover(pd.DataFrame(SAMPLE).assign(who=["x", "y"] * 200), test="fisherz")
     with pytest.raises(ValueError, match="names is for arrays"):
         discover(pd.DataFrame(SAMPLE), names=NAMES)
     with pytest.raises(ValueError, match="distinct, got more than one a"):

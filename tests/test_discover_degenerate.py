@@ -92,7 +92,7 @@ def test_nan_rows_are_dropped_on_request() -> None:
 
 
 def test_column_without_any_entry() -> None:
-    with pytest.raises(ValueError, match="at least 4 rows"):
+    with pytest.raises(ValueError, match="column 'e' has no entry"):
         discover(GOOD.assign(e=np.nan), missing="drop")
 
 
@@ -106,7 +106,7 @@ def test_infinity_names_row_and_column(missing: str) -> None:
 
 def test_too_few_rows_and_columns() -> None:
     for rows in (0, 1, 3):
-        with pytest.raises(ValueError, match=f"at least 4 rows for the Fisher-z test, got {rows}"):
+        with pytest.raises(ValueError, match=f"at least 4 rows for a test, got {rows}"):
             discover(GOOD.iloc[:rows, :2])
     for columns in (0, 1):
         with pytest.raises(ValueError, match=f"at least 2 columns .* got {columns}"):
@@ -116,7 +116,7 @@ def test_too_few_rows_and_columns() -> None:
 
 
 def test_too_few_rows_for_a_bootstrap() -> None:
-    with pytest.raises(ValueError, match=r"more than 6 rows with scheme='bootstrap'.*got 6"):
+    with pytest.raises(ValueError, match=r"worth more than 3 rows.*scheme='bootstrap' one of 6 rows is worth 3.0"):
         discover(GOOD.iloc[:6, :2], bootstrap=10)
 
 
@@ -139,5 +139,5 @@ def test_singular_test_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     x = RNG.standard_normal((2000, 4)) + RNG.standard_normal((2000, 1))
     x = np.column_stack([x, x[:, :3].sum(axis=1)])
     monkeypatch.setattr(_core, "find_dependencies", lambda *_: [])
-    with pytest.raises(NumericsError, match="singular correlation matrix, with 5 values and 2000 rows"):
+    with pytest.raises(NumericsError, match="had no answer .*with 5 values and 2000 rows"):
         discover(x)

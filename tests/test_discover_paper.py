@@ -34,7 +34,7 @@ def test_edges(responses: pd.DataFrame) -> None:
         ("Positive coping", "Religious"),
         ("Social", "Uncertainty Avoidance"),
     ]
-    assert repr(graph) == "ValueGraph(17 values, 41 directed, 3 undirected, alpha=0.05, n=1111)"
+    assert repr(graph) == "ValueGraph(17 values, 41 directed, 3 undirected, fisherz, alpha=0.05, n=1111)"
 
 
 def test_equal_to_causal_learn(responses: pd.DataFrame) -> None:

@@ -113,7 +113,7 @@ def test_equality_ignores_threads_alone() -> None:
 
 
 def test_repr() -> None:
-    assert repr(graph_of("a>b b-c")) == "ValueGraph(3 values, 1 directed, 1 undirected, alpha=0.05, n=100)"
+    assert repr(graph_of("a>b b-c")) == "ValueGraph(3 values, 1 directed, 1 undirected, fisherz, alpha=0.05, n=100)"
     assert "1 bidirected" in repr(MIXED)
 
 

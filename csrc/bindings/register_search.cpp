@@ -47,11 +47,11 @@ py::dict separating_sets(const PcSearch& search) {
 
 py::tuple run_pc(const TestHandle& handle, std::optional<std::size_t> max_depth, ColliderRule rule,
                  ColliderPriority priority, const std::optional<FlagArray>& forbidden,
-                 const std::optional<FlagArray>& required, int threads) {
-  const auto [options, knowledge] =
+                 const std::optional<FlagArray>& required, int threads, const Progress& progress) {
+  auto [options, knowledge] =
       search_options(handle.test().variables(), max_depth, rule, priority, forbidden, required, threads);
-  const Progress silent;
-  Monitor monitor(python_poll(silent));
+  options.report_sweeps = true;
+  Monitor monitor(python_poll(progress));
   PcSearch search;
   {
     const py::gil_scoped_release no_gil;  // the test reads only its own data, or takes the GIL itself
@@ -111,7 +111,7 @@ void register_search(py::module_& module) {
       .value("stronger_without", ColliderPriority::stronger_without);
   module.def("pc", &run_pc, "test"_a, "max_depth"_a = py::none(), "rule"_a = ColliderRule::separating_set,
              "priority"_a = ColliderPriority::existing, "forbidden"_a = py::none(), "required"_a = py::none(),
-             "threads"_a = 1,
+             "threads"_a = 1, "progress"_a = py::none(),
              "PC: end marks (d, d), non-empty separating sets by pair, tests, tests without an answer, rounds.");
   module.def("bootstrap", &run_bootstrap, "source"_a, "resampling"_a, "replicates"_a, "n"_a, "alpha"_a = 0.05,
              "max_depth"_a = py::none(), "rule"_a = ColliderRule::separating_set,

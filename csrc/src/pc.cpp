@@ -3,7 +3,7 @@
 namespace pyvalue {
 
 void PcSearch::run(const CiTest& test, const Knowledge& knowledge, const PcOptions& options, Monitor& monitor) {
-  search_.run(test, knowledge, options.max_depth, options.threads, monitor, skeleton_);
+  search_.run(test, knowledge, options.max_depth, options.threads, monitor, skeleton_, options.report_sweeps);
   graph_.reset(skeleton_.adjacent);
   orient_known_edges(knowledge);
   colliders_.run(graph_, skeleton_.sets, knowledge, options.rule, options.priority, search_.sweep(), test.alpha(),

@@ -29,7 +29,7 @@ std::size_t max_degree(const Square<std::uint8_t>& adjacent) {
 }  // namespace
 
 void SkeletonSearch::run(const CiTest& test, const Knowledge& knowledge, std::optional<std::size_t> max_depth,
-                         unsigned threads, Monitor& monitor, SkeletonResult& result) {
+                         unsigned threads, Monitor& monitor, SkeletonResult& result, bool report_sweeps) {
   const std::size_t d = test.variables();
   bind(test, threads);
   result.adjacent.reset(d, 1);
@@ -43,7 +43,7 @@ void SkeletonSearch::run(const CiTest& test, const Knowledge& knowledge, std::op
   for (std::size_t order = 0; max_degree(result.adjacent) > order && order <= max_depth.value_or(d); ++order) {
     const bool once_a_pair = order == 0;  // the empty set is the same from both ends
     list_neighbours(result.adjacent, knowledge, once_a_pair);
-    run_round(test, order, threads, monitor, result);
+    run_round(test, order, threads, monitor, result, report_sweeps);
     result.rounds = order + 1;
   }
 }
@@ -56,7 +56,7 @@ void SkeletonSearch::bind(const CiTest& test, unsigned threads) {
 
 // Every x sees the adjacencies of the start of the round, which makes the result independent of the columns' order.
 void SkeletonSearch::run_round(const CiTest& test, std::size_t order, unsigned threads, Monitor& monitor,
-                               SkeletonResult& result) {
+                               SkeletonResult& result, bool report_sweeps) {
   const std::size_t d = neighbours_.size();
   removed_.reset(d, 0);
   const double tests = tests_of_order(order);
@@ -65,6 +65,7 @@ void SkeletonSearch::run_round(const CiTest& test, std::size_t order, unsigned t
 
   const auto sweep_from = [&](std::size_t x, unsigned worker) {
     const auto& [variables, fixed, candidates] = neighbours_[x];
+    if (report_sweeps) monitor.advance();
     if (variables.size() <= order && order > 0) return;
     Sweep& sweep = *sweeps_[worker];
     sweep.run({x, variables, candidates, fixed, order}, monitor);

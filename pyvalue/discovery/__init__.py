@@ -2,5 +2,6 @@
 
 from pyvalue.discovery.api import discover
 from pyvalue.discovery.degenerate import DegenerateDataWarning
+from pyvalue.discovery.knowledge import Knowledge
 
-__all__ = ["DegenerateDataWarning", "discover"]
+__all__ = ["DegenerateDataWarning", "Knowledge", "discover"]

@@ -2,69 +2,106 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pyvalue import _core
-from pyvalue.discovery.bootstrap import SCHEMES, effective_sample_size, run_bootstrap
-from pyvalue.discovery.degenerate import DegenerateDataWarning, UsableData, usable_data
-from pyvalue.discovery.progress import ProgressOption
-from pyvalue.discovery.table import read_table
-from pyvalue.edge_frequencies import EdgeFrequencies
+from pyvalue.discovery.bootstrap import notes_on_replicates, plan_replication, run_bootstrap
+from pyvalue.discovery.choice import check_columns, choose_test, has_missing, make_source, takes_effective_n
+from pyvalue.discovery.columns import read_columns
+from pyvalue.discovery.degenerate import DegenerateDataWarning, UsableData, check_independent, usable_data
+from pyvalue.discovery.effective_n import design_effect
+from pyvalue.discovery.knowledge import Knowledge
+from pyvalue.discovery.memory import check_memory
+from pyvalue.discovery.options import (
+    COLLIDER_PRIORITIES,
+    COLLIDER_RULES,
+    BootstrapOptions,
+    SearchOptions,
+    bootstrap_options,
+    search_options,
+)
+from pyvalue.discovery.progress import ProgressOption, search_progress
+from pyvalue.discovery.study import Found, Study
 from pyvalue.errors import NumericsError
 from pyvalue.graph import DiscoverySettings, ValueGraph
-
-BACKENDS = ("fast", "causal-learn")
 
 
 def discover(
     responses: Any,
     *,
     names: Sequence[str] | None = None,
+    test: Any = "auto",
     alpha: float = 0.05,
     backend: str = "fast",
     max_depth: int | None = None,
-    bootstrap: int = 0,
-    scheme: str = "bootstrap",
-    seed: int = 0,
+    uc_rule: int | str = "sepset",
+    uc_priority: int = 2,
+    knowledge: Knowledge | None = None,
+    cluster: Any = None,
     missing: str = "raise",
     on_degenerate: str = "exclude",
+    bootstrap: int = 0,
+    scheme: str | None = None,
+    replicate_size: int | None = None,
+    shuffle_columns: bool = True,
+    keep_replicates: bool = False,
+    seed: int = 0,
     threads: int | None = None,
     progress: ProgressOption = None,
 ) -> ValueGraph:
-    """Learn the CPDAG between values with PC-stable and the Fisher-z test.
+    """Learn the CPDAG between values with PC-stable.
 
     PC with order-independent skeleton: Colombo & Maathuis (2014), "Order-independent constraint-based causal structure
-    learning", JMLR 15. The graph equals that of causal-learn 0.1.4.8's ``pc(stable=True, uc_rule=0, uc_priority=2)``
-    mark for mark. It is always learnt from all rows; the bootstrap adds edge strengths and changes no mark.
+    learning", JMLR 15. The graph equals that of causal-learn 0.1.4.8's ``pc(stable=True)`` with the same ``uc_rule``
+    and ``uc_priority`` mark for mark. It is always learnt from all rows; the bootstrap adds edge strengths and changes
+    no mark.
 
     Args:
-        responses: a ``Responses`` object (or anything whose ``.matrix()`` gives a DataFrame), a DataFrame, or an
-            (n, d) array: n observations (rows) of d values (columns), floats, integers or booleans.
-        names: the d columns of an array; ``X1 ... Xd`` by default. A DataFrame brings its own.
+        responses: a ``Responses`` object; a DataFrame of pandas, polars or pyarrow; an (n, d) array; or the path of a
+            CSV or Parquet file: n observations (rows) of d values (columns). Texts are categories.
+        names: the d columns of an array; ``X1 ... Xd`` by default. Frames and files bring their own.
+        test: the test of conditional independence. "fisherz" (continuous), "spearman" (ordinal or skewed: Spearman's
+            ρ as 2·sin(πρ/6) in Fisher's z), "polychoric" (few ordered levels of something normal underneath), "chisq"
+            or "gsq" (categories), "degenerate_gaussian" (numbers and categories), "rcot" (non-linear), a test of your
+            own (:func:`pyvalue.ci_test`), or "auto": chisq where all columns are categories, degenerate_gaussian where
+            some are, spearman where at least half have at most 7 different values, else fisherz.
+            ``graph.settings.test`` says which it was.
         alpha: level of the tests, in (0, 1). A larger alpha keeps more edges.
         backend: "fast", compiled; or "causal-learn", that library itself on the same options, for comparison.
         max_depth: largest conditioning set to test; None for no limit.
-        bootstrap: number of replicates for edge strengths; 0 for none.
-        scheme: what a replicate's tests take for their sample size. Rows are drawn n of n with replacement either
-            way. "bootstrap" uses n_eff = m / (1 + m/n) = n/2, because a replicate's correlation varies by the draw as
-            well as by the sample: 1/n + 1/m. "naive" uses n and so finds about 16.6% false edges at alpha = 0.05
-            instead of 5%; it is here to compare with other tools. See
-            :func:`pyvalue.discovery.bootstrap.effective_sample_size`.
-        seed: of the replicates, 0 <= seed < 2^64. Replicate r depends on (seed, r) alone.
-        missing: what to do with rows that have NaN: "raise", or "drop" them and say so in ``graph.notes``.
+        uc_rule: what makes an unshielded triple a collider. 0 or "sepset": its middle is in no separating set that was
+            found. 1 or "maxp", 2 or "definite-maxp": the largest p-value over sets without the middle is above that
+            over sets with it. "conservative": no separating set among the neighbours' subsets has the middle.
+            "majority": fewer than half of them have it. All but the first test again, and are slower.
+        uc_priority: where two colliders disagree: 0 the last one wins, 1 both (↔), 2 the first one wins, 3 and 4 the
+            one with more evidence; -1 is the rule's own, as in causal-learn.
+        knowledge: what is known of edges beforehand.
+        cluster: what rows share, for example "persona": a column (then no value), an index level, or n labels; or a
+            pair of these for two crossed clusterings. The tests are told of the effective number of rows, and
+            replicates draw whole clusters. See :mod:`pyvalue.discovery.effective_n`.
+        missing: what to do with rows that have missing entries: "raise"; "drop" them and say so in ``graph.notes``; or
+            "test-wise": leave a row out of those tests that need the missing entry, with Fisher's z.
         on_degenerate: what to do with constant columns and with repeats of an earlier column: "exclude" them from
             the graph with a warning and an entry in ``graph.excluded`` (the graph over the rest is the same with or
-            without them), or "raise". Linearly dependent columns are an error either way: which of them to drop
+            without them), or "raise". Linearly dependent columns are an error under Fisher's z: which of them to drop
             changes the graph.
+        bootstrap: number of replicates for edge strengths; 0 for none.
+        scheme: what a replicate is. "bootstrap": n of n rows with replacement, worth n/2 independent ones. "m-of-n":
+            ``replicate_size`` of n with replacement, worth m / (1 + m/n). "subsample": ``replicate_size`` (n // 2)
+            without replacement. "complementary-pairs": the same, replicates 2k and 2k + 1 without a row in common.
+            "naive": like "bootstrap", but the tests believe in n rows and find about 16.6% false edges at alpha = 0.05
+            instead of 5%; it is here to compare with other tools. None: "bootstrap", or "subsample" for a test that
+            cannot be told how many rows a replicate is worth (rcot, and your own).
+        replicate_size: rows, or clusters, that a replicate draws.
+        shuffle_columns: whether each replicate sees the columns in an order of its own, so that what depends on their
+            order shows as instability.
+        keep_replicates: whether ``graph.replicate_graphs`` holds the graph of every replicate.
+        seed: of the replicates, 0 <= seed < 2^64. Replicate r depends on (seed, r) alone.
         threads: None for all processors that this process may use. Never changes the result.
-        progress: None for a bar during a bootstrap where stderr is a terminal; True or False to force it; or a
-            callback ``(done, total)``, which may raise to end the search.
+        progress: None for a bar where stderr is a terminal; True or False to force it; or a callback
+            ``(done, total)`` for the replicates, which may raise to end the search.
 
     Returns:
         The graph. It is never a silently wrong one: see Raises and Warns.
@@ -73,7 +110,7 @@ def discover(
         ValueError: an argument is out of range, or the data admit no test (see :mod:`pyvalue.discovery.degenerate`);
             the message names the columns or rows and says what to do.
         TypeError: an argument or a column is of the wrong type.
-        NumericsError: a test met a singular matrix, possible with about as many values as rows.
+        NumericsError: a test had no answer, or your own test failed; the message names it and its variables.
         KeyboardInterrupt: within a second of Ctrl-C; nothing half-made is returned.
 
     Warns:
@@ -85,122 +122,148 @@ def discover(
         >>> discover(numpy.column_stack([a, b, a + b + rng.normal(size=500)]), names=["a", "b", "c"]).directed_edges()
         [('a', 'c'), ('b', 'c')]
     """
-    _check_options(alpha, backend, max_depth, bootstrap, scheme, seed, missing, on_degenerate)
-    workers = _thread_count(threads)
-    data = usable_data(read_table(responses, names), missing, on_degenerate, workers)
-    x = data.table.values
-    marks, sets = _search(data, alpha, backend, max_depth, workers)
-    frequencies = None
-    notes = data.notes
-    if bootstrap > 0:
-        frequencies = run_bootstrap(
-            x,
-            backend=backend,
-            replicates=bootstrap,
-            scheme=scheme,
-            seed=seed,
-            alpha=alpha,
-            max_depth=max_depth,
-            threads=workers,
-            progress=progress,
-        )
-        notes += _notes_on_replicates(frequencies, data.table.names)
-    settings = DiscoverySettings(
-        alpha=float(alpha),
-        n=len(x),
-        backend=backend,
-        max_depth=max_depth,
-        replicates=int(bootstrap),
-        scheme=scheme if bootstrap else None,
-        effective_n=effective_sample_size(scheme, len(x)) if bootstrap else None,
-        seed=int(seed) if bootstrap else None,
-        threads=workers,
+    search = search_options(
+        test, alpha, backend, max_depth, uc_rule, uc_priority, knowledge, missing, on_degenerate, threads
     )
-    return ValueGraph(
-        data.table.names, marks, settings, _named(sets, data.table.names), frequencies, data.excluded, notes
-    )
-
-
-def _search(
-    data: UsableData, alpha: float, backend: str, max_depth: int | None, threads: int
-) -> tuple[NDArray[np.int8], Mapping[tuple[int, int], tuple[int, ...]]]:
-    x = data.table.values
+    replicates = bootstrap_options(bootstrap, scheme, replicate_size, shuffle_columns, keep_replicates, seed)
+    study = _prepare(responses, names, cluster, search, replicates)
     if backend == "causal-learn":
         from pyvalue.discovery import reference
 
-        return reference.search(x, alpha, max_depth)
-    marks, sets, _, singular, rounds = _core.pc(data.correlation, float(len(x)), alpha, max_depth, threads)
-    if singular:
-        raise NumericsError(
-            f"{singular} tests met a singular correlation matrix, with {x.shape[1]} values and {len(x)} rows; drop "
-            f"values, or pass max_depth below {rounds - 1}"
+        found = reference.run(study, search, replicates, progress)
+    else:
+        found = _run(study, search, replicates, progress)
+    return _graph(study, found, search, replicates)
+
+
+def _prepare(
+    responses: Any, names: Sequence[str] | None, cluster: Any, search: SearchOptions, replicates: BootstrapOptions
+) -> Study:
+    columns = read_columns(responses, names, cluster)
+    check_memory(columns.n, columns.d, search.threads, replicates.replicates, replicates.keep_replicates)
+    data = usable_data(columns, search.missing, search.on_degenerate, search.threads)
+    test, why = search.test, "as asked"
+    if test == "auto":
+        test, why = choose_test(data.columns, search.missing, search.backend)
+    if isinstance(test, str):
+        check_columns(test, data.columns)
+    if test == "fisherz":
+        check_independent(data)
+    _check_missing(test, data)
+    effect = design_effect(data.columns.values, data.columns.clusters)
+    n = data.columns.n / effect.sample
+    if n <= 3:
+        raise ValueError(
+            f"cluster {data.columns.cluster_names} leaves {data.columns.n} rows worth {n:.1f} independent ones, too few "
+            "for a test; collect more clusters"
         )
-    return marks, sets
+    replication = None
+    if replicates.replicates:
+        replication = plan_replication(replicates, data.columns, effect, takes_effective_n(test))
+    flags = None
+    if search.knowledge:
+        flags = search.knowledge.matrices(data.columns.names, data.excluded)
+    return Study(data, test, why, n, flags, replication)
 
 
-def _named(
-    sets: Mapping[tuple[int, int], tuple[int, ...]], names: tuple[str, ...]
-) -> dict[tuple[str, str], tuple[str, ...]]:
-    return {(names[i], names[j]): tuple(names[member] for member in given) for (i, j), given in sets.items()}
+def _check_missing(test: Any, data: UsableData) -> None:
+    if test == "fisherz":
+        return
+    columns = data.columns
+    for name, values, levels in zip(columns.names, columns.values, columns.levels, strict=True):
+        if has_missing(values) if levels is None else bool((values < 0).any()):
+            raise ValueError(
+                f"missing='test-wise' is for test='fisherz', got {_name(test)!r} and missing entries in {name!r}; pass "
+                "missing='drop', or test='fisherz'"
+            )
 
 
-def _notes_on_replicates(frequencies: EdgeFrequencies, names: tuple[str, ...]) -> tuple[str, ...]:
-    notes = []
-    constant = np.diagonal(frequencies.untestable)
-    if constant.any():
-        listed = ", ".join(f"{names[i]} ({constant[i]})" for i in np.flatnonzero(constant))
-        notes.append(
-            f"constant in some of {frequencies.replicates} replicates, which say nothing about their edges: {listed}"
-        )
-    if frequencies.singular_tests:
-        notes.append(f"{frequencies.singular_tests} tests inside replicates met a singular matrix and removed no edge")
-    for note in notes:
+def _run(study: Study, search: SearchOptions, replicates: BootstrapOptions, progress: ProgressOption) -> Found:
+    source = None
+    if study.replication is not None or study.test != "fisherz" or study.data.correlation is None:
+        source = make_source(study.test, study.data.columns)
+    if study.test == "fisherz" and study.data.correlation is not None:
+        test = _core.fisher_z(study.data.correlation, study.n, search.alpha)
+    else:
+        assert source is not None
+        test = source.test(study.n, search.alpha)
+    forbidden, required = study.flags or (None, None)
+    try:
+        with search_progress(progress, study.data.columns.d) as report:
+            marks, sets, _, singular, rounds = _core.pc(
+                test,
+                search.max_depth,
+                COLLIDER_RULES[search.uc_rule],
+                COLLIDER_PRIORITIES[search.uc_priority],
+                forbidden,
+                required,
+                search.threads,
+                report,
+            )
+        if singular:
+            raise NumericsError(
+                f"{singular} tests had no answer (a singular matrix, or no complete rows), with "
+                f"{study.data.columns.d} values and {study.data.columns.n} rows; drop values, or pass max_depth below "
+                f"{max(rounds - 1, 1)}"
+            )
+        if study.replication is None:
+            return Found(marks, sets)
+        frequencies, graphs = run_bootstrap(source, study.replication, search, replicates, study.flags, progress)
+    except _core.TestFailure as failure:
+        from pyvalue.discovery.custom_test import explain_failure
+
+        x, y, given, *arrays, _ = failure.args
+        names = study.data.columns.names
+        test = study.test
+        if test == "rcot":
+            from pyvalue.discovery.rcot import rcot
+
+            test = rcot()
+        raise explain_failure(test, *arrays, (names[x], names[y], [names[z] for z in given])) from None
+    notes = notes_on_replicates(frequencies, study.data.columns.names)
+    repairs = getattr(source, "repairs", 0)
+    if repairs:
+        notes.append(f"{repairs} matrices of polychoric correlations were not positive definite and were repaired")
+    return Found(marks, sets, frequencies, graphs, tuple(notes))
+
+
+def _graph(study: Study, found: Found, search: SearchOptions, replicates: BootstrapOptions) -> ValueGraph:
+    columns = study.data.columns
+    for note in found.notes:
         warnings.warn(note, DegenerateDataWarning, stacklevel=3)
-    return tuple(notes)
+    replication = study.replication
+    settings = DiscoverySettings(
+        alpha=search.alpha,
+        n=columns.n,
+        test=_name(study.test),
+        test_reason=study.why,
+        backend=search.backend,
+        max_depth=search.max_depth,
+        uc_rule=search.uc_rule,
+        uc_priority=search.uc_priority,
+        effective_n=study.n,
+        cluster=columns.cluster_names,
+        replicates=replicates.replicates,
+        scheme=replication.scheme if replication else None,
+        replicate_size=replicates.replicate_size if replication else None,
+        replicate_effective_n=replication.n if replication else None,
+        shuffle_columns=replicates.shuffle_columns if replication else None,
+        seed=replicates.seed if replication else None,
+        threads=search.threads,
+    )
+    names = columns.names
+    sets = {(names[i], names[j]): tuple(names[member] for member in given) for (i, j), given in found.sets.items()}
+    return ValueGraph(
+        names,
+        found.marks,
+        settings,
+        sets,
+        found.frequencies,
+        study.data.excluded,
+        (*study.data.notes, *found.notes),
+        replicate_graphs=found.replicate_graphs,
+    )
 
 
-def _check_options(
-    alpha: float,
-    backend: str,
-    max_depth: int | None,
-    bootstrap: int,
-    scheme: str,
-    seed: int,
-    missing: str,
-    on_degenerate: str,
-) -> None:
-    _check_choice("backend", backend, BACKENDS)
-    _check_choice("scheme", scheme, SCHEMES)
-    _check_choice("missing", missing, ("raise", "drop"))
-    _check_choice("on_degenerate", on_degenerate, ("exclude", "raise"))
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float | np.floating):
-        raise TypeError(f"alpha must be a number between 0 and 1, got {alpha!r}")
-    if not 0.0 < alpha < 1.0:
-        raise ValueError(f"alpha must be between 0 and 1, both excluded, got {alpha}")
-    if max_depth is not None:
-        _check_integer("max_depth", max_depth, 0, "or None for no limit")
-    _check_integer("bootstrap", bootstrap, 0, "the number of replicates")
-    _check_integer("seed", seed, 0, "below 2^64")
-    if seed >= 2**64:
-        raise ValueError(f"seed must be below 2^64, got {seed}")
-
-
-def _check_choice(argument: str, value: Any, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{argument} must be one of {', '.join(map(repr, choices))}, got {value!r}")
-
-
-def _check_integer(argument: str, value: Any, least: int, hint: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{argument} must be an integer ({hint}), got {value!r}")
-    if value < least:
-        raise ValueError(f"{argument} must be at least {least} ({hint}), got {value}")
-
-
-def _thread_count(threads: int | None) -> int:
-    if threads is not None:
-        _check_integer("threads", threads, 1, "or None for all processors")
-        return int(threads)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _name(test: Any) -> str:
+    return test if isinstance(test, str) else test.name

@@ -1,61 +1,153 @@
-"""Edge strengths from bootstrap replicates, with the sample size that a replicate is really worth."""
+"""Edge strengths from replicates, with the number of rows that a replicate is really worth."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyvalue import _core
+from pyvalue.discovery.columns import Columns
+from pyvalue.discovery.effective_n import DesignEffect
+from pyvalue.discovery.options import COLLIDER_PRIORITIES, COLLIDER_RULES, BootstrapOptions, SearchOptions
 from pyvalue.discovery.progress import ProgressOption, bootstrap_progress
 from pyvalue.edge_frequencies import EdgeFrequencies
+from pyvalue.replicate_graphs import ReplicateGraphs
 
-SCHEMES = ("bootstrap", "naive")
+_COMPILED_SCHEMES = {
+    "bootstrap": _core.Scheme.with_replacement,
+    "m-of-n": _core.Scheme.with_replacement,
+    "naive": _core.Scheme.with_replacement,
+    "subsample": _core.Scheme.without_replacement,
+    "complementary-pairs": _core.Scheme.complementary_pairs,
+}
+_WITHOUT_REPLACEMENT = ("subsample", "complementary-pairs")
 
 
-def effective_sample_size(scheme: str, n: int) -> float:
-    """Rows to tell the tests inside a replicate of n rows drawn with replacement from n.
+@dataclass(frozen=True)
+class Replication:
+    """How replicates are drawn, and what they are worth.
 
-    A correlation over m such rows has variance 1/n from the sample and 1/m more from the draw, as much as one over
-    m / (1 + m/n) independent rows. With m = n that is n/2. A test that is told of n rows instead rejects true
-    independence in about 16.6% of replicates at alpha = 0.05 (2·Φ(-1.96/√2)).
+    Attributes:
+        scheme: one of ``pyvalue.discovery.options.SCHEMES``.
+        n: rows that the tests inside a replicate are told of.
+        resampling: the draws themselves.
+    """
+
+    scheme: str
+    n: float
+    resampling: _core.Resampling
+
+
+def effective_sample_size(
+    scheme: str,
+    n: int,
+    *,
+    units: int | None = None,
+    drawn: int | None = None,
+    effect: DesignEffect | None = None,
+) -> float:
+    """Rows to tell the tests inside a replicate of n rows; see :mod:`pyvalue.discovery.effective_n`.
 
     Args:
-        scheme: "bootstrap" for n/2, "naive" for n, which is what most tools do.
+        scheme: "bootstrap", "m-of-n", "subsample", "complementary-pairs"; or "naive", n whatever is drawn, which is
+            what most tools do and rejects true independence in about 16.6% of replicates at alpha = 0.05
+            (2·Φ(-1.96/√2)).
         n: rows of the sample.
+        units: what is drawn: the n rows by default, or clusters.
+        drawn: units a replicate draws; all of them, or half without replacement, by default.
+        effect: of clusters on correlations; None for independent rows.
     """
-    return n / 2.0 if scheme == "bootstrap" else float(n)
+    effect = effect or DesignEffect()
+    units = n if units is None else units
+    if scheme == "naive":
+        return float(n)
+    if scheme in _WITHOUT_REPLACEMENT:
+        share = (units // 2 if drawn is None else drawn) / units
+        return n * share / effect.sample
+    return n / (effect.sample + effect.draw * units / (units if drawn is None else drawn))
+
+
+def plan_replication(
+    options: BootstrapOptions, columns: Columns, effect: DesignEffect, takes_effective_n: bool
+) -> Replication:
+    """Choose the scheme where the user did not, check it, and make the draws.
+
+    Raises:
+        ValueError: the scheme does not fit the test or the clusters, or leaves too few rows.
+    """
+    scheme = options.scheme or ("bootstrap" if takes_effective_n else "subsample")
+    if not takes_effective_n and scheme in ("bootstrap", "m-of-n"):
+        raise ValueError(
+            f"scheme={scheme!r} needs a test that can be told how many rows a replicate is worth, and this test only "
+            "sees rows; pass scheme='subsample' or 'complementary-pairs', whose replicates are calibrated as they are"
+        )
+    if len(columns.clusters) == 2 and scheme in _WITHOUT_REPLACEMENT:
+        raise ValueError(f"two-way clusters are drawn with replacement; pass scheme='bootstrap', got {scheme!r}")
+    units = min((int(codes.max()) + 1 for codes in columns.clusters), default=columns.n)
+    size = options.replicate_size
+    if size is not None and len(columns.clusters) == 2:
+        raise ValueError(f"replicate_size is for rows or one clustering, got {size} with two-way clusters")
+    if size is not None and size > units:
+        raise ValueError(f"replicate_size must be at most the {units} rows, or clusters, that there are, got {size}")
+    n = effective_sample_size(scheme, columns.n, units=units, drawn=size, effect=effect)
+    if n <= 3:
+        raise ValueError(
+            f"bootstrap needs replicates worth more than 3 rows, and with scheme={scheme!r} one of {columns.n} rows is "
+            f"worth {n:.1f}; collect more rows"
+        )
+    clusters = [codes.astype(np.uint32) for codes in columns.clusters]
+    return Replication(
+        scheme, n, _core.Resampling(columns.n, _COMPILED_SCHEMES[scheme], options.seed, size, clusters)
+    )
 
 
 def run_bootstrap(
-    x: NDArray[np.float64],
-    *,
-    backend: str,
-    replicates: int,
-    scheme: str,
-    seed: int,
-    alpha: float,
-    max_depth: int | None,
-    threads: int,
+    source: _core.TestSource,
+    replication: Replication,
+    search: SearchOptions,
+    options: BootstrapOptions,
+    knowledge: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None,
     progress: ProgressOption,
-) -> EdgeFrequencies:
-    """Count the kinds of edges over replicates of (n, d) data.
+) -> tuple[EdgeFrequencies, ReplicateGraphs | None]:
+    """Count the kinds of edges over replicates; and the replicates themselves, if they are to be kept.
 
-    Replicate r draws from its own random stream (seed, r): the counts are the same for any number of threads and for
-    both backends.
-
-    Raises:
-        ValueError: too few rows for the scheme.
+    Replicate r draws from its own random stream (seed, r): the counts are the same for any number of threads.
     """
-    effective_n = effective_sample_size(scheme, len(x))
-    if effective_n <= 3:
-        raise ValueError(
-            f"bootstrap needs more than 6 rows with scheme='bootstrap', where a replicate of n rows is worth n/2, "
-            f"got {len(x)}; collect more rows"
+    forbidden, required = knowledge or (None, None)
+    with bootstrap_progress(progress, options.replicates) as report:
+        found = _core.bootstrap(
+            source,
+            replication.resampling,
+            options.replicates,
+            replication.n,
+            search.alpha,
+            max_depth=search.max_depth,
+            rule=COLLIDER_RULES[search.uc_rule],
+            priority=COLLIDER_PRIORITIES[search.uc_priority],
+            forbidden=forbidden,
+            required=required,
+            shuffle_columns=options.shuffle_columns,
+            threads=search.threads,
+            keep=options.keep_replicates,
+            progress=report,
         )
-    with bootstrap_progress(progress, replicates) as report:
-        if backend == "causal-learn":
-            from pyvalue.discovery import reference
+    kinds = found.pop("kinds")
+    counts = EdgeFrequencies(replicates=options.replicates, **found)
+    return counts, ReplicateGraphs(kinds) if options.keep_replicates else None
 
-            return reference.bootstrap(x, replicates, seed, alpha, effective_n, max_depth, report)
-        counts = _core.bootstrap(x, replicates, seed, alpha, effective_n, max_depth, threads, progress=report)
-        return EdgeFrequencies(replicates=replicates, **counts)
+
+def notes_on_replicates(frequencies: EdgeFrequencies, names: Sequence[str]) -> list[str]:
+    """What a reader of the strengths should know."""
+    notes = []
+    constant = np.diagonal(frequencies.untestable)
+    if constant.any():
+        listed = ", ".join(f"{names[i]} ({constant[i]})" for i in np.flatnonzero(constant))
+        notes.append(
+            f"constant in some of {frequencies.replicates} replicates, which say nothing about their edges: {listed}"
+        )
+    if frequencies.singular_tests:
+        notes.append(f"{frequencies.singular_tests} tests inside replicates had no answer and removed no edge")
+    return notes

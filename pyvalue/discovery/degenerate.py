@@ -1,10 +1,10 @@
-"""Data on which the Fisher-z test has no answer, or a misleading one: each is an error, or left out by name.
+"""Data on which a test has no answer, or a misleading one: each is an error, or left out by name.
 
 Why the defaults are what they are. A constant column carries no information about any edge, and a repeated column
 carries none that its twin does not: leaving them out changes nothing in the graph over the rest, so that is what
 ``on_degenerate="exclude"`` does, with a warning and an entry in ``graph.excluded``. Three or more columns that are
 linearly dependent are another matter: which one goes changes the graph, and only the user can say which. That is
-always an error.
+always an error, where the test is Fisher's z.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyvalue import _core
-from pyvalue.discovery.table import Table
+from pyvalue.discovery.clusters import check_cluster_count
+from pyvalue.discovery.columns import Columns
 
 # A column whose range is this small beside its values varies by rounding alone.
 _CONSTANT = 1e-12
@@ -38,101 +41,169 @@ class UsableData:
     """What is left to search.
 
     Attributes:
-        table: finite, without constant or repeated columns.
-        correlation: (d, d) of its columns.
+        columns: without constant or repeated ones, and without infinite or unwanted missing entries.
+        correlation: Pearson's (d, d), where all columns are numbers without missing ones.
         excluded: columns that were left out, with the reason.
         notes: what the user was warned of besides.
     """
 
-    table: Table
-    correlation: NDArray[np.float64]
+    columns: Columns
+    correlation: NDArray[np.float64] | None
     excluded: Mapping[str, str]
     notes: tuple[str, ...]
 
 
-def usable_data(table: Table, missing: str, on_degenerate: str, threads: int) -> UsableData:
-    """Check a table, and leave out what the options allow to leave out.
+def usable_data(columns: Columns, missing: str, on_degenerate: str, threads: int) -> UsableData:
+    """Check columns, and leave out what the options allow to leave out.
 
     Raises:
         ValueError: see the module; the message names the columns and says what to do.
     """
-    _check_shape(table)
-    nan, infinite, low, high = _core.summarise_columns(table.values)
-    if infinite.any():
-        _raise_infinite(table, int(np.flatnonzero(infinite)[0]))
-    notes: list[str] = []
-    if nan.any():
-        table, note = _without_missing_rows(table, nan, missing)
+    _check_shape(columns)
+    notes = list(columns.notes)
+    columns, (nan, low, high), note = _complete(columns, missing)
+    if note:
         notes.append(note)
-        _check_shape(table)
-        _, _, low, high = _core.summarise_columns(table.values)
 
     excluded: dict[str, str] = {}
     constant = (high - low) <= _CONSTANT * np.maximum(np.abs(high), np.abs(low))
     if constant.any():
-        reasons = {table.names[i]: f"constant: every row is {low[i]:g}" for i in np.flatnonzero(constant)}
-        table = _leave_out(table, reasons, on_degenerate, excluded)
-    correlation = _core.correlation(table.values, threads)
-    if reasons := _repeated_columns(table.names, correlation):
-        kept = [i for i, name in enumerate(table.names) if name not in reasons]
-        table = _leave_out(table, reasons, on_degenerate, excluded)
-        correlation = np.ascontiguousarray(correlation[np.ix_(kept, kept)])
+        reasons = {
+            columns.names[i]: f"constant: every row is {_shown(columns, i, low[i])}" for i in np.flatnonzero(constant)
+        }
+        columns = _leave_out(columns, reasons, on_degenerate, excluded)
+    correlation = None
+    if not nan.any() and all(levels is None for levels in columns.levels):
+        correlation = _core.correlation(_core.Table(list(columns.values)), threads)
+        reasons = _repeated_numbers(columns.names, correlation)
+    else:
+        reasons = _repeated_columns(columns)
+    if reasons:
+        kept = [i for i, name in enumerate(columns.names) if name not in reasons]
+        columns = _leave_out(columns, reasons, on_degenerate, excluded)
+        if correlation is not None:
+            correlation = np.ascontiguousarray(correlation[np.ix_(kept, kept)])
 
-    n, d = table.values.shape
+    n, d = columns.n, columns.d
     if d >= n:
         notes.append(
             f"{d} values but only {n} rows: sets of more than {n - 4} values cannot be tested, and the graph is "
             "unreliable; collect more rows or fewer values"
         )
-    else:
-        _check_independent(table, correlation)
     for note in [*(f"left out {name!r} ({reason})" for name, reason in excluded.items()), *notes]:
         warnings.warn(note, DegenerateDataWarning, stacklevel=4)
-    return UsableData(table, correlation, excluded, tuple(notes))
+    return UsableData(columns, correlation, excluded, tuple(notes))
 
 
-def _check_shape(table: Table) -> None:
-    n, d = table.values.shape
-    if d < 2:
-        raise ValueError(f"responses must have at least 2 columns (values) to have an edge, got {d}: {table.names}")
-    if n < _FEWEST_ROWS:
-        raise ValueError(f"responses must have at least {_FEWEST_ROWS} rows for the Fisher-z test, got {n}")
-
-
-def _raise_infinite(table: Table, column: int) -> None:
-    row = int(np.flatnonzero(np.isinf(table.values[:, column]))[0])
+def check_independent(data: UsableData) -> None:
+    """Raise ValueError where columns are linearly dependent, so that Fisher's z has no answer given all of them."""
+    if data.correlation is None or data.columns.d >= data.columns.n:
+        return
+    dependencies = _core.find_dependencies(data.correlation, _COLLINEAR)
+    if not dependencies:
+        return
+    columns = data.columns
+    column, terms = dependencies[0]
+    involved = sorted([column, *(i for i, _ in terms)])
+    listed = ", ".join(repr(columns.names[i]) for i in involved)
+    more = f" ({len(dependencies) - 1} more such columns follow)" if len(dependencies) > 1 else ""
+    total = np.sum([columns.values[i].astype(np.float64) for i in involved], axis=0)
+    if np.ptp(total) <= 1e-6 * max(np.abs(columns.values[i]).max() for i in involved):
+        raise ValueError(
+            f"columns {listed} sum to the same number in every row{more}: scores that were centred within a row "
+            "(ipsatised) are correlated by construction. Use the raw scores, or drop one of the columns"
+        )
     raise ValueError(
-        f"responses must be finite, got {table.values[row, column]} in row {table.label(row)!r}, "
-        f"column {table.names[column]!r}; correct it, or make it NaN and pass missing='drop'"
+        f"columns {listed} are linearly dependent{more}: each is a combination of the others, so that no test given "
+        "all of them has an answer. Drop one of them; which one is yours to say, because the graph depends on it"
     )
 
 
-def _without_missing_rows(table: Table, nan: NDArray[np.uint64], missing: str) -> tuple[Table, str]:
-    columns = ", ".join(f"{table.names[i]} ({nan[i]})" for i in np.flatnonzero(nan))
-    incomplete = np.isnan(table.values).any(axis=1)
-    count, n = int(incomplete.sum()), len(table.values)
-    if missing == "raise":
-        first = table.label(int(np.argmax(incomplete)))
+def _check_shape(columns: Columns) -> None:
+    if columns.d < 2:
         raise ValueError(
-            f"responses have {int(nan.sum())} missing entries in {count} of {n} rows, in columns {columns}; the first "
-            f"is in row {first!r}. Pass missing='drop' to leave these rows out, or drop the columns"
+            f"responses must have at least 2 columns (values) to have an edge, got {columns.d}: {columns.names}"
         )
-    note = f"dropped {count} of {n} rows with missing entries, in columns {columns}"
-    return table.take_rows(np.flatnonzero(~incomplete)), note
+    if columns.n < _FEWEST_ROWS:
+        raise ValueError(f"responses must have at least {_FEWEST_ROWS} rows for a test, got {columns.n}")
 
 
-def _leave_out(table: Table, reasons: Mapping[str, str], on_degenerate: str, excluded: dict[str, str]) -> Table:
+_Figures = tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]
+
+
+def _complete(columns: Columns, missing: str) -> tuple[Columns, _Figures, str]:
+    """The columns with missing entries dealt with; their counts of missing ones, least and greatest values; a note."""
+    figures = _summary(columns)
+    if not figures[0].any():
+        return columns, figures, ""
+    if missing == "test-wise":
+        listed = _listed_missing(columns, figures[0])
+        return columns, figures, f"tests leave out the rows in which one of their values is missing, in columns {listed}"
+    columns, note = _without_missing_rows(columns, figures[0], missing)
+    _check_shape(columns)
+    for name, codes in zip(columns.cluster_names, columns.clusters, strict=True):
+        check_cluster_count(name, codes)
+    return columns, _summary(columns), note
+
+
+def _summary(columns: Columns) -> _Figures:
+    nan, infinite, low, high = _core.summarise_columns(_core.Table(list(columns.values)))
+    if infinite.any():
+        _raise_infinite(columns, int(np.flatnonzero(infinite)[0]))
+    for i, levels in enumerate(columns.levels):
+        if levels is not None:
+            nan[i] = np.count_nonzero(columns.values[i] < 0)
+            low[i], high[i] = 0, len(levels) - 1
+    return nan, low, high
+
+
+def _raise_infinite(columns: Columns, column: int) -> None:
+    row = int(np.flatnonzero(np.isinf(columns.values[column]))[0])
+    raise ValueError(
+        f"responses must be finite, got {columns.values[column][row]} in row {columns.label(row)!r}, "
+        f"column {columns.names[column]!r}; correct it, or make it NaN and pass missing='drop'"
+    )
+
+
+def _listed_missing(columns: Columns, nan: NDArray[Any]) -> str:
+    return ", ".join(f"{columns.names[i]} ({nan[i]})" for i in np.flatnonzero(nan))
+
+
+def _without_missing_rows(columns: Columns, nan: NDArray[Any], missing: str) -> tuple[Columns, str]:
+    incomplete = np.zeros(columns.n, dtype=bool)
+    for i in np.flatnonzero(nan):
+        column = columns.values[i]
+        incomplete |= np.isnan(column) if columns.levels[i] is None else column < 0
+    count, n = int(incomplete.sum()), columns.n
+    listed = _listed_missing(columns, nan)
+    if missing == "raise":
+        first = columns.label(int(np.argmax(incomplete)))
+        raise ValueError(
+            f"responses have {int(nan.sum())} missing entries in {count} of {n} rows, in columns {listed}; the first "
+            f"is in row {first!r}. Pass missing='drop' to leave these rows out, missing='test-wise' to leave a row out "
+            "of the tests that need its missing entry alone, or drop the columns"
+        )
+    note = f"dropped {count} of {n} rows with missing entries, in columns {listed}"
+    return columns.take_rows(np.flatnonzero(~incomplete)), note
+
+
+def _shown(columns: Columns, column: int, value: float) -> str:
+    levels = columns.levels[column]
+    return f"{value:g}" if levels is None else repr(levels[0])
+
+
+def _leave_out(columns: Columns, reasons: Mapping[str, str], on_degenerate: str, excluded: dict[str, str]) -> Columns:
     listed = "; ".join(f"{name!r} ({reason})" for name, reason in reasons.items())
     if on_degenerate == "raise":
         raise ValueError(f"responses have unusable columns: {listed}. Drop them, or pass on_degenerate='exclude'")
-    kept = [i for i, name in enumerate(table.names) if name not in reasons]
+    kept = [i for i, name in enumerate(columns.names) if name not in reasons]
     if len(kept) < 2:
         raise ValueError(f"responses have {len(kept)} usable columns, and a graph needs 2; unusable: {listed}")
     excluded.update(reasons)
-    return table.take_columns(kept)
+    return columns.take_columns(kept)
 
 
-def _repeated_columns(names: Sequence[str], correlation: NDArray[np.float64]) -> dict[str, str]:
+def _repeated_numbers(names: Sequence[str], correlation: NDArray[np.float64]) -> dict[str, str]:
     if np.count_nonzero(1.0 - correlation**2 <= _COLLINEAR) == len(names):  # the diagonal alone
         return {}
     reasons: dict[str, str] = {}
@@ -144,21 +215,17 @@ def _repeated_columns(names: Sequence[str], correlation: NDArray[np.float64]) ->
     return reasons
 
 
-def _check_independent(table: Table, correlation: NDArray[np.float64]) -> None:
-    dependencies = _core.find_dependencies(correlation, _COLLINEAR)
-    if not dependencies:
-        return
-    column, terms = dependencies[0]
-    involved = sorted([column, *(i for i, _ in terms)])
-    listed = ", ".join(repr(table.names[i]) for i in involved)
-    more = f" ({len(dependencies) - 1} more such columns follow)" if len(dependencies) > 1 else ""
-    total = table.values[:, involved].sum(axis=1)
-    if np.ptp(total) <= 1e-6 * np.abs(table.values[:, involved]).max():
-        raise ValueError(
-            f"columns {listed} sum to the same number in every row{more}: scores that were centred within a row "
-            "(ipsatised) are correlated by construction. Use the raw scores, or drop one of the columns"
-        )
-    raise ValueError(
-        f"columns {listed} are linearly dependent{more}: each is a combination of the others, so that no test given "
-        "all of them has an answer. Drop one of them; which one is yours to say, because the graph depends on it"
-    )
+def _repeated_columns(columns: Columns) -> dict[str, str]:
+    """Columns that are an earlier one over again, number for number, or category for category under other labels."""
+    seen: dict[bytes, str] = {}
+    reasons: dict[str, str] = {}
+    for name, values, levels in zip(columns.names, columns.values, columns.levels, strict=True):
+        if levels is None:
+            content = values.astype(np.float64)
+        else:
+            _, first, codes = np.unique(values, return_index=True, return_inverse=True)
+            content = np.argsort(np.argsort(first))[codes]
+        key = blake2b(content.tobytes(), person=b"numbers" if levels is None else b"categories").digest()
+        if (twin := seen.setdefault(key, name)) != name:
+            reasons[name] = f"same as {twin!r} in every row"
+    return reasons

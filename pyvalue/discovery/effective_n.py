@@ -60,10 +60,11 @@ def design_effect(columns: Sequence[NDArray[np.generic]], clusters: Sequence[NDA
     plain = [total / independent for total in sums]
     # Fewer clusters leave less of their own variance around the sample's mean.
     corrected = [share * count / (count - 1) for share, codes in zip(plain, ways, strict=True) if (count := _count(codes))]
+    # Rows are never taken for more than they are: below 1 the estimate is noise, or luck of a balanced design.
     if len(plain) == 1:
-        return DesignEffect(corrected[0], plain[0])
+        return DesignEffect(max(corrected[0], 1.0), max(plain[0], 1.0))
     both = corrected[0] + corrected[1] - corrected[2]
-    return DesignEffect(max(both, corrected[0], corrected[1]), plain[0] + plain[1] + plain[2])
+    return DesignEffect(max(both, corrected[0], corrected[1], 1.0), max(sum(plain), 1.0))
 
 
 def _count(codes: NDArray[np.int64]) -> int:

@@ -9,67 +9,135 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvalue import _core
+from pyvalue.discovery.bootstrap import notes_on_replicates
+from pyvalue.discovery.choice import has_missing
+from pyvalue.discovery.options import COLLIDER_RULES, BootstrapOptions, SearchOptions
+from pyvalue.discovery.progress import ProgressOption, bootstrap_progress
+from pyvalue.discovery.study import Found, Study
 from pyvalue.edge_frequencies import EdgeFrequencies
 from pyvalue.errors import NumericsError
+from pyvalue.replicate_graphs import ReplicateGraphs
 
 Marks = NDArray[np.int8]
 SeparatingSets = dict[tuple[int, int], tuple[int, ...]]
 
 _TEST = "pyvalue_fisherz_effective_n"
+_RULES = tuple(COLLIDER_RULES)[:3]
 
 
-def search(x: NDArray[np.float64], alpha: float, max_depth: int | None) -> tuple[Marks, SeparatingSets]:
-    """causal-learn's ``pc`` with ``stable=True, uc_rule=0, uc_priority=2`` on (n, d) data.
-
-    Returns:
-        End marks (d, d) and, for i < j, the union of causal-learn's non-empty separating sets.
+def run(study: Study, search: SearchOptions, replicates: BootstrapOptions, progress: ProgressOption) -> Found:
+    """causal-learn's ``pc`` with ``stable=True`` on the data, and on the rows that the compiled search would draw.
 
     Raises:
         ModuleNotFoundError: causal-learn is not installed; the message has the command.
+        ValueError: an option that it does not have.
         NumericsError: causal-learn met a singular correlation matrix.
     """
-    found = _run(x, alpha, max_depth, float(len(x)))
+    _check(study, search)
+    columns = study.data.columns
+    x = np.column_stack([np.asarray(column, dtype=np.float64) for column in columns.values])
+    test = study.test
+    if test == "fisherz" and any(has_missing(column) for column in columns.values):
+        test = "mv_fisherz"
+    found = _search(x, test, study.n, search)
     sets: SeparatingSets = {}
     for i, j in zip(*np.nonzero(np.triu(found.G.graph == 0, k=1)), strict=True):
         if members := sorted({int(member) for given in found.sepset[i, j] or () for member in given}):
             sets[int(i), int(j)] = tuple(members)
-    return found.G.graph.astype(np.int8), sets
+    marks = found.G.graph.astype(np.int8)
+    if study.replication is None:
+        return Found(marks, sets)
+    frequencies, graphs = _bootstrap(x, test, study, search, replicates, progress)
+    return Found(marks, sets, frequencies, graphs, tuple(notes_on_replicates(frequencies, columns.names)))
 
 
-def bootstrap(
+def _check(study: Study, search: SearchOptions) -> None:
+    if study.test not in ("fisherz", "chisq", "gsq"):
+        raise ValueError(
+            f"backend='causal-learn' runs test='fisherz', 'chisq' and 'gsq' of that library, got {study.test!r}; pass "
+            "backend='fast'"
+        )
+    if search.uc_rule not in _RULES:
+        raise ValueError(f"backend='causal-learn' has uc_rule {', '.join(_RULES)}, got {search.uc_rule!r}")
+    if study.flags is not None:
+        raise ValueError("backend='causal-learn' takes no knowledge here: it means another thing there; drop one of both")
+    if study.test != "fisherz" and (study.replication is not None or study.n != study.data.columns.n):
+        raise ValueError(
+            f"backend='causal-learn' cannot tell test={study.test!r} how many rows a replicate or a cluster is worth; "
+            "pass backend='fast'"
+        )
+
+
+def _bootstrap(
     x: NDArray[np.float64],
-    replicates: int,
-    seed: int,
-    alpha: float,
-    effective_n: float,
-    max_depth: int | None,
-    progress: Callable[[int], object] | None,
-) -> EdgeFrequencies:
-    """causal-learn on the same resampled rows that the compiled search draws, one replicate after the other."""
+    test: str,
+    study: Study,
+    search: SearchOptions,
+    options: BootstrapOptions,
+    progress: ProgressOption,
+) -> tuple[EdgeFrequencies, ReplicateGraphs | None]:
+    replication = study.replication
+    assert replication is not None
+    if test == "mv_fisherz":
+        raise ValueError("backend='causal-learn' has no bootstrap with missing='test-wise'; pass missing='drop'")
     d = x.shape[1]
-    directed, undirected, bidirected, absent, untestable = np.zeros((5, d, d), dtype=np.uint32)
-    for replicate in range(replicates):
-        rows = np.repeat(x, _core.resample_counts(len(x), seed, replicate), axis=0)
-        varies = np.ptp(rows, axis=0) > 0
-        untestable += ~np.logical_and.outer(varies, varies)
-        if varies.sum() < 2:
-            continue
-        marks = _run(rows[:, varies], alpha, max_depth, effective_n).G.graph
-        tested = np.ix_(varies, varies)
-        directed[tested] += (marks == -1) & (marks.T == 1)
-        undirected[tested] += (marks == -1) & (marks.T == -1)
-        bidirected[tested] += (marks == 1) & (marks.T == 1)
-        absent[tested] += (marks == 0) & ~np.eye(len(marks), dtype=bool)
-        if progress is not None:
-            progress(replicate + 1)
-    return EdgeFrequencies(replicates, directed, undirected, bidirected, absent, untestable)
+    i, j = np.triu_indices(d, k=1)
+    kinds = np.empty((options.replicates, len(i)), dtype=np.uint8)
+    own = np.zeros(d, dtype=np.uint32)
+    with bootstrap_progress(progress, options.replicates) as report:
+        for replicate in range(options.replicates):
+            rows = np.repeat(x, replication.resampling.draw(replicate), axis=0)
+            varies = np.flatnonzero(np.ptp(rows, axis=0) > 0)
+            own += ~np.isin(np.arange(d), varies)
+            if options.shuffle_columns:
+                varies = np.array(_core.shuffle_columns(options.seed, replicate, varies.tolist()), dtype=np.intp)
+            full = np.full((d, d), _UNTESTABLE)
+            if len(varies) > 1:
+                full[np.ix_(varies, varies)] = _search(rows[:, varies], test, replication.n, search).G.graph
+            kinds[replicate] = _kinds(full[i, j], full[j, i])
+            if report is not None:
+                report(replicate + 1)
+    counts = {name: np.zeros((d, d), dtype=np.uint32) for name in ("directed", "undirected", "bidirected", "absent")}
+    counts["directed"][i, j] = (kinds == 1).sum(axis=0)
+    counts["directed"][j, i] = (kinds == 2).sum(axis=0)
+    for name, kind in (("undirected", 3), ("bidirected", 4), ("absent", 0)):
+        counts[name][i, j] = counts[name][j, i] = (kinds == kind).sum(axis=0)
+    untestable = np.diag(own)
+    untestable[i, j] = untestable[j, i] = (kinds == 5).sum(axis=0)
+    frequencies = EdgeFrequencies(options.replicates, **counts, untestable=untestable)
+    return frequencies, ReplicateGraphs(kinds) if options.keep_replicates else None
 
 
-def _run(x: NDArray[np.float64], alpha: float, max_depth: int | None, n: float) -> Any:
+_UNTESTABLE = np.int8(9)
+
+
+def _kinds(at_i: NDArray[np.int8], at_j: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """Codes of ``ReplicateGraphs`` from the marks at both ends of pairs."""
+    kinds = np.zeros(len(at_i), dtype=np.uint8)
+    kinds[(at_i == -1) & (at_j == 1)] = 1
+    kinds[(at_i == 1) & (at_j == -1)] = 2
+    kinds[(at_i == -1) & (at_j == -1)] = 3
+    kinds[(at_i == 1) & (at_j == 1)] = 4
+    kinds[at_i == _UNTESTABLE] = 5
+    return kinds
+
+
+def _search(x: NDArray[np.float64], test: str, n: float, search: SearchOptions) -> Any:
     pc = _causal_learn()
-    options = {"uc_rule": 0, "uc_priority": 2, "max_k": max_depth, "show_progress": False, "verbose": False}
+    extra = {"effective_n": n} if test == "fisherz" else {}
     try:
-        return pc(np.ascontiguousarray(x), alpha, _TEST, True, effective_n=n, **options)
+        return pc(
+            np.ascontiguousarray(x),
+            search.alpha,
+            _TEST if test == "fisherz" else test,
+            True,
+            _RULES.index(search.uc_rule),
+            search.uc_priority,
+            max_k=search.max_depth,
+            show_progress=False,
+            verbose=False,
+            **extra,
+        )
     except ValueError as error:
         if "singular" not in str(error):
             raise

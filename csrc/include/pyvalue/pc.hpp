@@ -19,6 +19,7 @@ struct PcOptions {
   ColliderRule rule = ColliderRule::separating_set;
   ColliderPriority priority = ColliderPriority::existing;
   unsigned threads = 1;
+  bool report_sweeps = false;  // to the monitor: one step a variable and round
 };
 
 class PcSearch {

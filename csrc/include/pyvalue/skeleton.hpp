@@ -27,9 +27,10 @@ struct SkeletonResult {
 class SkeletonSearch {
  public:
   // max_depth is the largest conditioning set. Same result for any number of threads. Known edges and non-edges are
-  // not tested, and a set that separates x holds only variables that may be its parents.
+  // not tested, and a set that separates x holds only variables that may be its parents. report_sweeps: the monitor
+  // advances by one for every variable in every round.
   void run(const CiTest& test, const Knowledge& knowledge, std::optional<std::size_t> max_depth, unsigned threads,
-           Monitor& monitor, SkeletonResult& result);
+           Monitor& monitor, SkeletonResult& result, bool report_sweeps = false);
 
   // A sweep of the last run's test, for tests that orientation wants.
   Sweep& sweep() { return *sweeps_.front(); }
@@ -42,7 +43,8 @@ class SkeletonSearch {
   };
 
   void bind(const CiTest& test, unsigned threads);
-  void run_round(const CiTest& test, std::size_t order, unsigned threads, Monitor& monitor, SkeletonResult& result);
+  void run_round(const CiTest& test, std::size_t order, unsigned threads, Monitor& monitor, SkeletonResult& result,
+                 bool report_sweeps);
   void list_neighbours(const Square<std::uint8_t>& adjacent, const Knowledge& knowledge, bool later_only);
   double tests_of_order(std::size_t order) const;
 
