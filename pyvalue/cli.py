@@ -56,36 +56,60 @@ def demo(
 @app.command()
 @one_line_faults
 def discover(
-    responses: Annotated[Path, typer.Argument(help="CSV file: one row an observation, one column a value.")],
+    responses: Annotated[Path, typer.Argument(help="CSV or Parquet file: one row an observation, one column a value.")],
+    test: Annotated[str, typer.Option(help="Independence test: auto, fisherz, spearman, polychoric, chisq, ...")] = "auto",
     alpha: Annotated[float, typer.Option(help="Significance level of the independence tests.")] = 0.05,
-    bootstrap: Annotated[int, typer.Option(help="Bootstrap replicates, for edge strengths.")] = 0,
+    bootstrap: Annotated[int, typer.Option(help="Replicates, for edge strengths.")] = 0,
+    scheme: Annotated[str | None, typer.Option(help="How replicates are drawn; bootstrap by default.")] = None,
+    cluster: Annotated[
+        list[str] | None, typer.Option(help="Column that names what rows share, such as a persona; twice for two.")
+    ] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="Column to leave out, such as an index; may be repeated.")] = None,
     backend: Annotated[str, typer.Option(help="fast or causal-learn.")] = "fast",
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
-    missing: Annotated[str, typer.Option(help="Rows with empty cells: raise (refuse) or drop.")] = "raise",
+    seed: Annotated[int, typer.Option(help="Of the replicates.")] = 0,
+    missing: Annotated[str, typer.Option(help="Rows with empty cells: raise (refuse), drop, or test-wise.")] = "raise",
+    averaged: Annotated[bool, typer.Option("--averaged", help="Print and save the averaged graph.")] = False,
     output: Annotated[Path | None, typer.Option(help="Write the graph here as JSON.")] = None,
 ) -> None:
-    """Discover the causal graph (CPDAG) between the numeric columns of a CSV file."""
-    import pandas as pd
+    """Discover the causal graph (CPDAG) between the columns of a file."""
+    import warnings
 
     import pyvalue as pv
+    from pyvalue.discovery import DegenerateDataWarning
 
-    if not responses.is_file():
-        raise ValueError(f"responses: no such file: {responses}")
     if output is not None and not output.parent.is_dir():
         raise ValueError(f"output: no such folder: {output.parent}")
-    try:
-        table = pd.read_csv(responses)
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as fault:
-        raise ValueError(f"responses {responses}: not a comma-separated file in UTF-8 ({fault})") from fault
-    graph = pv.discover(table, backend=backend, alpha=alpha, bootstrap=bootstrap, seed=seed, missing=missing)
+    if averaged and not bootstrap:
+        raise ValueError("averaged needs replicates; pass --bootstrap 1000 as well")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # the notes below say the same
+        graph = pv.discover(
+            responses,
+            drop=drop or (),
+            test=test,
+            backend=backend,
+            alpha=alpha,
+            bootstrap=bootstrap,
+            scheme=scheme,
+            cluster=tuple(cluster) if cluster else None,
+            seed=seed,
+            missing=missing,
+        )
+    if averaged:
+        graph = graph.averaged()
     typer.echo(repr(graph))
     arrows = {"directed": "->", "undirected": "--", "bidirected": "<->"}
-    strengths = graph.strengths() if bootstrap else pd.DataFrame(columns=["source", "target", "strength"])
-    rows = strengths[["source", "target", "strength"]].itertuples(index=False)
-    found = {frozenset((one, other)): f"  {share:.0%}" for one, other, share in rows}
+    shares = {}
+    if bootstrap:
+        rows = graph.strengths()[["source", "target", "strength"]].itertuples(index=False)
+        shares = {frozenset((one, other)): f"  {share:.0%}" for one, other, share in rows}
     for source, target, kind in graph.edges():
-        typer.echo(f"  {source} {arrows[kind]} {target}{found.get(frozenset((source, target)), '')}")
-    for note in graph.notes:
+        typer.echo(f"  {source} {arrows[kind]} {target}{shares.get(frozenset((source, target)), '')}")
+    settings = graph.settings
+    typer.echo(f"note: test {settings.test} ({settings.test_reason})", err=True)
+    if settings.cluster:
+        typer.echo(f"note: {settings.n} rows are worth {settings.effective_n:.0f} independent ones", err=True)
+    for note in (*(f"left out {name} ({why})" for name, why in graph.excluded.items()), *graph.notes):
         typer.echo(f"note: {note}", err=True)
     if output is not None:
         graph.save(output)

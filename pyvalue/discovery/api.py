@@ -32,6 +32,7 @@ def discover(
     responses: Any,
     *,
     names: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
     test: Any = "auto",
     alpha: float = 0.05,
     backend: str = "fast",
@@ -62,6 +63,7 @@ def discover(
         responses: a ``Responses`` object; a DataFrame of pandas, polars or pyarrow; an (n, d) array; or the path of a
             CSV or Parquet file: n observations (rows) of d values (columns). Texts are categories.
         names: the d columns of an array; ``X1 ... Xd`` by default. Frames and files bring their own.
+        drop: columns that are no values, such as an index.
         test: the test of conditional independence. "fisherz" (continuous), "spearman" (ordinal or skewed: Spearman's
             ρ as 2·sin(πρ/6) in Fisher's z), "polychoric" (few ordered levels of something normal underneath), "chisq"
             or "gsq" (categories), "degenerate_gaussian" (numbers and categories), "rcot" (non-linear), a test of your
@@ -126,7 +128,7 @@ def discover(
         test, alpha, backend, max_depth, uc_rule, uc_priority, knowledge, missing, on_degenerate, threads
     )
     replicates = bootstrap_options(bootstrap, scheme, replicate_size, shuffle_columns, keep_replicates, seed)
-    study = _prepare(responses, names, cluster, search, replicates)
+    study = _prepare(responses, names, drop, cluster, search, replicates)
     if backend == "causal-learn":
         from pyvalue.discovery import reference
 
@@ -137,9 +139,14 @@ def discover(
 
 
 def _prepare(
-    responses: Any, names: Sequence[str] | None, cluster: Any, search: SearchOptions, replicates: BootstrapOptions
+    responses: Any,
+    names: Sequence[str] | None,
+    drop: Sequence[str],
+    cluster: Any,
+    search: SearchOptions,
+    replicates: BootstrapOptions,
 ) -> Study:
-    columns = read_columns(responses, names, cluster)
+    columns = read_columns(responses, names, cluster, drop)
     check_memory(columns.n, columns.d, search.threads, replicates.replicates, replicates.keep_replicates)
     data = usable_data(columns, search.missing, search.on_degenerate, search.threads)
     test, why = search.test, "as asked"

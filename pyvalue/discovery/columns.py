@@ -91,7 +91,9 @@ class _Labels(Sequence[Any]):
         return len(self.rows)
 
 
-def read_columns(responses: Any, names: Sequence[str] | None = None, cluster: Any = None) -> Columns:
+def read_columns(
+    responses: Any, names: Sequence[str] | None = None, cluster: Any = None, drop: Sequence[str] = ()
+) -> Columns:
     """Read responses from memory or from a file.
 
     Args:
@@ -101,6 +103,7 @@ def read_columns(responses: Any, names: Sequence[str] | None = None, cluster: An
         names: the d columns of an array; ``X1 ... Xd`` by default. Frames and files bring their own.
         cluster: None; the name of a column, which is then not a value, or of an index level; n labels; or a pair of
             such. At least 10 clusters each.
+        drop: columns that are no values, such as an index.
 
     Raises:
         TypeError: the input is none of these, or a column holds dates, lists or other things that are no value.
@@ -112,7 +115,8 @@ def read_columns(responses: Any, names: Sequence[str] | None = None, cluster: An
     if repeated := sorted({name for name in source.names if source.names.count(name) > 1}):
         raise ValueError(f"column names must be distinct, got more than one {', '.join(repeated)}; rename or drop them")
     clusters = read_clusters(cluster, source)
-    kept = [i for i in range(len(source.names)) if i not in clusters.columns]
+    dropped = _positions(drop, source.names)
+    kept = [i for i in range(len(source.names)) if i not in clusters.columns and i not in dropped]
     if not kept:
         raise ValueError("responses must have at least 2 columns (values) to have an edge, got 0: ()")
     notes = [*source.notes, *clusters.notes]
@@ -169,6 +173,15 @@ def _open(responses: Any, names: Sequence[str] | None) -> Source:
     from pyvalue.discovery.from_array import open_array
 
     return open_array(responses, names)
+
+
+def _positions(drop: Sequence[str], names: tuple[str, ...]) -> set[int]:
+    if isinstance(drop, str) or not all(isinstance(name, str) for name in drop):
+        raise TypeError(f"drop must be a list of column names, got {drop!r}")
+    for name in drop:
+        if name not in names:
+            raise ValueError(f"drop names {name!r}, which is no column; the columns are {', '.join(names)}")
+    return {names.index(name) for name in drop}
 
 
 def _refuse_names(names: Sequence[str] | None, instead: str) -> None:
