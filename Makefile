@@ -13,8 +13,9 @@ test: $(VENV)/.test
 	$(VENV)/bin/pytest
 
 bench: $(VENV)/.test
-	$(PIP) andrey-core
-	$(VENV)/bin/pytest bench --benchmark-only
+	$(PIP) andrey-core bnlearn-port
+	mkdir -p bench/results
+	$(VENV)/bin/pytest bench --benchmark-only --benchmark-json=bench/results/$(shell date +%F)-$(shell uname -m)-$(shell nproc)-cores.json
 
 lint: $(VENV)/.test
 	$(PIP) ruff mypy
