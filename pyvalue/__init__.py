@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "CITest": "pyvalue.discovery.custom_test",
     "Edit": "pyvalue.models.edits",
     "Evaluation": "pyvalue.evaluation.prediction",
     "Inventory": "pyvalue.measurement.inventory",
@@ -25,6 +26,7 @@ _PUBLIC = {
     "SteeringPlan": "pyvalue.steering.plan",
     "StoreError": "pyvalue.errors",
     "ValueGraph": "pyvalue.graph",
+    "ci_test": "pyvalue.discovery.custom_test",
     "discover": "pyvalue.discovery.api",
     "evaluate": "pyvalue.evaluation.prediction",
     "find_features": "pyvalue.steering.features",
@@ -43,6 +45,8 @@ __all__ = ["__version__", *sorted(_PUBLIC)]
 
 if TYPE_CHECKING:
     from pyvalue.discovery.api import discover as discover
+    from pyvalue.discovery.custom_test import CITest as CITest
+    from pyvalue.discovery.custom_test import ci_test as ci_test
     from pyvalue.errors import ModelError as ModelError
     from pyvalue.errors import NumericsError as NumericsError
     from pyvalue.errors import PyvalueError as PyvalueError
