@@ -240,7 +240,7 @@ def test_missing_numba_names_the_command(monkeypatch):
 
 def test_numba_is_imported_by_need_alone():
     code = (
-        "import sys, pyvalue as pv, numpy as np; pv.ci_test(lambda x, y, z: 1.0); "
+        "import sys, pyvalue as pv, numpy as np; import pyvalue.discovery.rcot; pv.ci_test(lambda x, y, z: 1.0); "
         "pv.discover(np.random.default_rng(0).normal(size=(50, 3))); assert 'numba' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
