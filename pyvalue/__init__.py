@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "CITest": "pyvalue.discovery.custom_test",
     "Edit": "pyvalue.models.edits",
     "Evaluation": "pyvalue.evaluation.prediction",
     "Inventory": "pyvalue.measurement.inventory",
@@ -46,6 +47,7 @@ __all__ = ["__version__", *sorted(_PUBLIC)]
 if TYPE_CHECKING:
     from pyvalue.discovery.api import discover as discover
     from pyvalue.discovery.custom_test import ci_test as ci_test
+    from pyvalue.discovery.custom_test import CITest as CITest
     from pyvalue.discovery.knowledge import Knowledge as Knowledge
     from pyvalue.errors import ModelError as ModelError
     from pyvalue.errors import NumericsError as NumericsError

@@ -226,7 +226,7 @@ def _run(study: Study, search: SearchOptions, replicates: BootstrapOptions, prog
             from pyvalue.discovery.rcot import rcot
 
             test = rcot()
-        raise explain_failure(test, *arrays, (names[x], names[y], [names[z] for z in given])) from None
+        raise explain_failure(test, *arrays, [names[x], names[y], *(names[z] for z in given)]) from None
     notes = notes_on_replicates(frequencies, study.data.columns.names)
     repairs = getattr(source, "repairs", 0)
     if repairs:
