@@ -46,8 +46,8 @@ __all__ = ["__version__", *sorted(_PUBLIC)]
 
 if TYPE_CHECKING:
     from pyvalue.discovery.api import discover as discover
-    from pyvalue.discovery.custom_test import ci_test as ci_test
     from pyvalue.discovery.custom_test import CITest as CITest
+    from pyvalue.discovery.custom_test import ci_test as ci_test
     from pyvalue.discovery.knowledge import Knowledge as Knowledge
     from pyvalue.errors import ModelError as ModelError
     from pyvalue.errors import NumericsError as NumericsError

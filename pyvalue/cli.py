@@ -57,14 +57,14 @@ def demo(
 @one_line_faults
 def discover(
     responses: Annotated[Path, typer.Argument(help="CSV or Parquet file: one row an observation, one column a value.")],
-    test: Annotated[str, typer.Option(help="Independence test: auto, fisherz, spearman, polychoric, chisq, ...")] = "auto",
+    test: Annotated[str, typer.Option(help="Test of independence: auto, fisherz, spearman, chisq, ...")] = "auto",
     alpha: Annotated[float, typer.Option(help="Significance level of the independence tests.")] = 0.05,
     bootstrap: Annotated[int, typer.Option(help="Replicates, for edge strengths.")] = 0,
     scheme: Annotated[str | None, typer.Option(help="How replicates are drawn; bootstrap by default.")] = None,
     cluster: Annotated[
         list[str] | None, typer.Option(help="Column that names what rows share, such as a persona; twice for two.")
     ] = None,
-    drop: Annotated[list[str] | None, typer.Option(help="Column to leave out, such as an index; may be repeated.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="Column to leave out; may be repeated.")] = None,
     backend: Annotated[str, typer.Option(help="fast or causal-learn.")] = "fast",
     seed: Annotated[int, typer.Option(help="Of the replicates.")] = 0,
     missing: Annotated[str, typer.Option(help="Rows with empty cells: raise (refuse), drop, or test-wise.")] = "raise",

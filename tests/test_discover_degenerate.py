@@ -139,5 +139,5 @@ def test_singular_test_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     x = RNG.standard_normal((2000, 4)) + RNG.standard_normal((2000, 1))
     x = np.column_stack([x, x[:, :3].sum(axis=1)])
     monkeypatch.setattr(_core, "find_dependencies", lambda *_: [])
-    with pytest.raises(NumericsError, match="had no answer .*with 5 values and 2000 rows"):
+    with pytest.raises(NumericsError, match=r"had no answer .*with 5 values and 2000 rows"):
         discover(x)

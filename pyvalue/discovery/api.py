@@ -6,25 +6,17 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from pyvalue import _core
-from pyvalue.discovery.bootstrap import notes_on_replicates, plan_replication, run_bootstrap
-from pyvalue.discovery.choice import check_columns, choose_test, has_missing, make_source, takes_effective_n
+from pyvalue.discovery import compiled
+from pyvalue.discovery.bootstrap import plan_replication
+from pyvalue.discovery.choice import check_columns, choose_test, has_missing, takes_effective_n
 from pyvalue.discovery.columns import read_columns
 from pyvalue.discovery.degenerate import DegenerateDataWarning, UsableData, check_independent, usable_data
 from pyvalue.discovery.effective_n import design_effect
 from pyvalue.discovery.knowledge import Knowledge
 from pyvalue.discovery.memory import check_memory
-from pyvalue.discovery.options import (
-    COLLIDER_PRIORITIES,
-    COLLIDER_RULES,
-    BootstrapOptions,
-    SearchOptions,
-    bootstrap_options,
-    search_options,
-)
-from pyvalue.discovery.progress import ProgressOption, search_progress
+from pyvalue.discovery.options import BootstrapOptions, SearchOptions, bootstrap_options, search_options
+from pyvalue.discovery.progress import ProgressOption
 from pyvalue.discovery.study import Found, Study
-from pyvalue.errors import NumericsError
 from pyvalue.graph import DiscoverySettings, ValueGraph
 
 
@@ -134,7 +126,7 @@ def discover(
 
         found = reference.run(study, search, replicates, progress)
     else:
-        found = _run(study, search, replicates, progress)
+        found = compiled.run(study, search, replicates, progress)
     return _graph(study, found, search, replicates)
 
 
@@ -161,8 +153,8 @@ def _prepare(
     n = data.columns.n / effect.sample
     if n <= 3:
         raise ValueError(
-            f"cluster {data.columns.cluster_names} leaves {data.columns.n} rows worth {n:.1f} independent ones, too few "
-            "for a test; collect more clusters"
+            f"cluster {data.columns.cluster_names} leaves {data.columns.n} rows worth {n:.1f} independent ones, too "
+            "few for a test; collect more clusters"
         )
     replication = None
     if replicates.replicates:
@@ -183,55 +175,6 @@ def _check_missing(test: Any, data: UsableData) -> None:
                 f"missing='test-wise' is for test='fisherz', got {_name(test)!r} and missing entries in {name!r}; pass "
                 "missing='drop', or test='fisherz'"
             )
-
-
-def _run(study: Study, search: SearchOptions, replicates: BootstrapOptions, progress: ProgressOption) -> Found:
-    source = None
-    if study.replication is not None or study.test != "fisherz" or study.data.correlation is None:
-        source = make_source(study.test, study.data.columns)
-    if study.test == "fisherz" and study.data.correlation is not None:
-        test = _core.fisher_z(study.data.correlation, study.n, search.alpha)
-    else:
-        assert source is not None
-        test = source.test(study.n, search.alpha)
-    forbidden, required = study.flags or (None, None)
-    try:
-        with search_progress(progress, study.data.columns.d) as report:
-            marks, sets, _, singular, rounds = _core.pc(
-                test,
-                search.max_depth,
-                COLLIDER_RULES[search.uc_rule],
-                COLLIDER_PRIORITIES[search.uc_priority],
-                forbidden,
-                required,
-                search.threads,
-                report,
-            )
-        if singular:
-            raise NumericsError(
-                f"{singular} tests had no answer (a singular matrix, or no complete rows), with "
-                f"{study.data.columns.d} values and {study.data.columns.n} rows; drop values, or pass max_depth below "
-                f"{max(rounds - 1, 1)}"
-            )
-        if study.replication is None:
-            return Found(marks, sets)
-        frequencies, graphs = run_bootstrap(source, study.replication, search, replicates, study.flags, progress)
-    except _core.TestFailure as failure:
-        from pyvalue.discovery.custom_test import explain_failure
-
-        x, y, given, *arrays, _ = failure.args
-        names = study.data.columns.names
-        test = study.test
-        if test == "rcot":
-            from pyvalue.discovery.rcot import rcot
-
-            test = rcot()
-        raise explain_failure(test, *arrays, [names[x], names[y], *(names[z] for z in given)]) from None
-    notes = notes_on_replicates(frequencies, study.data.columns.names)
-    repairs = getattr(source, "repairs", 0)
-    if repairs:
-        notes.append(f"{repairs} matrices of polychoric correlations were not positive definite and were repaired")
-    return Found(marks, sets, frequencies, graphs, tuple(notes))
 
 
 def _graph(study: Study, found: Found, search: SearchOptions, replicates: BootstrapOptions) -> ValueGraph:

@@ -134,9 +134,16 @@ def run_bootstrap(
             keep=options.keep_replicates,
             progress=report,
         )
-    kinds = found.pop("kinds")
-    counts = EdgeFrequencies(replicates=options.replicates, **found)
-    return counts, ReplicateGraphs(kinds) if options.keep_replicates else None
+    counts = EdgeFrequencies(
+        options.replicates,
+        found["directed"],
+        found["undirected"],
+        found["bidirected"],
+        found["absent"],
+        found["untestable"],
+        found["singular_tests"],
+    )
+    return counts, ReplicateGraphs(found["kinds"]) if options.keep_replicates else None
 
 
 def notes_on_replicates(frequencies: EdgeFrequencies, names: Sequence[str]) -> list[str]:
@@ -144,7 +151,7 @@ def notes_on_replicates(frequencies: EdgeFrequencies, names: Sequence[str]) -> l
     notes = []
     constant = np.diagonal(frequencies.untestable)
     if constant.any():
-        listed = ", ".join(f"{names[i]} ({constant[i]})" for i in np.flatnonzero(constant))
+        listed = ", ".join(f"{names[i]} ({constant[i]})" for i in np.flatnonzero(constant).tolist())
         notes.append(
             f"constant in some of {frequencies.replicates} replicates, which say nothing about their edges: {listed}"
         )

@@ -49,7 +49,7 @@ def check_columns(test: str, columns: Columns) -> None:
             )
 
 
-def make_source(test: str | CITest, columns: Columns, seed: int = 0) -> _core.TestSource:
+def make_source(test: str | CITest, columns: Columns) -> _core.TestSource:
     """The compiled source of a test that :func:`choose_test` or the user named."""
     table = _core.Table(list(columns.values))
     if test == "fisherz":
@@ -65,15 +65,14 @@ def make_source(test: str | CITest, columns: Columns, seed: int = 0) -> _core.Te
             return _core.PolychoricSource(codes, counts)
         return _core.DiscreteSource(codes, counts, test)
     if test == "degenerate_gaussian":
-        return _core.DegenerateGaussianSource(table, [0 if levels is None else len(levels) for levels in columns.levels])
+        counts = [0 if levels is None else len(levels) for levels in columns.levels]
+        return _core.DegenerateGaussianSource(table, counts)
     if test == "rcot":
         from pyvalue.discovery.rcot import rcot
 
         test = rcot()
     assert not isinstance(test, str)
-    if test.compiled:
-        return _core.CallbackSource(table, test.address)
-    return _core.CallbackSource(table, test.function)
+    return _core.CallbackSource(table, test.function if test.address is None else test.address)
 
 
 def takes_effective_n(test: str | CITest) -> bool:

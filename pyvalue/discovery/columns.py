@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -112,7 +113,8 @@ def read_columns(
         FileNotFoundError: no such file.
     """
     source = _open(responses, names)
-    if repeated := sorted({name for name in source.names if source.names.count(name) > 1}):
+    repeated = sorted(name for name, count in Counter(source.names).items() if count > 1)
+    if repeated:
         raise ValueError(f"column names must be distinct, got more than one {', '.join(repeated)}; rename or drop them")
     clusters = read_clusters(cluster, source)
     dropped = _positions(drop, source.names)
@@ -191,7 +193,7 @@ def _refuse_names(names: Sequence[str] | None, instead: str) -> None:
 
 def _checked(name: str, column: Column) -> Column:
     values, levels = column
-    empty = levels == () if levels is not None else values.dtype.kind == "f" and np.isnan(values[:1]).all()
+    empty = levels == () if levels is not None else values.dtype.kind == "f" and values[:1] != values[:1]
     if len(values) and empty and (levels is not None or np.isnan(values).all()):  # one look spares most columns a scan
         raise ValueError(f"column {name!r} has no entry: all {len(values)} rows are missing; drop it")
     values.flags.writeable = False

@@ -69,7 +69,8 @@ def usable_data(columns: Columns, missing: str, on_degenerate: str, threads: int
     constant = (high - low) <= _CONSTANT * np.maximum(np.abs(high), np.abs(low))
     if constant.any():
         reasons = {
-            columns.names[i]: f"constant: every row is {_shown(columns, i, low[i])}" for i in np.flatnonzero(constant)
+            columns.names[i]: f"constant: every row is {_shown(columns, i, low[i])}"
+            for i in np.flatnonzero(constant).tolist()
         }
         columns = _leave_out(columns, reasons, on_degenerate, excluded)
     correlation = None
@@ -138,7 +139,7 @@ def _complete(columns: Columns, missing: str) -> tuple[Columns, _Figures, str]:
         return columns, figures, ""
     if missing == "test-wise":
         listed = _listed_missing(columns, figures[0])
-        return columns, figures, f"tests leave out the rows in which one of their values is missing, in columns {listed}"
+        return columns, figures, f"tests leave out rows in which one of their values is missing, in columns {listed}"
     columns, note = _without_missing_rows(columns, figures[0], missing)
     _check_shape(columns)
     for name, codes in zip(columns.cluster_names, columns.clusters, strict=True):
@@ -221,11 +222,11 @@ def _repeated_columns(columns: Columns) -> dict[str, str]:
     reasons: dict[str, str] = {}
     for name, values, levels in zip(columns.names, columns.values, columns.levels, strict=True):
         if levels is None:
-            content = values.astype(np.float64)
+            content = values.astype(np.float64).tobytes()
         else:
             _, first, codes = np.unique(values, return_index=True, return_inverse=True)
-            content = np.argsort(np.argsort(first))[codes]
-        key = blake2b(content.tobytes(), person=b"numbers" if levels is None else b"categories").digest()
+            content = np.argsort(np.argsort(first))[codes].tobytes()
+        key = blake2b(content, person=b"numbers" if levels is None else b"categories").digest()
         if (twin := seen.setdefault(key, name)) != name:
             reasons[name] = f"same as {twin!r} in every row"
     return reasons

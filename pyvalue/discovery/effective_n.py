@@ -59,16 +59,13 @@ def design_effect(columns: Sequence[NDArray[np.generic]], clusters: Sequence[NDA
         return DesignEffect()
     plain = [total / independent for total in sums]
     # Fewer clusters leave less of their own variance around the sample's mean.
-    corrected = [share * count / (count - 1) for share, codes in zip(plain, ways, strict=True) if (count := _count(codes))]
+    counts = [int(codes.max()) + 1 for codes in ways]
+    corrected = [share * count / (count - 1) for share, count in zip(plain, counts, strict=True)]
     # Rows are never taken for more than they are: below 1 the estimate is noise, or luck of a balanced design.
     if len(plain) == 1:
         return DesignEffect(max(corrected[0], 1.0), max(plain[0], 1.0))
     both = corrected[0] + corrected[1] - corrected[2]
     return DesignEffect(max(both, corrected[0], corrected[1], 1.0), max(sum(plain), 1.0))
-
-
-def _count(codes: NDArray[np.int64]) -> int:
-    return int(codes.max()) + 1
 
 
 def _standardised(column: NDArray[np.generic]) -> NDArray[np.float64]:
@@ -82,7 +79,8 @@ def _standardised(column: NDArray[np.generic]) -> NDArray[np.float64]:
 def _influence(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     product = a * b
     influence: NDArray[np.float64] = product - product.mean() * (a**2 + b**2) / 2
-    return influence - influence.mean()
+    influence -= influence.mean()
+    return influence
 
 
 def _some_pairs(d: int) -> list[tuple[int, int]]:

@@ -33,9 +33,10 @@ def open_array(values: Any, names: Sequence[str] | None) -> Source:
         raise TypeError(f"names must be a sequence of strings, got {names!r}")
     if len(names) != array.shape[1]:
         raise ValueError(f"Length of names ({len(names)}) must match number of columns in responses ({array.shape[1]})")
+    plain = plain_numbers(array)
     return Source(
         names=tuple(names),
         n=len(array),
-        read=lambda column: (plain_numbers(array[:, column]), None),
+        read=lambda column: (plain[:, column], None),
         raw=lambda column: array[:, column],
     )

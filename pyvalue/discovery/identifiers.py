@@ -26,6 +26,8 @@ def identifier_note(name: str, column: Column) -> str | None:
     if levels is not None:
         return _note(name, "text") if len(levels) == n else None
     named = name.strip().lower() in _NAMES
+    if not named and not _may_count(values[0].item(), n):
+        return None
     head = values[:_HEAD]
     if not (named or _within_count(head, n)) or len(np.unique(head)) < len(head):
         return None
@@ -35,6 +37,10 @@ def identifier_note(name: str, column: Column) -> str | None:
     if named or (whole and _within_count(values, n) and values.max() - values.min() == n - 1):
         return _note(name, "whole number" if whole else "number")
     return None
+
+
+def _may_count(first: float, n: int) -> bool:
+    return 0 <= first <= n and first == int(first)
 
 
 def _within_count(values: np.ndarray, n: int) -> bool:

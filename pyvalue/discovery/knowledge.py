@@ -86,8 +86,8 @@ class Knowledge:
         return forbidden, required
 
     def _mentioned(self) -> list[str]:
-        pairs = [*self.forbidden, *self.required]
-        return [*(name for tier in self.tiers for name in tier), *(name for pair in pairs for name in pair), *self.context]
+        groups = (*self.tiers, *self.forbidden, *self.required, self.context)
+        return [name for group in groups for name in group]
 
     def _check(self, forbidden: Flags, required: Flags, names: Sequence[str]) -> None:
         for i, j in np.argwhere(required & forbidden):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+# What every machine has; to ask the system takes longer than a small search.
+_SMALL = 2**28
+
 
 def check_memory(n: int, d: int, threads: int, replicates: int, keep_replicates: bool) -> None:
     """Raise ValueError where the search would not fit into the memory that is free.
@@ -16,7 +19,7 @@ def check_memory(n: int, d: int, threads: int, replicates: int, keep_replicates:
         keep_replicates: whether their graphs are kept.
     """
     needed = estimated_bytes(n, d, threads, replicates, keep_replicates)
-    available = available_bytes()
+    available = available_bytes() if needed > _SMALL else None
     if available is not None and needed > available:
         raise ValueError(
             f"responses of {n} rows and {d} columns need about {needed / 1e9:.1f} GB of memory for the search, and "

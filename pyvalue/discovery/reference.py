@@ -60,7 +60,7 @@ def _check(study: Study, search: SearchOptions) -> None:
     if search.uc_rule not in _RULES:
         raise ValueError(f"backend='causal-learn' has uc_rule {', '.join(_RULES)}, got {search.uc_rule!r}")
     if study.flags is not None:
-        raise ValueError("backend='causal-learn' takes no knowledge here: it means another thing there; drop one of both")
+        raise ValueError("backend='causal-learn' takes no knowledge here: there it means another thing")
     if study.test != "fisherz" and (study.replication is not None or study.n != study.data.columns.n):
         raise ValueError(
             f"backend='causal-learn' cannot tell test={study.test!r} how many rows a replicate or a cluster is worth; "
@@ -97,14 +97,14 @@ def _bootstrap(
             kinds[replicate] = _kinds(full[i, j], full[j, i])
             if report is not None:
                 report(replicate + 1)
-    counts = {name: np.zeros((d, d), dtype=np.uint32) for name in ("directed", "undirected", "bidirected", "absent")}
-    counts["directed"][i, j] = (kinds == 1).sum(axis=0)
-    counts["directed"][j, i] = (kinds == 2).sum(axis=0)
-    for name, kind in (("undirected", 3), ("bidirected", 4), ("absent", 0)):
-        counts[name][i, j] = counts[name][j, i] = (kinds == kind).sum(axis=0)
-    untestable = np.diag(own)
-    untestable[i, j] = untestable[j, i] = (kinds == 5).sum(axis=0)
-    frequencies = EdgeFrequencies(options.replicates, **counts, untestable=untestable)
+    directed = np.zeros((d, d), dtype=np.uint32)
+    directed[i, j] = (kinds == 1).sum(axis=0)
+    directed[j, i] = (kinds == 2).sum(axis=0)
+    undirected, bidirected, absent, untestable = np.zeros((4, d, d), dtype=np.uint32)
+    for counts, kind in ((undirected, 3), (bidirected, 4), (absent, 0), (untestable, 5)):
+        counts[i, j] = counts[j, i] = (kinds == kind).sum(axis=0)
+    np.fill_diagonal(untestable, own)
+    frequencies = EdgeFrequencies(options.replicates, directed, undirected, bidirected, absent, untestable)
     return frequencies, ReplicateGraphs(kinds) if options.keep_replicates else None
 
 

@@ -48,10 +48,10 @@ def plain_numbers(column: NDArray[Any]) -> NDArray[Any]:
     """The column as a read-only view of a type that the engine reads, copied only where it is of none.
 
     Args:
-        column: (n,) of dtype kind f, i, u or b, of any stride and byte order.
+        column: (n,), or (n, d), of dtype kind f, i, u or b, of any stride and byte order.
 
     Returns:
-        (n,) floats of 4 or 8 bytes or integers of 1 to 8, in native byte order and aligned; booleans as uint8.
+        The same shape: floats of 4 or 8 bytes or integers of 1 to 8, native and aligned; booleans as uint8.
     """
     if column.dtype.kind == "b":
         column = column.view(np.uint8)
