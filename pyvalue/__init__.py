@@ -16,7 +16,7 @@ _PUBLIC = {
     "Edit": "pyvalue.models.edits",
     "Evaluation": "pyvalue.evaluation.prediction",
     "Inventory": "pyvalue.measurement.inventory",
-    "Knowledge": "pyvalue.discovery.knowledge",
+    "Knowledge": "pyvalue.knowledge",
     "LanguageModel": "pyvalue.models.loading",
     "ModelError": "pyvalue.errors",
     "NumericsError": "pyvalue.errors",
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from pyvalue.discovery.api import discover as discover
     from pyvalue.discovery.custom_test import CITest as CITest
     from pyvalue.discovery.custom_test import ci_test as ci_test
-    from pyvalue.discovery.knowledge import Knowledge as Knowledge
+    from pyvalue.knowledge import Knowledge as Knowledge
     from pyvalue.errors import ModelError as ModelError
     from pyvalue.errors import NumericsError as NumericsError
     from pyvalue.errors import PyvalueError as PyvalueError

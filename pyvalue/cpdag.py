@@ -53,11 +53,17 @@ def _find_sink(directed: Dag, undirected: Dag, left: NDArray[np.bool_]) -> int |
     return None
 
 
-def cpdag_of_dag(dag: Dag) -> Marks:
-    """End marks (d, d) of the CPDAG of a DAG: its unshielded colliders, and what follows by Meek's rules (1995)."""
+def cpdag_of_dag(dag: Dag, known: Dag | None = None) -> Marks:
+    """End marks (d, d) of the CPDAG of a DAG: its unshielded colliders, and what follows by Meek's rules (1995).
+
+    Args:
+        dag: ``dag[i, j]`` for i → j.
+        known: edges of the DAG whose direction is known besides. The result is then the graph of the DAGs of the
+            equivalence class that share these directions, in general no CPDAG.
+    """
     dag = np.asarray(dag, dtype=bool)
     adjacent = dag | dag.T
-    directed = np.zeros_like(dag)
+    directed = np.zeros_like(dag) if known is None else dag & known
     for mid in range(len(dag)):
         parents = np.flatnonzero(dag[:, mid])
         unshielded = ~adjacent[np.ix_(parents, parents)] & ~np.eye(len(parents), dtype=bool)
@@ -65,6 +71,8 @@ def cpdag_of_dag(dag: Dag) -> Marks:
     while True:
         undirected = adjacent & ~directed & ~directed.T
         compelled = undirected & (_rule_1(directed, adjacent) | _rule_2(directed) | _rule_3(directed, undirected))
+        if known is not None:  # colliders alone never need it
+            compelled |= undirected & _rule_4(directed, undirected)
         if not compelled.any():
             break
         directed |= compelled
@@ -92,4 +100,15 @@ def _rule_3(directed: Dag, undirected: Dag) -> Dag:
         middles = np.flatnonzero(undirected[i] & directed[:, l])
         apart = ~adjacent[np.ix_(middles, middles)] & ~np.eye(len(middles), dtype=bool)
         compelled[i, l] = apart.any()
+    return compelled
+
+
+def _rule_4(directed: Dag, undirected: Dag) -> Dag:
+    """i → l because i — k → j → l, with i adjacent to j, and k and l not adjacent."""
+    compelled = np.zeros_like(directed)
+    adjacent = directed | directed.T | undirected
+    for i, l in zip(*np.nonzero(undirected), strict=True):
+        starts = undirected[i] & ~adjacent[l]
+        starts[l] = False
+        compelled[i, l] = bool((directed[starts] & adjacent[i] & directed[:, l]).any())
     return compelled

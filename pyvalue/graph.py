@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyvalue.edge_frequencies import EdgeFrequencies
 from pyvalue.errors import PyvalueError
+from pyvalue.knowledge import Knowledge
 from pyvalue.replicate_graphs import ReplicateGraphs
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class DiscoverySettings:
         uc_priority: causal-learn's number of what was done where two colliders disagree.
         effective_n: independent rows that the rows are worth, and that the tests were told of.
         cluster: what rows share, by name: none, one or two.
+        knowledge: of edges, that the search was given.
         replicates: bootstrap replicates, 0 for none.
         scheme: how replicates were drawn and tested; this and the rest None without replicates.
         replicate_size: rows or clusters that a replicate drew, where the user set them.
@@ -61,6 +63,7 @@ class DiscoverySettings:
     uc_priority: int = 2
     effective_n: float | None = None
     cluster: tuple[str, ...] = ()
+    knowledge: Knowledge | None = None
     replicates: int = 0
     scheme: str | None = None
     replicate_size: int | None = None

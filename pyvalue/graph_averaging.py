@@ -69,7 +69,8 @@ def averaged(graph: ValueGraph, threshold: float | None = None) -> ValueGraph:
         threshold: in [0, 1]; :func:`strength_threshold` by default.
 
     Returns:
-        A graph that is a valid CPDAG, without separating sets, otherwise as ``graph``; its notes have the threshold.
+        A graph that is a valid CPDAG, or has what the search's knowledge directs besides, without separating sets,
+        otherwise as ``graph``; its notes have the threshold.
 
     Raises:
         PyvalueError: the graph was made without a bootstrap.
@@ -89,7 +90,11 @@ def averaged(graph: ValueGraph, threshold: float | None = None) -> ValueGraph:
     if dag is None:
         dag = _acyclic_extension(marks)
         note += "; no DAG has these arrows and lines without further colliders, so the lines made some"
-    return _with_marks(graph, cpdag_of_dag(dag), note)
+    known = None
+    if graph.settings.knowledge:
+        forbidden, required = graph.settings.knowledge.matrices(graph.names, graph.excluded)
+        known = (forbidden.T | required).astype(bool)
+    return _with_marks(graph, cpdag_of_dag(dag, known), note)
 
 
 def ensemble(graph: ValueGraph, rule: EnsembleRule) -> ValueGraph:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pyvalue.edge_frequencies import EdgeFrequencies
 from pyvalue.errors import StoreError
 from pyvalue.graph import ARROW, TAIL, DiscoverySettings, ValueGraph
+from pyvalue.knowledge import Knowledge
 from pyvalue.replicate_graphs import ReplicateGraphs
 
 SCHEMA_VERSION = 1
@@ -139,4 +140,8 @@ def _settings(data: Mapping[str, Any]) -> DiscoverySettings:
     for key in ("alpha", "n"):
         if not isinstance(data.get(key), int | float) or isinstance(data[key], bool):
             raise ValueError(f"settings.{key} must be a number, got {data.get(key)!r}")
-    return DiscoverySettings(**data)
+    known_edges = data.get("knowledge")
+    if known_edges is not None and not isinstance(known_edges, dict):
+        raise ValueError(f"settings.knowledge must be an object, got {type(known_edges).__name__}")
+    knowledge = None if known_edges is None else Knowledge(**known_edges)
+    return DiscoverySettings(**{**data, "knowledge": knowledge})

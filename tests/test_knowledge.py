@@ -67,6 +67,27 @@ def test_oracle(kind: str) -> None:
     assert more > 5  # knowledge did direct edges
 
 
+def test_closure_of_a_dag_is_the_shared_directions() -> None:
+    """What averaged graphs use: the same answer from the DAG itself."""
+    rng = np.random.default_rng(9)
+    for _ in range(60):
+        dag = random_dag(rng, int(rng.integers(3, 7)), 0.5)
+        known = dag & (rng.random(dag.shape) < 0.3)
+        expected = shared_directions(dag, known.T.astype(np.uint8), np.zeros(dag.shape, dtype=np.uint8))
+        np.testing.assert_array_equal(cpdag_of_dag(dag, known), expected)
+
+
+def test_averaged_graph_keeps_what_is_known(tmp_path) -> None:
+    rng = np.random.default_rng(10)
+    age = rng.standard_normal(400)
+    power = age + rng.standard_normal(400)
+    x = np.column_stack([power, age, power + rng.standard_normal(400)])
+    graph = pv.discover(x, names=["Power", "age", "Wealth"], knowledge=pv.Knowledge(context=["age"]), bootstrap=100)
+    assert graph.averaged().directed_edges() == [("Power", "Wealth"), ("age", "Power")]
+    assert pv.discover(x, bootstrap=100).averaged().directed_edges() == []
+    assert pv.ValueGraph.load(graph.save(tmp_path / "graph.json")) == graph
+
+
 def test_rule_4_is_needed() -> None:
     """Meek's fourth rule: b — d is directed only because c → d and d → a are known."""
     # a — b, b — c, b — d undirected; knowledge c → d → a forces b → a.

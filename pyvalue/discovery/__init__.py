@@ -2,6 +2,6 @@
 
 from pyvalue.discovery.api import discover
 from pyvalue.discovery.degenerate import DegenerateDataWarning
-from pyvalue.discovery.knowledge import Knowledge
+from pyvalue.knowledge import Knowledge
 
 __all__ = ["DegenerateDataWarning", "Knowledge", "discover"]

@@ -12,7 +12,7 @@ from pyvalue.discovery.choice import check_columns, choose_test, has_missing, ta
 from pyvalue.discovery.columns import read_columns
 from pyvalue.discovery.degenerate import DegenerateDataWarning, UsableData, check_independent, usable_data
 from pyvalue.discovery.effective_n import design_effect
-from pyvalue.discovery.knowledge import Knowledge
+from pyvalue.knowledge import Knowledge
 from pyvalue.discovery.memory import check_memory
 from pyvalue.discovery.options import BootstrapOptions, SearchOptions, bootstrap_options, search_options
 from pyvalue.discovery.progress import ProgressOption
@@ -193,6 +193,7 @@ def _graph(study: Study, found: Found, search: SearchOptions, replicates: Bootst
         uc_priority=search.uc_priority,
         effective_n=study.n,
         cluster=columns.cluster_names,
+        knowledge=search.knowledge,
         replicates=replicates.replicates,
         scheme=replication.scheme if replication else None,
         replicate_size=replicates.replicate_size if replication else None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyvalue import _core
-from pyvalue.discovery.knowledge import Knowledge
+from pyvalue.knowledge import Knowledge
 
 if TYPE_CHECKING:
     from pyvalue.discovery.custom_test import CITest
