@@ -6,7 +6,9 @@
 #include "arrays.hpp"
 #include "progress.hpp"
 #include "pyvalue/callback_source.hpp"
+#include "pyvalue/degenerate_gaussian_source.hpp"
 #include "pyvalue/fisher_z.hpp"
+#include "pyvalue/missing_source.hpp"
 #include "pyvalue/pearson_source.hpp"
 #include "pyvalue/special_functions.hpp"
 #include "test_handle.hpp"
@@ -45,6 +47,19 @@ std::unique_ptr<PearsonSource> make_pearson_source(const TableHolder& x) {
   return std::make_unique<PearsonSource>(x.table, monitor);
 }
 
+std::unique_ptr<MissingSource> make_missing_source(const TableHolder& x) {
+  const Progress silent;
+  Monitor monitor(python_poll(silent));
+  return std::make_unique<MissingSource>(x.table, monitor);
+}
+
+std::unique_ptr<DegenerateGaussianSource> make_degenerate_gaussian_source(const TableHolder& x,
+                                                                          std::vector<std::size_t> levels) {
+  const Progress silent;
+  Monitor monitor(python_poll(silent));
+  return std::make_unique<DegenerateGaussianSource>(x.table, std::move(levels), monitor);
+}
+
 // A C function: numba's cfunc, for example.
 std::unique_ptr<CallbackSource> make_compiled_source(const TableHolder& x, std::uintptr_t address) {
   using Function = double(const double*, const double*, const double*, std::int64_t, std::int64_t);
@@ -79,6 +94,13 @@ void register_tests(py::module_& module) {
            "The test on all rows, told of n of them.");
   py::class_<PearsonSource, TestSource>(module, "PearsonSource", "Fisher's z on Pearson correlations.")
       .def(py::init(&make_pearson_source), "x"_a, py::keep_alive<1, 2>());
+  py::class_<MissingSource, TestSource>(module, "MissingSource",
+                                        "Fisher's z on the rows that hold all variables of a test; NaN is missing.")
+      .def(py::init(&make_missing_source), "x"_a, py::keep_alive<1, 2>());
+  py::class_<DegenerateGaussianSource, TestSource>(
+      module, "DegenerateGaussianSource",
+      "Degenerate Gaussian tests; levels: 0 for a continuous column, else how many levels its codes have.")
+      .def(py::init(&make_degenerate_gaussian_source), "x"_a, "levels"_a, py::keep_alive<1, 2>());
   py::class_<CallbackSource, TestSource>(module, "CallbackSource", "A function (x, y, z) -> p.")
       .def(py::init(&make_compiled_source), "x"_a, "address"_a, py::keep_alive<1, 2>())
       .def(py::init(&make_python_source), "x"_a, "function"_a, py::keep_alive<1, 2>());

@@ -69,6 +69,17 @@ double fisher_z_p_value(double r, double degrees_of_freedom) {
   return 2.0 * upper_tail(std::sqrt(std::max(degrees_of_freedom, 0.0)) * std::abs(z));
 }
 
+double fisher_z_p_value(double* correlation, std::size_t size, double n, std::vector<double>& solutions) {
+  solutions.assign(size * 2, 0.0);
+  solutions[0] = solutions[3] = 1.0;
+  const double degrees_of_freedom = n - static_cast<double>(size - 2) - 3.0;
+  if (degrees_of_freedom <= 0.0) return 1.0;
+  if (!solve_two(correlation, solutions.data(), size)) return std::numeric_limits<double>::quiet_NaN();
+
+  const double inverse_00 = solutions[0], inverse_01 = solutions[1], inverse_11 = solutions[3];
+  return fisher_z_p_value(-inverse_01 / std::sqrt(std::abs(inverse_00 * inverse_11)), degrees_of_freedom);
+}
+
 FisherZ::FisherZ(SquareMatrix correlation, double n, double alpha)
     : CiTest(correlation.size(), alpha),
       correlation_(std::move(correlation)),
@@ -99,15 +110,7 @@ double FisherZ::p_value(std::size_t x, std::size_t y, std::span<const std::size_
   scratch.matrix.resize(size * size);
   for (std::size_t i = 0; i < size; ++i)
     for (std::size_t j = 0; j < size; ++j) scratch.matrix[i * size + j] = correlation_(variables[i], variables[j]);
-  scratch.solutions.assign(size * 2, 0.0);
-  scratch.solutions[0] = scratch.solutions[3] = 1.0;
-  const double degrees_of_freedom = n_ - static_cast<double>(given.size()) - 3.0;
-  if (degrees_of_freedom <= 0.0) return 1.0;
-  if (!solve_two(scratch.matrix.data(), scratch.solutions.data(), size))
-    return std::numeric_limits<double>::quiet_NaN();
-
-  const double inverse_00 = scratch.solutions[0], inverse_01 = scratch.solutions[1], inverse_11 = scratch.solutions[3];
-  return fisher_z_p_value(-inverse_01 / std::sqrt(std::abs(inverse_00 * inverse_11)), degrees_of_freedom);
+  return fisher_z_p_value(scratch.matrix.data(), size, n_, scratch.solutions);
 }
 
 }  // namespace pyvalue

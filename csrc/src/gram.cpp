@@ -145,6 +145,13 @@ void correlation_of(const GramAccumulator& gram, const std::vector<std::size_t>&
   for (std::size_t i = 0; i < d; ++i) correlation(i, i) = 1.0;
 }
 
+bool is_one_value(const GramAccumulator& gram, std::size_t at, const Table& table, const RowCount* counts,
+                  std::size_t column) {
+  constexpr double suspicious = 1e-10;
+  const double variance = gram.centred(at, at) / gram.total_weight(), mean = gram.mean(at);
+  return !(variance > suspicious * mean * mean) && is_one_value(table, counts, column);
+}
+
 SquareMatrix correlation(const Table& table, unsigned threads, Monitor& monitor) {
   const ColumnScaling scaling = scale_columns(table, monitor);
   // The partition depends on the table alone: the same sums, in the same order, for any number of threads.

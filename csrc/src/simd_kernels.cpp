@@ -64,6 +64,71 @@ void accumulate_products(const double* const* left, const double* const* right, 
       accumulate_tile(left, right, rows, a, b, sums, width);
 }
 
+// Sums over rows are kept in simd_lanes parts, whatever the vectors' width: the same bits.
+constexpr std::size_t lane_vectors = simd_lanes / vector_width;
+
+double sum_lanes(const Vector (&parts)[lane_vectors]) {
+  double lanes[simd_lanes];
+  for (std::size_t part = 0; part < lane_vectors; ++part) store(lanes + part * vector_width, parts[part]);
+  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+}
+
+template <std::size_t lefts, std::size_t rights>
+void accumulate_dot_tile(const double* const* left, const double* const* right, std::size_t rows, double* sums,
+                         std::size_t stride) {
+  Vector local[lefts][rights][lane_vectors] = {};
+  for (std::size_t row = 0; row < rows; row += simd_lanes) {
+    for (std::size_t part = 0; part < lane_vectors; ++part) {
+      Vector v[rights];
+      for (std::size_t j = 0; j < rights; ++j) v[j] = load(right[j] + row + part * vector_width);
+      for (std::size_t i = 0; i < lefts; ++i) {
+        const Vector u = load(left[i] + row + part * vector_width);
+        for (std::size_t j = 0; j < rights; ++j) local[i][j][part] += u * v[j];
+      }
+    }
+  }
+  for (std::size_t i = 0; i < lefts; ++i)
+    for (std::size_t j = 0; j < rights; ++j) sums[i * stride + j] += sum_lanes(local[i][j]);
+}
+
+void accumulate_dots(const double* const* left, std::size_t lefts, const double* const* right, std::size_t rights,
+                     std::size_t rows, double* sums) {
+  constexpr std::size_t tile = lane_vectors == 1 ? 4 : 2;  // squared, the sums that fit the registers
+  for (std::size_t i = 0; i < lefts;) {
+    const bool whole = i + tile <= lefts;
+    for (std::size_t j = 0; j < rights;) {
+      const bool whole_right = j + tile <= rights;
+      double* target = sums + i * rights + j;
+      if (whole && whole_right) accumulate_dot_tile<tile, tile>(left + i, right + j, rows, target, rights);
+      else if (whole) accumulate_dot_tile<tile, 1>(left + i, right + j, rows, target, rights);
+      else if (whole_right) accumulate_dot_tile<1, tile>(left + i, right + j, rows, target, rights);
+      else accumulate_dot_tile<1, 1>(left + i, right + j, rows, target, rights);
+      j += whole_right ? tile : 1;
+    }
+    i += whole ? tile : 1;
+  }
+}
+
+double split_missing(const double* source, const double* weights, std::size_t rows, double* present, double* values) {
+  Vector squares[lane_vectors] = {};
+  const Vector zero = {}, one = zero + 1.0;
+  for (std::size_t row = 0; row < rows; row += simd_lanes) {
+    for (std::size_t part = 0; part < lane_vectors; ++part) {
+      const std::size_t at = row + part * vector_width;
+      const Vector value = load(source + at);
+      const Vector filled = value == value ? value : zero;
+      store(present + at, value == value ? one : zero);
+      store(values + at, filled);
+      squares[part] += load(weights + at) * (filled * filled);
+    }
+  }
+  return sum_lanes(squares);
+}
+
+void multiply(const double* __restrict a, const double* __restrict b, double* __restrict target, std::size_t rows) {
+  for (std::size_t row = 0; row < rows; ++row) target[row] = a[row] * b[row];
+}
+
 bool test_leaf(const LeafTest& leaf, std::size_t width) {
   const double* __restrict row = leaf.row;
   const double* __restrict with_x = leaf.with_x;
@@ -149,6 +214,9 @@ void summarise_rows(const double* table, std::ptrdiff_t stride, std::size_t rows
 
 const SimdKernels PYVALUE_SIMD_TABLE = {PYVALUE_TEXT(PYVALUE_SIMD_TABLE),
                                         accumulate_products,
+                                        accumulate_dots,
+                                        split_missing,
+                                        multiply,
                                         test_leaf,
                                         downdate,
                                         downdate_squares,

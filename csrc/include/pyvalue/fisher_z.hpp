@@ -14,6 +14,10 @@ namespace pyvalue {
 // Two-sided p-value of partial correlation r with the given degrees of freedom (n - |S| - 3).
 double fisher_z_p_value(double r, double degrees_of_freedom);
 
+// p-value of the first variable against the second given the others, from n rows. Takes the correlations of all of them
+// (size, size) and overwrites them. 1 where n - |S| - 3 is not positive, NaN where the matrix is singular.
+double fisher_z_p_value(double* correlation, std::size_t size, double n, std::vector<double>& solutions);
+
 // Thresholds and, for cases that rounding could tip, the test evaluated term by term as causal-learn does: inverse of
 // the submatrix in the order (min(x, y), max(x, y), sorted S) by LU with partial pivoting, atanh, normal CDF.
 class FisherZ : public CiTest {

@@ -1,6 +1,7 @@
 // Column summaries, (weighted) Gram matrices and correlations of a table.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -54,6 +55,12 @@ class GramAccumulator {
   void add(const double* packed, std::size_t rows);
   void add_weighted(const double* packed, std::size_t rows, const RowCount* weights);
 
+  // Sum of products; i and j in any order, ones() for the column of ones.
+  double product(std::size_t i, std::size_t j) const {
+    return sums_[std::max(i, j) * width_ + std::min(i, j)];
+  }
+  std::size_t ones() const { return ones_; }
+
   double total_weight() const { return sums_[ones_ * width_ + ones_]; }
   double mean(std::size_t column) const { return sums_[ones_ * width_ + column] / total_weight(); }
   // Centred sum of products; i and j in any order.
@@ -74,6 +81,11 @@ void pack_rows(const Table& table, const ColumnScaling& scaling, std::size_t fir
 
 // Correlations from the sums; columns holds the indices to use, in the order of the result.
 void correlation_of(const GramAccumulator& gram, const std::vector<std::size_t>& columns, SquareMatrix& correlation);
+
+// Whether the drawn rows of a table's column, the one at `at` in the sums, all hold one value. Its variance then comes
+// out as rounding error of its squared mean; where it is that small, the rows themselves decide.
+bool is_one_value(const GramAccumulator& gram, std::size_t at, const Table& table, const RowCount* counts,
+                  std::size_t column);
 
 // Pearson correlation of every pair of columns. Same bits for any number of threads.
 SquareMatrix correlation(const Table& table, unsigned threads, Monitor& monitor);

@@ -44,6 +44,19 @@ struct SimdKernels {
   void (*accumulate_products)(const double* const* left, const double* const* right, std::size_t rows, double* sums,
                               std::size_t width);
 
+  // Of columns, padded with zeros to whole lanes:
+  // sums[i, j] += sum over rows of left[i][row] * right[j][row]; sums (lefts, rights)
+  void (*accumulate_dots)(const double* const* left, std::size_t lefts, const double* const* right, std::size_t rights,
+                          std::size_t rows, double* sums);
+
+  // Splits a column, padded with zeros, into 1 or 0 for present or missing (NaN), and its values with 0 for missing.
+  // Returns the sum of weight * value^2.
+  double (*split_missing)(const double* source, const double* weights, std::size_t rows, double* present,
+                          double* values);
+
+  // target = a * b, (rows,)
+  void (*multiply)(const double* a, const double* b, double* target, std::size_t rows);
+
   // Returns whether any lane is in doubt; such lanes are not recorded as separated.
   bool (*test_leaf)(const LeafTest& leaf, std::size_t width);
 
