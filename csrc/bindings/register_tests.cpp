@@ -2,11 +2,13 @@
 #include <pybind11/stl.h>
 
 #include <cmath>
+#include <string>
 
 #include "arrays.hpp"
 #include "progress.hpp"
 #include "pyvalue/callback_source.hpp"
 #include "pyvalue/degenerate_gaussian_source.hpp"
+#include "pyvalue/discrete_source.hpp"
 #include "pyvalue/fisher_z.hpp"
 #include "pyvalue/missing_source.hpp"
 #include "pyvalue/pearson_source.hpp"
@@ -58,6 +60,29 @@ std::unique_ptr<DegenerateGaussianSource> make_degenerate_gaussian_source(const 
   const Progress silent;
   Monitor monitor(python_poll(silent));
   return std::make_unique<DegenerateGaussianSource>(x.table, std::move(levels), monitor);
+std::unique_ptr<DiscreteSource> make_discrete_source(const TableHolder& x, const std::vector<std::size_t>& levels,
+                                                     const std::string& statistic) {
+  if (statistic != "chisq" && statistic != "gsq")
+    throw py::value_error("statistic must be 'chisq' or 'gsq', got '" + statistic + "'");
+  if (levels.size() != x.table.cols())
+    throw py::value_error("levels must have one number a column: " + std::to_string(levels.size()) + " levels, " +
+                          std::to_string(x.table.cols()) + " columns");
+  for (std::size_t column = 0; column < levels.size(); ++column)
+    if (levels[column] < 1 || levels[column] > max_levels)
+      throw py::value_error("column " + std::to_string(column) + " must have 1 to " + std::to_string(max_levels) +
+                            " levels, got " + std::to_string(levels[column]));
+  const Progress silent;
+  Monitor monitor(python_poll(silent));
+  try {
+    const py::gil_scoped_release no_gil;  // reads only the caller's buffers
+    const auto kind = statistic == "gsq" ? DiscreteStatistic::Kind::g_squared : DiscreteStatistic::Kind::chi_squared;
+    return std::make_unique<DiscreteSource>(x.table, levels, kind, monitor);
+  } catch (const InvalidCode& fault) {
+    throw py::value_error("column " + std::to_string(fault.column) + " must hold whole codes 0 to " +
+                          std::to_string(fault.levels - 1) + ", got " +
+                          py::str(py::float_(fault.value)).cast<std::string>() + " in row " +
+                          std::to_string(fault.row));
+  }
 }
 
 // A C function: numba's cfunc, for example.
@@ -101,6 +126,8 @@ void register_tests(py::module_& module) {
       module, "DegenerateGaussianSource",
       "Degenerate Gaussian tests; levels: 0 for a continuous column, else how many levels its codes have.")
       .def(py::init(&make_degenerate_gaussian_source), "x"_a, "levels"_a, py::keep_alive<1, 2>());
+  py::class_<DiscreteSource, TestSource>(module, "DiscreteSource", "Chi-squared or G-squared on codes 0 .. levels - 1.")
+      .def(py::init(&make_discrete_source), "x"_a, "levels"_a, "statistic"_a = "chisq");
   py::class_<CallbackSource, TestSource>(module, "CallbackSource", "A function (x, y, z) -> p.")
       .def(py::init(&make_compiled_source), "x"_a, "address"_a, py::keep_alive<1, 2>())
       .def(py::init(&make_python_source), "x"_a, "function"_a, py::keep_alive<1, 2>());

@@ -1,0 +1,143 @@
+#include "pyvalue/contingency_table.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace pyvalue {
+namespace {
+
+// Measured at 10,000 rows.
+constexpr double nanoseconds_per_row = 0.4;
+
+// A listed cell costs about as much as four cells of a table that is gone through in order.
+constexpr std::size_t cells_per_row = 4;
+constexpr std::size_t cells_of_a_small_table = 4096;
+
+std::size_t most_cells(std::size_t rows) { return cells_of_a_small_table + cells_per_row * rows; }
+
+std::size_t pad_counts(std::size_t levels) { return (levels + count_padding - 1) / count_padding * count_padding; }
+
+}  // namespace
+
+void ContingencyTable::set_base(const CodedRows& rows, std::size_t x, std::span<const std::size_t> base) {
+  rows_ = &rows;
+  x_ = x;
+  base_ = base;
+  x_stride_ = pad_counts(rows.levels(x));
+  cell_of_row_.clear();
+  base_planes_.clear();
+  axes_.assign(base.size() + 1, 1);
+  base_cells_ = 1;
+  for (std::size_t index = 0; index < base.size(); ++index) {
+    axes_[index + 1] = rows.levels(base[index]);
+    base_cells_ *= axes_[index + 1];
+    if (base_cells_ * x_stride_ > most_cells(rows.rows())) base_cells_ = 0;  // and stays so
+  }
+}
+
+bool ContingencyTable::is_too_large_with(std::size_t variable) const {
+  return base_cells_ == 0 || base_cells_ * x_stride_ * rows_->levels(variable) > most_cells(rows_->rows());
+}
+
+void ContingencyTable::count_with(std::size_t variable, std::optional<CountingRoute> route) {
+  axes_[0] = rows_->levels(variable);
+  counts_.assign(axes_[0] * base_cells_ * x_stride_, 0);
+  if (!route) route = planes_are_faster(variable) ? CountingRoute::planes : CountingRoute::rows;
+  *route == CountingRoute::planes ? count_planes(variable) : count_rows(variable);
+  sum_over_x();
+}
+
+StrataView ContingencyTable::strata(std::size_t axis) const {
+  const auto product = [](auto first, auto last) {
+    return std::accumulate(first, last, std::size_t{1}, std::multiplies<>());
+  };
+  const auto at = axes_.begin() + static_cast<std::ptrdiff_t>(axis);
+  return {counts_.data(), totals_.data(), inverses_.data(), product(axes_.begin(), at), *at,
+          product(at + 1, axes_.end()), x_stride_};
+}
+
+double ContingencyTable::nanoseconds(const ContingencyKernels& kernels, std::size_t rows, double levels,
+                                     std::size_t others) {
+  double cells = levels;
+  for (std::size_t index = 0; index < others; ++index) cells *= levels;
+  const double words = static_cast<double>(rows) / 64.0;
+  return std::min(static_cast<double>(rows) * nanoseconds_per_row, cells * words * kernels.nanoseconds_per_word);
+}
+
+bool ContingencyTable::planes_are_faster(std::size_t variable) const {
+  if (rows_->planes(x_) == nullptr || rows_->planes(variable) == nullptr) return false;
+  for (const std::size_t member : base_)
+    if (rows_->planes(member) == nullptr) return false;
+  const double words = static_cast<double>(base_cells_ * axes_[0] * rows_->levels(x_) * rows_->words());
+  return words * kernels_.nanoseconds_per_word < static_cast<double>(rows_->rows()) * nanoseconds_per_row;
+}
+
+void ContingencyTable::count_rows(std::size_t variable) {
+  const std::size_t rows = rows_->rows();
+  if (cell_of_row_.empty()) {
+    const Code* x = rows_->codes(x_);
+    cell_of_row_.assign(x, x + rows);
+    auto stride = static_cast<std::uint32_t>(x_stride_);
+    for (std::size_t index = base_.size(); index-- > 0;) {
+      const Code* codes = rows_->codes(base_[index]);
+      for (std::size_t row = 0; row < rows; ++row) cell_of_row_[row] += codes[row] * stride;
+      stride *= static_cast<std::uint32_t>(rows_->levels(base_[index]));
+    }
+  }
+  const Code* codes = rows_->codes(variable);
+  const auto stride = static_cast<std::uint32_t>(base_cells_ * x_stride_);
+  std::uint32_t* counts = counts_.data();
+  for (std::size_t row = 0; row < rows; ++row) ++counts[cell_of_row_[row] + codes[row] * stride];
+}
+
+// One plane for every cell of the base, the first member's level slowest.
+void ContingencyTable::build_base_planes() {
+  const std::size_t words = rows_->words();
+  base_planes_.resize(base_cells_ * words);
+  std::copy_n(rows_->planes(base_[0]), axes_[1] * words, base_planes_.data());
+  std::size_t cells = axes_[1];
+  for (std::size_t index = 1; index < base_.size(); ++index) {
+    const std::size_t levels = axes_[index + 1];
+    const std::uint64_t* split = rows_->planes(base_[index]);
+    // From the last to the first, since the parts of a plane take the place of later planes, the first of itself.
+    for (std::size_t part = cells * levels; part-- > 0;) {
+      const std::uint64_t* whole = base_planes_.data() + part / levels * words;
+      const std::uint64_t* level = split + part % levels * words;
+      std::uint64_t* target = base_planes_.data() + part * words;
+      for (std::size_t word = 0; word < words; ++word) target[word] = whole[word] & level[word];
+    }
+    cells *= levels;
+  }
+}
+
+void ContingencyTable::count_planes(std::size_t variable) {
+  const std::size_t words = rows_->words();
+  const std::uint64_t* added = rows_->planes(variable);
+  const std::uint64_t* base = base_.size() == 1 ? rows_->planes(base_[0]) : nullptr;
+  if (base_.size() > 1) {
+    if (base_planes_.empty()) build_base_planes();
+    base = base_planes_.data();
+  }
+  PlaneCounts task{nullptr, nullptr, rows_->planes(x_), rows_->levels(x_), words, counts_.data()};
+  for (std::size_t level = 0; level < axes_[0]; ++level) {
+    task.second = added + level * words;
+    for (std::size_t cell = 0; cell < base_cells_; ++cell, task.counts += x_stride_) {
+      task.first = base == nullptr ? task.second : base + cell * words;
+      kernels_.count_planes(task);
+    }
+  }
+}
+
+void ContingencyTable::sum_over_x() {
+  const std::size_t cells = axes_[0] * base_cells_;
+  totals_.resize(cells);
+  inverses_.resize(cells);
+  const std::uint32_t* counts = counts_.data();
+  for (std::size_t cell = 0; cell < cells; ++cell, counts += x_stride_) {
+    const std::uint32_t total = std::accumulate(counts, counts + x_stride_, std::uint32_t{0});
+    totals_[cell] = static_cast<double>(total);
+    inverses_[cell] = total == 0 ? 0.0 : 1.0 / totals_[cell];
+  }
+}
+
+}  // namespace pyvalue
