@@ -60,6 +60,8 @@ std::unique_ptr<DegenerateGaussianSource> make_degenerate_gaussian_source(const 
   const Progress silent;
   Monitor monitor(python_poll(silent));
   return std::make_unique<DegenerateGaussianSource>(x.table, std::move(levels), monitor);
+}
+
 std::unique_ptr<DiscreteSource> make_discrete_source(const TableHolder& x, const std::vector<std::size_t>& levels,
                                                      const std::string& statistic) {
   if (statistic != "chisq" && statistic != "gsq")
