@@ -1,18 +1,13 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cmath>
-#include <string>
 
 #include "arrays.hpp"
 #include "progress.hpp"
 #include "pyvalue/callback_source.hpp"
-#include "pyvalue/degenerate_gaussian_source.hpp"
-#include "pyvalue/discrete_source.hpp"
 #include "pyvalue/fisher_z.hpp"
-#include "pyvalue/missing_source.hpp"
-#include "pyvalue/pearson_source.hpp"
-#include "pyvalue/special_functions.hpp"
 #include "test_handle.hpp"
 
 namespace pyvalue::bindings {
@@ -41,50 +36,6 @@ double p_value(const TestHandle& handle, std::size_t x, std::size_t y, std::vect
   std::sort(given.begin(), given.end());
   if (x >= d || y >= d || (!given.empty() && given.back() >= d)) throw py::index_error("there is no such variable");
   return handle.test().make_sweep()->p_value(x, y, given);
-}
-
-std::unique_ptr<PearsonSource> make_pearson_source(const TableHolder& x) {
-  const Progress silent;
-  Monitor monitor(python_poll(silent));
-  return std::make_unique<PearsonSource>(x.table, monitor);
-}
-
-std::unique_ptr<MissingSource> make_missing_source(const TableHolder& x) {
-  const Progress silent;
-  Monitor monitor(python_poll(silent));
-  return std::make_unique<MissingSource>(x.table, monitor);
-}
-
-std::unique_ptr<DegenerateGaussianSource> make_degenerate_gaussian_source(const TableHolder& x,
-                                                                          std::vector<std::size_t> levels) {
-  const Progress silent;
-  Monitor monitor(python_poll(silent));
-  return std::make_unique<DegenerateGaussianSource>(x.table, std::move(levels), monitor);
-}
-
-std::unique_ptr<DiscreteSource> make_discrete_source(const TableHolder& x, const std::vector<std::size_t>& levels,
-                                                     const std::string& statistic) {
-  if (statistic != "chisq" && statistic != "gsq")
-    throw py::value_error("statistic must be 'chisq' or 'gsq', got '" + statistic + "'");
-  if (levels.size() != x.table.cols())
-    throw py::value_error("levels must have one number a column: " + std::to_string(levels.size()) + " levels, " +
-                          std::to_string(x.table.cols()) + " columns");
-  for (std::size_t column = 0; column < levels.size(); ++column)
-    if (levels[column] < 1 || levels[column] > max_levels)
-      throw py::value_error("column " + std::to_string(column) + " must have 1 to " + std::to_string(max_levels) +
-                            " levels, got " + std::to_string(levels[column]));
-  const Progress silent;
-  Monitor monitor(python_poll(silent));
-  try {
-    const py::gil_scoped_release no_gil;  // reads only the caller's buffers
-    const auto kind = statistic == "gsq" ? DiscreteStatistic::Kind::g_squared : DiscreteStatistic::Kind::chi_squared;
-    return std::make_unique<DiscreteSource>(x.table, levels, kind, monitor);
-  } catch (const InvalidCode& fault) {
-    throw py::value_error("column " + std::to_string(fault.column) + " must hold whole codes 0 to " +
-                          std::to_string(fault.levels - 1) + ", got " +
-                          py::str(py::float_(fault.value)).cast<std::string>() + " in row " +
-                          std::to_string(fault.row));
-  }
 }
 
 // A C function: numba's cfunc, for example.
@@ -119,22 +70,9 @@ void register_tests(py::module_& module) {
   py::class_<TestSource>(module, "TestSource", "Data and a kind of test.")
       .def("test", &test_on_all_rows, "n"_a, "alpha"_a = 0.05, py::keep_alive<0, 1>(),
            "The test on all rows, told of n of them.");
-  py::class_<PearsonSource, TestSource>(module, "PearsonSource", "Fisher's z on Pearson correlations.")
-      .def(py::init(&make_pearson_source), "x"_a, py::keep_alive<1, 2>());
-  py::class_<MissingSource, TestSource>(module, "MissingSource",
-                                        "Fisher's z on the rows that hold all variables of a test; NaN is missing.")
-      .def(py::init(&make_missing_source), "x"_a, py::keep_alive<1, 2>());
-  py::class_<DegenerateGaussianSource, TestSource>(
-      module, "DegenerateGaussianSource",
-      "Degenerate Gaussian tests; levels: 0 for a continuous column, else how many levels its codes have.")
-      .def(py::init(&make_degenerate_gaussian_source), "x"_a, "levels"_a, py::keep_alive<1, 2>());
-  py::class_<DiscreteSource, TestSource>(module, "DiscreteSource", "Chi-squared or G-squared on codes 0 .. levels - 1.")
-      .def(py::init(&make_discrete_source), "x"_a, "levels"_a, "statistic"_a = "chisq");
   py::class_<CallbackSource, TestSource>(module, "CallbackSource", "A function (x, y, z) -> p.")
       .def(py::init(&make_compiled_source), "x"_a, "address"_a, py::keep_alive<1, 2>())
       .def(py::init(&make_python_source), "x"_a, "function"_a, py::keep_alive<1, 2>());
-
-  module.def("chi_squared_upper_tail", &chi_squared_upper_tail, "statistic"_a, "degrees_of_freedom"_a);
 
   static py::exception<TestFailure> failure(module, "TestFailure");
   py::register_exception_translator([](std::exception_ptr pointer) {
