@@ -60,8 +60,8 @@ def discover(
             ρ as 2·sin(πρ/6) in Fisher's z), "polychoric" (few ordered levels of something normal underneath), "chisq"
             or "gsq" (categories), "degenerate_gaussian" (numbers and categories), "rcot" (non-linear), a test of your
             own (:func:`pyvalue.ci_test`), or "auto": chisq where all columns are categories, degenerate_gaussian where
-            some are, spearman where at least half have at most 7 different values, else fisherz.
-            ``graph.settings.test`` says which it was.
+            some are, polychoric where all have at most 7 different values, spearman where at least half have, else
+            fisherz. ``graph.settings.test`` says which it was, and ``test_reason`` why.
         alpha: level of the tests, in (0, 1). A larger alpha keeps more edges.
         backend: "fast", compiled; or "causal-learn", that library itself on the same options, for comparison.
         max_depth: largest conditioning set to test; None for no limit.
