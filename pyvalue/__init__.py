@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from pyvalue.discovery.api import discover as discover
     from pyvalue.discovery.custom_test import CITest as CITest
     from pyvalue.discovery.custom_test import ci_test as ci_test
-    from pyvalue.knowledge import Knowledge as Knowledge
     from pyvalue.errors import ModelError as ModelError
     from pyvalue.errors import NumericsError as NumericsError
     from pyvalue.errors import PyvalueError as PyvalueError
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from pyvalue.evaluation.prediction import Evaluation as Evaluation
     from pyvalue.evaluation.prediction import evaluate as evaluate
     from pyvalue.graph import ValueGraph as ValueGraph
+    from pyvalue.knowledge import Knowledge as Knowledge
     from pyvalue.measurement.api import measure as measure
     from pyvalue.measurement.inventory import Inventory as Inventory
     from pyvalue.measurement.inventory import load_inventory as load_inventory

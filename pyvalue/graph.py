@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import networkx as nx
     import pandas as pd
 
-    from pyvalue.graph_averaging import EnsembleRule
+    from pyvalue.graph_averaging import AveragingRule, EnsembleRule
 
 TAIL, ARROW = -1, 1
 
@@ -171,11 +171,11 @@ class ValueGraph:
 
         return strength_threshold(self)
 
-    def averaged(self, threshold: float | None = None) -> ValueGraph:
+    def averaged(self, threshold: float | None = None, rule: AveragingRule = "plurality") -> ValueGraph:
         """The averaged CPDAG of the bootstrap; see :func:`pyvalue.graph_averaging.averaged`."""
         from pyvalue.graph_averaging import averaged
 
-        return averaged(self, threshold)
+        return averaged(self, threshold, rule)
 
     def ensemble(self, rule: EnsembleRule) -> ValueGraph:
         """Of every pair the edge that replicates agree on; see :func:`pyvalue.graph_averaging.ensemble`."""
@@ -205,18 +205,16 @@ class ValueGraph:
         """One row an edge: ``source, target, edge`` with edge "directed", "undirected" or "bidirected"."""
         import pandas as pd
 
-        return pd.DataFrame(list(self.edges()), columns=["source", "target", "edge"])
+        return pd.DataFrame(self.edges(), columns=["source", "target", "edge"])
 
-    def edges(self) -> Iterable[tuple[str, str, str]]:
-        """All edges as (source, target, kind), kind as in :meth:`to_frame`."""
+    def edges(self) -> list[tuple[str, str, str]]:
+        """All edges as (source, target, kind), kind as in :meth:`to_frame`; directed ones first, in column order."""
         kinds: tuple[tuple[str, Callable[[], list[tuple[str, str]]]], ...] = (
             ("directed", self.directed_edges),
             ("undirected", self.undirected_edges),
             ("bidirected", self.bidirected_edges),
         )
-        for kind, pairs in kinds:
-            for source, target in pairs():
-                yield source, target, kind
+        return [(source, target, kind) for kind, pairs in kinds for source, target in pairs()]
 
     def to_networkx(self, directed_only: bool = False) -> nx.Graph | nx.DiGraph:
         """A networkx graph; see :func:`pyvalue.graph_formats.to_networkx`."""

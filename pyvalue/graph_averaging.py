@@ -16,6 +16,7 @@ from pyvalue.edge_frequencies import EdgeFrequencies
 from pyvalue.errors import PyvalueError
 from pyvalue.graph import ARROW, TAIL, ValueGraph
 
+AveragingRule = Literal["plurality", "bnlearn"]
 EnsembleRule = Literal["preserved", "highest", "majority"]
 
 # Marks at i's and at j's end, for a pair i < j; of kinds that are equally frequent, the one named first is taken.
@@ -49,13 +50,15 @@ def strength_threshold(graph: ValueGraph) -> float:
     return float(lower.max() if len(lower) else strengths.min())
 
 
-def averaged(graph: ValueGraph, threshold: float | None = None) -> ValueGraph:
-    """The averaged CPDAG of a bootstrap, by the rule of bnlearn's ``averaged.network``.
+def averaged(graph: ValueGraph, threshold: float | None = None, rule: AveragingRule = "plurality") -> ValueGraph:
+    """The averaged CPDAG of a bootstrap, in the manner of bnlearn's ``averaged.network``.
 
     Pairs whose strength is above the threshold, or 1, are taken by decreasing strength, then by decreasing share of
-    the more frequent direction, then in column order. A pair gets the direction that more replicates gave it, however
-    few those are (replicates with — or ↔ count half for either); with as many for either it gets a line. An edge
-    whose direction would close a cycle of arrows is left out, as in bnlearn, and named in the notes. The result is the
+    the more frequent direction, then in column order. By the rule ``"plurality"`` a pair gets the arrow that more
+    replicates gave it, or a line where at least as many gave it a line: replicates are CPDAGs, whose lines say that
+    both directions fit. By the rule ``"bnlearn"``, made for replicates that are DAGs, it gets the more frequent arrow
+    however rare that is (— and ↔ count half for either). With as many for either it gets a line. An edge whose
+    direction would close a cycle of arrows is left out, as in bnlearn, and named in the notes. The result is the
     CPDAG of the DAGs that have these edges, arrows and colliders: an arrow that no collider compels turns into a line.
     Where lines and arrows admit no such DAG, lines are directed along an order of the values that fits the arrows
     (ties in column order), which makes new colliders; the notes say so.
@@ -67,6 +70,7 @@ def averaged(graph: ValueGraph, threshold: float | None = None) -> ValueGraph:
     Args:
         graph: a graph with a bootstrap; of its own marks nothing is used.
         threshold: in [0, 1]; :func:`strength_threshold` by default.
+        rule: which arrows count.
 
     Returns:
         A graph that is a valid CPDAG, or has what the search's knowledge directs besides, without separating sets,
@@ -74,13 +78,15 @@ def averaged(graph: ValueGraph, threshold: float | None = None) -> ValueGraph:
 
     Raises:
         PyvalueError: the graph was made without a bootstrap.
-        ValueError: the threshold is not in [0, 1].
+        ValueError: the threshold is not in [0, 1], or there is no such rule.
     """
     counts = _counts(graph)
+    if rule not in get_args(AveragingRule):
+        raise ValueError(f"rule must be one of {', '.join(get_args(AveragingRule))}, got {rule!r}")
     if threshold is not None and not 0 <= threshold <= 1:
         raise ValueError(f"threshold must be a share of the replicates in [0, 1], got {threshold}")
     limit = strength_threshold(graph) if threshold is None else float(threshold)
-    marks, cyclic = _partially_directed(counts, limit)
+    marks, cyclic = _partially_directed(counts, limit, rule)
     dag = consistent_extension(marks)
     source = "L1 threshold" if threshold is None else "given threshold"
     note = f"averaged over {counts.replicates} bootstrap replicates: edges in more than {limit:.3f} of them ({source})"
@@ -163,12 +169,17 @@ def _with_marks(graph: ValueGraph, marks: Marks, note: str) -> ValueGraph:
     return dataclasses.replace(graph, marks=marks, separating_sets={}, notes=(*graph.notes, note))
 
 
-def _partially_directed(counts: EdgeFrequencies, threshold: float) -> tuple[Marks, list[tuple[int, int]]]:
+def _partially_directed(
+    counts: EdgeFrequencies, threshold: float, rule: AveragingRule
+) -> tuple[Marks, list[tuple[int, int]]]:
     """Marks (d, d) of the edges above the threshold, and (source, target) of those that would close a cycle."""
     pairs = _Pairs(counts)
     halves = pairs.undirected + pairs.bidirected
     toward = np.maximum(pairs.forward, pairs.backward) + halves / 2
     share = toward / np.maximum(pairs.present, 1)
+    is_line = pairs.forward == pairs.backward
+    if rule == "plurality":
+        is_line |= pairs.undirected >= np.maximum(pairs.forward, pairs.backward)
     significant = (pairs.present > 0) & ((pairs.strengths > threshold) | (pairs.absent == 0))
     marks = np.zeros(counts.directed.shape, dtype=np.int8)
     reaches = np.eye(len(marks), dtype=bool)
@@ -178,7 +189,7 @@ def _partially_directed(counts: EdgeFrequencies, threshold: float) -> tuple[Mark
         if not significant[k]:
             continue
         source, target = int(pairs.i[k]), int(pairs.j[k])
-        if pairs.forward[k] == pairs.backward[k]:
+        if is_line[k]:
             marks[source, target] = marks[target, source] = TAIL
             continue
         if pairs.backward[k] > pairs.forward[k]:

@@ -204,7 +204,7 @@ def majority_arrows(graph: ValueGraph, threshold: float) -> list[tuple[str, str]
 @settings(deadline=None, max_examples=60)  # the first example imports pandas
 @given(any_bootstrap(), st.one_of(st.none(), st.sampled_from([0.0, 0.25, 0.5, 0.8, 1.0])))
 def test_averaged_is_a_cpdag_of_the_significant_edges(graph: ValueGraph, threshold: float | None) -> None:
-    result = graph.averaged(threshold)
+    result = graph.averaged(threshold, "bnlearn")
     assert result.is_valid_cpdag()
     limit = graph.strength_threshold() if threshold is None else threshold
     significant = {pair for pair, share in shares(graph).items() if float(share) > limit or share == 1}
@@ -238,7 +238,7 @@ def test_averaged_is_bnlearns_where_no_cycle_and_no_tie(cpdags: bool) -> None:
             if ties.any() or not nx.is_directed_acyclic_graph(nx.DiGraph(majority)):
                 continue
             expected = cpdag_edges(bnlearn, bnlearn.averaged_network(table, threshold))
-            assert edges(graph.averaged(threshold)) == expected
+            assert edges(graph.averaged(threshold, "bnlearn")) == expected
             compared += 1
             arrows += sum(">" in edge for edge in expected)
     assert compared > 50 and arrows > 50
@@ -301,6 +301,15 @@ def test_colliders_stay_and_ties_are_lines() -> None:
     # ↔ counts half either way, so one arrow decides, and c is a collider.
     both = pairs_of(3, ac={BOTH: 8, FORWARD: 1}, bc={BOTH: 8, FORWARD: 1})
     assert edges(graph_of(both).averaged()) == {"a>c", "b>c"}
+
+
+def test_rare_arrows_do_not_outvote_lines() -> None:
+    """a — b — c in two thirds of the replicates; where there are arrows they look like a collider."""
+    pairs = pairs_of(3, ab={LINE: 6, FORWARD: 3, BACKWARD: 1}, bc={LINE: 6, FORWARD: 1, BACKWARD: 3})
+    assert edges(graph_of(pairs).averaged()) == {"a-b", "b-c"}
+    assert edges(graph_of(pairs).averaged(rule="bnlearn")) == {"a>b", "c>b"}
+    with pytest.raises(ValueError, match="rule must be one of plurality, bnlearn, got 'all'"):
+        graph_of(pairs).averaged(rule="all")  # type: ignore[arg-type]
 
 
 def test_lines_close_no_cycle() -> None:

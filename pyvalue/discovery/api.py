@@ -12,12 +12,12 @@ from pyvalue.discovery.choice import check_columns, choose_test, has_missing, ta
 from pyvalue.discovery.columns import read_columns
 from pyvalue.discovery.degenerate import DegenerateDataWarning, UsableData, check_independent, usable_data
 from pyvalue.discovery.effective_n import design_effect
-from pyvalue.knowledge import Knowledge
 from pyvalue.discovery.memory import check_memory
 from pyvalue.discovery.options import BootstrapOptions, SearchOptions, bootstrap_options, search_options
 from pyvalue.discovery.progress import ProgressOption
 from pyvalue.discovery.study import Found, Study
 from pyvalue.graph import DiscoverySettings, ValueGraph
+from pyvalue.knowledge import Knowledge
 
 
 def discover(
