@@ -6,7 +6,7 @@
 
 #include "pyvalue/contingency_kernels.hpp"
 
-#if defined(__AVX512VPOPCNTDQ__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -24,24 +24,43 @@ namespace {
 
 #if defined(__AVX512VPOPCNTDQ__)
 
-constexpr double nanoseconds_per_word = 0.05;
+constexpr double nanoseconds_per_call = 11.0, nanoseconds_per_word = 0.027;
 using Words = __m512i;
 
 constexpr std::size_t words_at_once = 8;
 Words load(const std::uint64_t* words) { return _mm512_loadu_si512(words); }
 Words ones(Words words) { return _mm512_popcnt_epi64(words); }
-std::uint32_t sum(Words counts) {  // GCC 12 warns of its own _mm512_reduce_add_epi64 as of something uninitialised
-  return static_cast<std::uint32_t>(((counts[0] + counts[1]) + (counts[2] + counts[3])) +
-                                    ((counts[4] + counts[5]) + (counts[6] + counts[7])));
+std::uint32_t sum(Words counts) {  // with masks, since GCC 12 warns of its other ways to the halves
+  const __m256i four = _mm256_add_epi64(_mm512_maskz_extracti64x4_epi64(0xF, counts, 0),
+                                        _mm512_maskz_extracti64x4_epi64(0xF, counts, 1));
+  const __m128i two = _mm_add_epi64(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
+  return static_cast<std::uint32_t>(two[0] + two[1]);
+}
+
+#elif defined(__AVX2__)
+
+constexpr double nanoseconds_per_call = 7.0, nanoseconds_per_word = 0.17;
+using Words = __m256i;
+constexpr std::size_t words_at_once = 4;
+Words load(const std::uint64_t* words) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words)); }
+
+// Looks up the ones of each half of a byte (Mula, Kurz & Lemire 2018).
+Words ones(Words words) {
+  const Words low = _mm256_set1_epi8(0x0F);
+  const Words table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3,
+                                       2, 3, 3, 4);
+  const Words bytes = _mm256_add_epi8(_mm256_shuffle_epi8(table, words & low),
+                                      _mm256_shuffle_epi8(table, _mm256_srli_epi16(words, 4) & low));
+  return _mm256_sad_epu8(bytes, _mm256_setzero_si256());
+}
+
+std::uint32_t sum(Words counts) {
+  return static_cast<std::uint32_t>((counts[0] + counts[1]) + (counts[2] + counts[3]));
 }
 
 #else
 
-#if defined(__POPCNT__)
-constexpr double nanoseconds_per_word = 0.3;
-#else
-constexpr double nanoseconds_per_word = 2.0;
-#endif
+constexpr double nanoseconds_per_call = 8.0, nanoseconds_per_word = 1.2;
 using Words = std::uint64_t;
 constexpr std::size_t words_at_once = 1;
 Words load(const std::uint64_t* words) { return *words; }
@@ -143,7 +162,7 @@ TestStatistic chi_squared(const StrataView& strata) {
 
 }  // namespace
 
-const ContingencyKernels PYVALUE_CONTINGENCY_TABLE = {PYVALUE_TEXT(PYVALUE_CONTINGENCY_TABLE), nanoseconds_per_word,
-                                                      count_planes, chi_squared};
+const ContingencyKernels PYVALUE_CONTINGENCY_TABLE = {PYVALUE_TEXT(PYVALUE_CONTINGENCY_TABLE), nanoseconds_per_call,
+                                                      nanoseconds_per_word, count_planes, chi_squared};
 
 }  // namespace pyvalue
