@@ -106,24 +106,36 @@ void count_planes(const PlaneCounts& task) {
   task.counts[level] = left;
 }
 
-// Four lanes whatever the instruction set: they are summed in one order.
-typedef double Lanes __attribute__((vector_size(count_padding * sizeof(double))));
-typedef std::int32_t Counts __attribute__((vector_size(count_padding * sizeof(std::int32_t))));
-typedef std::int64_t Mask __attribute__((vector_size(count_padding * sizeof(std::int64_t))));
+template <std::size_t width>
+struct Vectors {
+  typedef double Numbers __attribute__((vector_size(width * sizeof(double))));
+  typedef std::int32_t Counts __attribute__((vector_size(width * sizeof(std::int32_t))));
+  typedef std::int64_t Mask __attribute__((vector_size(width * sizeof(std::int64_t))));
+};
+
+#if defined(__AVX512F__)
+constexpr std::size_t widest = 8;
+#else
+constexpr std::size_t widest = 4;  // GCC 12 takes vectors beyond the registers apart, badly so for AVX2
+#endif
 
 // A macro, since a function would pass vectors wider than the baseline's registers.
-#define PYVALUE_LOAD_COUNTS(lanes, source)             \
-  do {                                                 \
-    Counts whole;                                      \
-    __builtin_memcpy(&whole, (source), sizeof whole);  \
-    (lanes) = __builtin_convertvector(whole, Lanes);   \
+#define PYVALUE_LOAD_COUNTS(numbers, source)                                \
+  do {                                                                      \
+    typename Vectors<width>::Counts whole;                                  \
+    __builtin_memcpy(&whole, (source), sizeof whole);                       \
+    (numbers) = __builtin_convertvector(whole, decltype(numbers));          \
   } while (false)
 
 // (count - expected)^2 / expected is d^2 / (total * row * column) with d = count * total - row * column, which is
-// exact in whole numbers below 2^53.
-TestStatistic chi_squared(const StrataView& strata) {
+// exact in whole numbers below 2^53. As many lanes whatever the width of a vector: they are summed in one order.
+template <std::size_t lanes>
+TestStatistic chi_squared_in_lanes(const StrataView& strata) {
+  constexpr std::size_t width = lanes < widest ? lanes : widest;
+  using Numbers = typename Vectors<width>::Numbers;
+  using Mask = typename Vectors<width>::Mask;
   const std::size_t y_stride = strata.inner * strata.x_stride;
-  Lanes sum = {};
+  Numbers sum[lanes / width] = {};
   double degrees_of_freedom = 0.0;
   for (std::size_t outer = 0; outer < strata.outer; ++outer) {
     for (std::size_t inner = 0; inner < strata.inner; ++inner) {
@@ -137,27 +149,34 @@ TestStatistic chi_squared(const StrataView& strata) {
       if (y_present < 2.0) continue;
       const double inverse_total = 1.0 / total;
       Mask x_present = {};
-      for (std::size_t x = 0; x < strata.x_stride; x += count_padding) {
+      for (std::size_t x = 0; x < strata.x_stride; x += width) {
         const std::uint32_t* counts = strata.counts + first * strata.x_stride + x;
-        Lanes row = {}, of_rows = {}, count;
+        Numbers row = {}, of_rows = {}, count;
         for (std::size_t y = 0; y < strata.y_levels; ++y) {
           PYVALUE_LOAD_COUNTS(count, counts + y * y_stride);
           row += count;
         }
         for (std::size_t y = 0; y < strata.y_levels; ++y) {
           PYVALUE_LOAD_COUNTS(count, counts + y * y_stride);
-          const Lanes difference = count * total - row * strata.totals[first + y * strata.inner];
+          const Numbers difference = count * total - row * strata.totals[first + y * strata.inner];
           of_rows += difference * difference * strata.inverses[first + y * strata.inner];
         }
         const Mask present = row > 0.0;
         x_present -= present;
-        sum += of_rows * inverse_total / (present ? row : row + 1.0);
+        sum[x % lanes / width] += of_rows * inverse_total / (present ? row : row + 1.0);
       }
-      const std::int64_t levels = x_present[0] + x_present[1] + x_present[2] + x_present[3];
+      std::int64_t levels = 0;
+      for (std::size_t lane = 0; lane < width; ++lane) levels += x_present[lane];
       degrees_of_freedom += static_cast<double>(levels - 1) * (y_present - 1.0);
     }
   }
-  return {(sum[0] + sum[1]) + (sum[2] + sum[3]), degrees_of_freedom};
+  double value = 0.0;
+  for (std::size_t lane = 0; lane < lanes; ++lane) value += sum[lane / width][lane % width];
+  return {value, degrees_of_freedom};
+}
+
+TestStatistic chi_squared(const StrataView& strata) {
+  return strata.x_stride % 8 == 0 ? chi_squared_in_lanes<8>(strata) : chi_squared_in_lanes<4>(strata);
 }
 
 }  // namespace

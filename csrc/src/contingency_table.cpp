@@ -10,17 +10,18 @@ namespace {
 // Measured at 10,000 rows.
 constexpr double nanoseconds_per_row = 0.4;
 
-// A row that is sorted costs about as much as eight cells of a table that is gone through in order.
-constexpr std::size_t cells_per_row = 8;
+// A row that is sorted costs about as much as 16 cells of a table; tables beyond 16 MiB would burden memory.
+constexpr std::size_t cells_per_row = 16;
 constexpr std::size_t cells_of_a_small_table = 1024;
+constexpr std::size_t cells_of_any_table = std::size_t{1} << 22;
 
-std::size_t most_cells(std::size_t rows) { return cells_of_a_small_table + cells_per_row * rows; }
+std::size_t most_cells(std::size_t rows) {
+  return std::min(cells_of_any_table, cells_of_a_small_table + cells_per_row * rows);
+}
 
 double nanoseconds_of_planes(const ContingencyKernels& kernels, std::size_t words, double x_levels, double calls) {
   return calls * (kernels.nanoseconds_per_call + static_cast<double>(words) * x_levels * kernels.nanoseconds_per_word);
 }
-
-std::size_t pad_counts(std::size_t levels) { return (levels + count_padding - 1) / count_padding * count_padding; }
 
 }  // namespace
 
