@@ -50,6 +50,8 @@ void CodedRows::load(const RowCount* counts, Monitor& monitor) {
     if (levels(column) <= max_levels_of_planes) planes += levels(column);
   }
   planes_.assign(planes * words_, 0);
+  every_row_.assign(words_, 0);
+  for (std::size_t row = 0; row < total; ++row) every_row_[row / 64] |= std::uint64_t{1} << row % 64;
 
   for (std::size_t column = 0; column < source_.cols(); ++column) {
     monitor.tick();

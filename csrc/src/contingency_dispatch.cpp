@@ -14,8 +14,7 @@ std::size_t runnable_contingency_kernels(const ContingencyKernels* (&kernels)[3]
 #ifdef PYVALUE_X86_KERNELS
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vpopcntdq"))
     kernels[count++] = &contingency_kernels_avx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt"))
-    kernels[count++] = &contingency_kernels_avx2;
+  if (__builtin_cpu_supports("avx2")) kernels[count++] = &contingency_kernels_avx2;
 #endif
   kernels[count++] = &contingency_kernels_baseline;
   return count;

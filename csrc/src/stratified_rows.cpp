@@ -6,8 +6,8 @@
 namespace pyvalue {
 
 void StratifiedRows::sort(const CodedRows& rows, std::size_t x, std::span<const std::size_t> given) {
-  counts_.assign(max_levels, 0);
-  columns_.assign(max_levels, 0);
+  counts_.resize(max_levels);
+  columns_.resize(max_levels);
   order_.resize(rows.rows());
   std::iota(order_.begin(), order_.end(), std::uint32_t{0});
   strata_.assign(1, {0, static_cast<std::uint32_t>(order_.size())});

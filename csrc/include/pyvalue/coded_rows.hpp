@@ -52,9 +52,10 @@ class CodedRows {
   bool is_constant(std::size_t column) const { return constant_[column] != 0; }
 
   // Bit-planes of a column, one of words() words for every level; none (null) of a column with many levels. Bits
-  // beyond the last row are 0.
+  // beyond the last row are 0, also in the plane of every row.
   static constexpr std::size_t max_levels_of_planes = 32;
   std::size_t words() const { return words_; }
+  const std::uint64_t* every_row() const { return every_row_.data(); }
   const std::uint64_t* planes(std::size_t column) const {
     return levels(column) > max_levels_of_planes ? nullptr : planes_.data() + first_plane_[column] * words_;
   }
@@ -69,6 +70,7 @@ class CodedRows {
   std::size_t words_ = 0;
   std::vector<std::size_t> first_plane_;
   std::vector<std::uint64_t> planes_;
+  std::vector<std::uint64_t> every_row_;
 };
 
 }  // namespace pyvalue

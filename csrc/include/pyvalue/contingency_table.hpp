@@ -40,7 +40,8 @@ class ContingencyTable {
  private:
   bool planes_are_faster(std::size_t variable) const;
   void count_rows(std::size_t variable);
-  void build_base_planes();
+  const std::uint64_t* base_planes();
+  void split_base_planes();
   void count_planes(std::size_t variable);
   void sum_over_x();
 
@@ -52,6 +53,7 @@ class ContingencyTable {
   std::size_t x_stride_ = 0;
   std::vector<std::uint32_t> cell_of_row_;  // of x and the base; empty until wanted
   std::vector<std::uint64_t> base_planes_;  // one for every cell of the base; empty until wanted
+  std::vector<std::uint32_t> base_counts_;  // of x and the base; empty until wanted
   std::vector<std::size_t> axes_;           // levels of the variables but x, slowest first
   std::vector<std::uint32_t> counts_;
   std::vector<double> totals_;
