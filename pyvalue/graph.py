@@ -5,7 +5,7 @@ It holds what a search found and converts it; it does not search (:mod:`pyvalue.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
