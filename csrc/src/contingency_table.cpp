@@ -8,7 +8,7 @@ namespace pyvalue {
 namespace {
 
 // Measured at 10,000 rows.
-constexpr double nanoseconds_per_row = 0.4;
+constexpr double nanoseconds_per_row = 0.33;
 
 // A row that is sorted costs about as much as 16 cells of a table; tables beyond 16 MiB would burden memory.
 constexpr std::size_t cells_per_row = 16;
@@ -30,6 +30,7 @@ void ContingencyTable::set_base(const CodedRows& rows, std::size_t x, std::span<
   x_ = x;
   base_ = base;
   x_stride_ = pad_counts(rows.levels(x));
+  small_cell_of_row_.clear();
   cell_of_row_.clear();
   base_planes_.clear();
   base_counts_.clear();
@@ -80,21 +81,37 @@ bool ContingencyTable::planes_are_faster(std::size_t variable) const {
 }
 
 void ContingencyTable::count_rows(std::size_t variable) {
+  // Half as wide numbers are summed twice as fast.
+  if (counts_.size() <= std::size_t{1} << 16) count_cells(variable, small_cell_of_row_);
+  else count_cells(variable, cell_of_row_);
+}
+
+template <class Cell>
+void ContingencyTable::count_cells(std::size_t variable, std::vector<Cell>& cell_of_row) {
   const std::size_t rows = rows_->rows();
-  if (cell_of_row_.empty()) {
+  const auto add = [](const Cell* before, const Code* codes, std::size_t stride, Cell* after, std::size_t count) {
+    const auto step = static_cast<Cell>(stride);
+    for (std::size_t row = 0; row < count; ++row)
+      after[row] = static_cast<Cell>(before[row] + static_cast<Cell>(codes[row]) * step);
+  };
+  if (cell_of_row.empty()) {
     const Code* x = rows_->codes(x_);
-    cell_of_row_.assign(x, x + rows);
-    auto stride = static_cast<std::uint32_t>(x_stride_);
+    cell_of_row.assign(x, x + rows);
+    std::size_t stride = x_stride_;
     for (std::size_t index = base_.size(); index-- > 0;) {
-      const Code* codes = rows_->codes(base_[index]);
-      for (std::size_t row = 0; row < rows; ++row) cell_of_row_[row] += codes[row] * stride;
-      stride *= static_cast<std::uint32_t>(rows_->levels(base_[index]));
+      add(cell_of_row.data(), rows_->codes(base_[index]), stride, cell_of_row.data(), rows);
+      stride *= axes_[index + 1];
     }
   }
+  constexpr std::size_t block = 512;
+  Cell cells[block];
   const Code* codes = rows_->codes(variable);
-  const auto stride = static_cast<std::uint32_t>(base_cells_ * x_stride_);
   std::uint32_t* counts = counts_.data();
-  for (std::size_t row = 0; row < rows; ++row) ++counts[cell_of_row_[row] + codes[row] * stride];
+  for (std::size_t first = 0; first < rows; first += block) {
+    const std::size_t count = std::min(block, rows - first);
+    add(cell_of_row.data() + first, codes + first, base_cells_ * x_stride_, cells, count);
+    for (std::size_t row = 0; row < count; ++row) ++counts[cells[row]];
+  }
 }
 
 // One plane for every cell of the base, the first member's level slowest.

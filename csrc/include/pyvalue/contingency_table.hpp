@@ -40,6 +40,8 @@ class ContingencyTable {
  private:
   bool planes_are_faster(std::size_t variable) const;
   void count_rows(std::size_t variable);
+  template <class Cell>
+  void count_cells(std::size_t variable, std::vector<Cell>& cell_of_row);
   const std::uint64_t* base_planes();
   void split_base_planes();
   void count_planes(std::size_t variable);
@@ -51,7 +53,8 @@ class ContingencyTable {
   std::span<const std::size_t> base_;
   std::size_t base_cells_ = 0;              // 0: more than any table may have
   std::size_t x_stride_ = 0;
-  std::vector<std::uint32_t> cell_of_row_;  // of x and the base; empty until wanted
+  std::vector<std::uint16_t> small_cell_of_row_;  // of x and the base; empty until wanted
+  std::vector<std::uint32_t> cell_of_row_;        // the same, where a table has more cells
   std::vector<std::uint64_t> base_planes_;  // one for every cell of the base; empty until wanted
   std::vector<std::uint32_t> base_counts_;  // of x and the base; empty until wanted
   std::vector<std::size_t> axes_;           // levels of the variables but x, slowest first
