@@ -55,7 +55,7 @@ def test_p_values_are_those_of_causal_learn(statistic: str, n: int, most_levels:
             expected = float(reference(0, 1, given))
             ours = test.p_value(0, 1, given)
             np.testing.assert_allclose(ours, expected, rtol=3e-12, atol=1e-280)
-            np.testing.assert_allclose(test.p_value(1, 0, given), ours, rtol=3e-12, atol=1e-280)
+            np.testing.assert_allclose(test.p_value(1, 0, given), ours, rtol=1e-10, atol=1e-280)  # other order of sums
             compared += 0.0 < expected < 1.0
     assert compared > 0
 
