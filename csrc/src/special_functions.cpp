@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 namespace pyvalue {
 namespace {
@@ -18,7 +19,15 @@ double log_gamma(double a) {
 #endif
 }
 
-double front_factor(double a, double x) { return std::exp(a * std::log(x) - x - log_gamma(a)); }
+// x^a e^-x / gamma(a).
+double front_factor(double a, double x) {
+  constexpr double large = 20.0;
+  if (a < large) return std::exp(a * std::log(x) - x - log_gamma(a));
+  // By Stirling's series: the exponent above would be a small difference of numbers as large as a log a.
+  const double m = (x - a) / a, r = 1.0 / (a * a);
+  const double series = (1.0 / 12.0 - r * (1.0 / 360.0 - r * (1.0 / 1260.0 - r / 1680.0))) / a;
+  return std::sqrt(a / (2.0 * std::numbers::pi)) * std::exp(-a * (m - std::log1p(m)) - series);
+}
 
 // Lower regularised incomplete gamma function by its power series (Abramowitz & Stegun 6.5.29), for x < a + 1.
 double lower_by_series(double a, double x) {

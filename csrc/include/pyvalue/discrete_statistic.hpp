@@ -1,6 +1,7 @@
 // Pearson's chi-squared and the likelihood ratio's G-squared of contingency tables.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -27,27 +28,30 @@ class DiscreteStatistic {
   // this sums up to the statistic: empty cells of a stratum add their expected count to chi-squared, and the terms
   // here are less by as much.
   double of_occurring_cell(std::uint32_t count, std::uint32_t row, std::uint32_t column, std::uint32_t total) const {
-    if (kind_ == Kind::g_squared)
-      return 2.0 * count * log_of_ratio(logs_[count], logs_[total], logs_[row], logs_[column]);
-    const double product = static_cast<double>(row) * column;
-    return count * ((static_cast<double>(count) * total - product) / product);
+    const double product = static_cast<double>(row) * column, scaled = static_cast<double>(count) * total;
+    return count * (kind_ == Kind::chi_squared ? (scaled - product) / product : 2.0 * std::log(scaled / product));
   }
 
  private:
-  // Sums and differences of the coarse parts are exact, so that a ratio near 1 has a log with all its digits.
-  struct Log {
+  // n log n, cut where sums of the coarse parts are still exact: G-squared is a small difference of large sums.
+  struct Entropy {
     double coarse, rest;
-  };
 
-  static double log_of_ratio(const Log& a, const Log& b, const Log& c, const Log& d) {
-    return ((a.coarse + b.coarse) - (c.coarse + d.coarse)) + ((a.rest + b.rest) - (c.rest + d.rest));
-  }
+    void add(const Entropy& other) {
+      coarse += other.coarse;
+      rest += other.rest;
+    }
+    void subtract(const Entropy& other) {
+      coarse -= other.coarse;
+      rest -= other.rest;
+    }
+  };
 
   TestStatistic g_squared(const StrataView& strata) const;
 
   Kind kind_;
   const ContingencyKernels& kernels_;
-  std::vector<Log> logs_;  // of whole numbers; 0 in place of log 0, which is always multiplied by 0
+  std::vector<Entropy> entropies_;  // of whole numbers
 };
 
 }  // namespace pyvalue
