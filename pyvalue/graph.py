@@ -194,7 +194,10 @@ class ValueGraph:
         return self._reachable(value, (self.marks == TAIL) & (self.marks.T != 0))
 
     def is_valid_cpdag(self) -> bool:
-        """Whether some DAG has exactly this CPDAG. Finite samples can give a graph for which there is none."""
+        """Whether some DAG has exactly this CPDAG.
+
+        Finite samples can give a graph for which there is none; knowledge directs more than a CPDAG does.
+        """
         from pyvalue.cpdag import is_cpdag
 
         return is_cpdag(self.marks)

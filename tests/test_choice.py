@@ -209,3 +209,33 @@ def test_chisq_graphs_are_causal_learns() -> None:
             ours, theirs = discover(codes, test=test), discover(codes, test=test, backend="causal-learn")
             np.testing.assert_array_equal(ours.marks, theirs.marks)
             assert ours.separating_sets == theirs.separating_sets
+
+
+@pytest.mark.parametrize(
+    ("table", "test"),
+    [
+        (CONTINUOUS, "spearman"),
+        (LIKERT, "polychoric"),
+        (CODES, "chisq"),
+        (CODES, "gsq"),
+        (MIXED, "degenerate_gaussian"),
+    ],
+)
+def test_order_of_rows_and_columns_keeps_the_skeleton(table: pd.DataFrame, test: str) -> None:
+    expected = discover(table, test=test)
+    rng = np.random.default_rng(11)
+    for _ in range(3):
+        rows = table.iloc[rng.permutation(len(table))]
+        moved = discover(rows.reset_index(drop=True), test=test)
+        np.testing.assert_array_equal(moved.marks, expected.marks)
+        assert moved.separating_sets == expected.separating_sets
+        columns = discover(rows[list(rng.permutation(table.columns))], test=test)
+        assert skeleton(columns) == skeleton(expected)
+
+
+@pytest.mark.parametrize("test", ["spearman", "polychoric", "chisq", "degenerate_gaussian"])
+def test_threads_change_no_bit(test: str) -> None:
+    table = LIKERT.iloc[:300]
+    one = discover(table, test=test, bootstrap=60, threads=1)
+    for threads in (2, 7):
+        assert discover(table, test=test, bootstrap=60, threads=threads) == one

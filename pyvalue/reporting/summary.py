@@ -57,14 +57,18 @@ def _describe_alike(model: str, questions: str, values: str, personas: str, sets
 def describe_graph(graph: ValueGraph) -> str:
     """What the search found, and how far to trust it."""
     arrows, lines, both = len(graph.directed_edges()), len(graph.undirected_edges()), len(graph.bidirected_edges())
+    settings = graph.settings
+    worth = ""
+    if settings.cluster and settings.effective_n is not None:
+        worth = f" (worth {settings.effective_n:.0f} independent ones, by {' and '.join(settings.cluster)})"
     text = (
-        f"From {count(graph.settings.n, 'row')} the search at α = {graph.settings.alpha:g} found "
+        f"From {count(settings.n, 'row')}{worth} the search by the {settings.test} test at α = {settings.alpha:g} found "
         f"{count(arrows, 'arrow')} (a causal direction follows from the data) and {count(lines, 'plain line')} "
         f"(joined, direction not determined) between {count(len(graph.names), 'value')}."
     )
     if both:
         text += f" {count(both, 'edge')} got two arrowheads: the tests contradict each other there."
-    if not graph.is_valid_cpdag():
+    if not settings.knowledge and not graph.is_valid_cpdag():
         text += " No causal graph without hidden causes fits all the marks at once, so directions deserve little trust."
     if graph.bootstrap is None:
         return text + " It was made without a bootstrap, so nothing is known of how stable its edges are."
