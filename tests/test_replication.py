@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from pyvalue.discovery import discover
+from pyvalue.discovery import DegenerateDataWarning, discover
 from pyvalue.discovery.bootstrap import effective_sample_size
 from pyvalue.discovery.effective_n import DesignEffect, design_effect
 
@@ -131,6 +131,18 @@ def test_cluster_by_column_by_index_and_by_labels_agree() -> None:
     by_index = discover(frame.set_index(pd.Index(persona, name="persona")), cluster="persona", bootstrap=30)
     assert by_labels.bootstrap == by_column.bootstrap == by_index.bootstrap
     assert by_column.names == tuple("abcdefgh") and by_column.settings.cluster == ("persona",)
+
+
+def test_shared_personas_are_said() -> None:
+    x, persona = clustered(np.random.default_rng(9))
+    index = pd.MultiIndex.from_arrays([np.tile(list("abcdefghij"), 40), persona], names=["edit", "persona"])
+    frame = pd.DataFrame(x, columns=list("stuvwxyz"), index=index)
+    with pytest.warns(DegenerateDataWarning, match="400 rows share 40 personas and were taken for independent"):
+        discover(frame)
+    both = discover(frame, cluster=("persona", "edit"))
+    assert both.settings.cluster == ("persona", "edit") and both.notes == ()
+    one_edit = frame.xs("a", level="edit", drop_level=False)
+    assert discover(one_edit).notes == ()
 
 
 def test_clusters_do_not_depend_on_threads_or_labels() -> None:

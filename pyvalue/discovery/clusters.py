@@ -35,6 +35,17 @@ class Clusters:
     notes: tuple[str, ...] = ()
 
 
+def shared_personas_note(source: Source) -> str | None:
+    """What to say of a model's responses whose rows share personas, where no cluster was named."""
+    personas = source.levels.get("persona")
+    if personas is None or (distinct := len(set(personas))) == source.n:
+        return None
+    return (
+        f"{source.n} rows share {distinct} personas and were taken for independent, which finds too many edges; pass "
+        "cluster='persona', or cluster=('persona', 'edit') where edits have rows of their own"
+    )
+
+
 def read_clusters(cluster: Any, source: Source) -> Clusters:
     """Read the argument ``cluster`` of ``read_columns``.
 

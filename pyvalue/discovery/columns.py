@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvalue.discovery.categories import encode
-from pyvalue.discovery.clusters import first_appearance, read_clusters
+from pyvalue.discovery.clusters import first_appearance, read_clusters, shared_personas_note
 from pyvalue.discovery.identifiers import identifier_note
 from pyvalue.discovery.source import Column, Source, row_label
 
@@ -122,6 +122,8 @@ def read_columns(
     if not kept:
         raise ValueError("responses must have at least 2 columns (values) to have an edge, got 0: ()")
     notes = [*source.notes, *clusters.notes]
+    if cluster is None and (note := shared_personas_note(source)):
+        notes.append(note)
     columns: list[Column] = []
     for i in kept:
         columns.append(_checked(source.names[i], source.read(i)))

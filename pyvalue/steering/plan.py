@@ -106,7 +106,7 @@ def plan(
         ValueError: no target, a value both raised and lowered or not in the graph, or a pilot without personas.
     """
     target = _checked_target(graph, raise_values, lower_values)
-    if not graph.is_valid_cpdag():
+    if not graph.settings.knowledge and not graph.is_valid_cpdag():
         warnings.warn(
             "graph: no directed acyclic graph has exactly these edges, so the tests contradict each other somewhere; "
             "its predictions are less certain than they look (more rows or a smaller alpha may help)",
