@@ -56,7 +56,7 @@ def test_spearman_is_scipys(kind: str) -> None:
     source = spearman_source(x)
     np.testing.assert_allclose(source.correlation(), correlation_of_ranks(x), rtol=0, atol=1e-12)
     assert source.repairs == 0
-    assert source.efficiency == pytest.approx(9 / np.pi**2)
+    np.testing.assert_allclose(source.information, 3 / np.pi)
 
 
 def test_spearman_knows_no_type_and_no_scale() -> None:
@@ -116,10 +116,9 @@ def test_replicates_are_pc_on_the_drawn_rows_for_any_number_of_threads(kind: str
         return spearman_source(x) if kind == "spearman" else polychoric_source(x, levels)
 
     source, resampling = make(codes), _core.Resampling(300, seed=3)
-    n = 150.0 * source.efficiency  # that of all rows, not of the replicate's
     for replicate in range(3):
         rows = np.repeat(codes, resampling.draw(replicate), axis=0)
-        marks, *_ = _core.pc(_core.fisher_z(make(rows).correlation(), n))
+        marks, *_ = _core.pc(_core.fisher_z(make(rows).correlation(), 150.0, 0.05, source.information))
         part = _core.bootstrap(source, resampling, 1, 150.0, first_replicate=replicate, shuffle_columns=False)
         np.testing.assert_array_equal(part["directed"], (marks == -1) & (marks.T == 1))
         np.testing.assert_array_equal(part["undirected"], (marks == -1) & (marks.T == -1))
@@ -131,7 +130,7 @@ def test_the_test_is_told_of_fewer_rows() -> None:
     _, codes = ordinal_sample(200, 3, np.random.default_rng(7))
     for source in (spearman_source(codes), polychoric_source(codes)):
         r = source.correlation()[0, 2]
-        z = np.sqrt(200 * source.efficiency - 3) * np.arctanh(abs(r))
+        z = np.sqrt(200 * source.information[0] * source.information[2] - 3) * np.arctanh(abs(r))
         assert source.test(200.0).p_value(0, 2) == pytest.approx(2 * stats.norm.sf(z))
 
 
@@ -251,15 +250,48 @@ def test_polychoric_of_a_replicate_is_that_of_its_rows() -> None:
         np.testing.assert_allclose(source.correlation(counts), polychoric_source(closed_up).correlation(), atol=1e-12)
 
 
-def test_efficiency_is_the_harmonic_mean_of_what_the_levels_keep() -> None:
+def test_information_is_what_the_levels_keep() -> None:
     _, codes = ordinal_sample(500, 6, np.random.default_rng(14))
     kept = []
     for column in codes.T:
         share = np.unique(column, return_counts=True)[1] / len(column)
         density = np.r_[0, stats.norm.pdf(stats.norm.ppf(np.cumsum(share)[:-1])), 0]
         kept.append((np.diff(density) ** 2 / share).sum())
-    expected = stats.hmean([a * b for a, b in itertools.combinations(kept, 2)])
-    assert polychoric_source(codes).efficiency == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(polychoric_source(codes).information, kept, rtol=1e-12)
+
+
+def test_every_pair_of_unequal_columns_is_calibrated() -> None:
+    """Balanced five-level columns beside 90/10 binary ones: each kind of pair rejects about 5%, not the average alone."""
+    rng = np.random.default_rng(15)
+    rejected = np.zeros((6, 6))
+    trials = 400
+    for _ in range(trials):
+        x = rng.standard_normal((1000, 6))
+        codes = np.column_stack([np.digitize(x[:, :3], [-0.84, -0.25, 0.25, 0.84]), x[:, 3:] > 1.28]).astype(np.int32)
+        source = polychoric_source(codes, [5, 5, 5, 2, 2, 2])
+        marks, *_ = _core.pc(source.test(1000.0), max_depth=0)
+        rejected += marks != 0
+    share = rejected / trials
+    for kind in (share[:3, :3][np.triu_indices(3, 1)], share[:3, 3:].ravel(), share[3:, 3:][np.triu_indices(3, 1)]):
+        assert kind.mean() == pytest.approx(0.05, abs=0.025)
+
+
+def test_sweeps_and_single_tests_agree_where_variables_keep_different_shares() -> None:
+    """A graph by sweeps against PC spelled out in p-values of the same test."""
+    rng = np.random.default_rng(16)
+    for _ in range(20):
+        x = rng.standard_normal((300, 6)) @ rng.uniform(-1, 1, (6, 6))
+        test = _core.fisher_z(np.corrcoef(x.T), 300.0, 0.05, list(rng.uniform(0.2, 1.0, 6)))
+        marks, *_ = _core.pc(test, max_depth=1)
+        adjacent = ~np.eye(6, dtype=bool)
+        for order in (0, 1):
+            start = adjacent.copy()
+            for i, j in itertools.permutations(range(6), 2):
+                others = [k for k in range(6) if start[i, k] and k != j]
+                for given in itertools.combinations(others, order):
+                    if start[i, j] and test.p_value(i, j, given) > 0.05:
+                        adjacent[i, j] = adjacent[j, i] = False
+        np.testing.assert_array_equal(marks != 0, adjacent)
 
 
 # --- matrices of no data ----------------------------------------------------------------------------------------------

@@ -124,8 +124,8 @@ void register_sources(py::module_& module) {
   py::class_<CorrelationSource, TestSource>(module, "CorrelationSource", "Fisher's z on other correlations.")
       .def("correlation", &correlation_of_source, "counts"_a = py::none(),
            "The matrix (d, d) under the test, on all rows or where row r counts counts[r] times; NaN where constant.")
-      .def_property_readonly("efficiency", &CorrelationSource::efficiency,
-                             "Share of the rows that the coefficients are worth; the tests are told of so many.")
+      .def_property_readonly("information", &CorrelationSource::information,
+                             "Share of information that every column keeps; a pair is worth n times both its shares.")
       .def_property_readonly("repairs", &CorrelationSource::repairs,
                              "Matrices so far, of tests and replicates, that belonged to no data and were replaced.");
   py::class_<SpearmanSource, CorrelationSource>(module, "SpearmanSource", "Fisher's z on 2 sin(pi / 6 Spearman's rho).")

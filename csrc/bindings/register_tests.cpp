@@ -18,9 +18,12 @@ void check_level(double n, double alpha) {
   if (!(n > 3.0) || !std::isfinite(n)) throw py::value_error("n must be above 3");
 }
 
-TestHandle make_fisher_z(const SquareArray& correlation, double n, double alpha) {
+TestHandle make_fisher_z(const SquareArray& correlation, double n, double alpha, std::vector<double> information) {
   check_level(n, alpha);
-  return TestHandle(std::make_shared<FisherZ>(square_of<double>(correlation, "correlation"), n, alpha));
+  auto matrix = square_of<double>(correlation, "correlation");
+  if (!information.empty() && information.size() != matrix.size())
+    throw py::value_error("information must have one share a variable");
+  return TestHandle(std::make_shared<FisherZ>(std::move(matrix), n, alpha, std::move(information)));
 }
 
 TestHandle test_on_all_rows(const TestSource& source, double n, double alpha) {
@@ -65,7 +68,8 @@ void register_tests(py::module_& module) {
       .def("p_value", &p_value, "x"_a, "y"_a, "given"_a = std::vector<std::size_t>(),
            "p-value of x against y; NaN where the test has no answer.");
   module.def("fisher_z", &make_fisher_z, "correlation"_a.noconvert(), "n"_a, "alpha"_a = 0.05,
-             "Fisher's z on correlations (d, d) of n rows.");
+             "information"_a = std::vector<double>(),
+             "Fisher's z on correlations (d, d) of n rows; information: share of them that each variable keeps, if less.");
 
   py::class_<TestSource>(module, "TestSource", "Data and a kind of test.")
       .def("test", &test_on_all_rows, "n"_a, "alpha"_a = 0.05, py::keep_alive<0, 1>(),

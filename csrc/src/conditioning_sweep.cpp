@@ -24,6 +24,13 @@ void ConditioningSweep::run(const Task& task, Monitor& monitor) {
   order_ = task.order;
   width_ = pad_to_lanes(neighbours_.size());
   threshold_ = test_->squared_threshold(order_);
+  thresholds_.clear();
+  if (!test_->is_one_threshold_for_all()) {
+    threshold_ = 1.0;
+    thresholds_.assign(width_, 0.0);
+    for (std::size_t y = 0; y < neighbours_.size(); ++y)
+      thresholds_[y] = test_->squared_threshold(order_, x_, neighbours_[y]);
+  }
   singular_tests_ = 0;
   reserve(neighbours_.size(), std::max<std::size_t>(order_, 1));
   if (order_ == 0) {
@@ -40,8 +47,9 @@ void ConditioningSweep::test_marginally() {
   monitor_->tick();
   for (std::size_t y = 0; y < neighbours_.size(); ++y) {
     const double r = correlation[neighbours_[y]], square = r * r;
-    bool independent = square < threshold_;
-    if (std::abs(square - threshold_) <= marginal_doubt * threshold_ || square > 1.0 - marginal_doubt) {
+    const double threshold = thresholds_.empty() ? threshold_ : thresholds_[y];
+    bool independent = square < threshold;
+    if (std::abs(square - threshold) <= marginal_doubt * threshold || square > 1.0 - marginal_doubt) {
       const double p = test_->p_value(x_, neighbours_[y], {}, scratch_);
       if (std::isnan(p)) ++singular_tests_;
       independent = p > test_->alpha();
@@ -151,6 +159,7 @@ bool ConditioningSweep::test_by_downdate(std::size_t depth, std::size_t member) 
   const LeafTest leaf{node.rows.data() + member * width_,
                       node.with_x.data(),
                       node.variance.data(),
+                      thresholds_.empty() ? nullptr : thresholds_.data(),
                       x_factor,
                       inverse,
                       threshold_ * variance_of_x * (1.0 - doubt),
@@ -172,9 +181,9 @@ bool ConditioningSweep::is_in_doubt(const Node& node, std::size_t member, std::s
   const double m_xy = node.with_x[y] - x_factor * row_y;
   const double m_yy = node.variance[y] - inverse * (row_y * row_y);
   if (variance_of_x < small_variance || m_yy < small_variance) return true;
-  const double square = m_xy * m_xy;
-  return square >= threshold_ * variance_of_x * (1.0 - doubt) * m_yy &&
-         square < threshold_ * variance_of_x * (1.0 + doubt) * m_yy;
+  const double square = m_xy * m_xy, scale = thresholds_.empty() ? m_yy : thresholds_[y] * m_yy;
+  return square >= threshold_ * variance_of_x * (1.0 - doubt) * scale &&
+         square < threshold_ * variance_of_x * (1.0 + doubt) * scale;
 }
 
 void ConditioningSweep::test_exactly(std::size_t depth, std::size_t member, bool all) {

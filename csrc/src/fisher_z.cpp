@@ -80,21 +80,23 @@ double fisher_z_p_value(double* correlation, std::size_t size, double n, std::ve
   return fisher_z_p_value(-inverse_01 / std::sqrt(std::abs(inverse_00 * inverse_11)), degrees_of_freedom);
 }
 
-FisherZ::FisherZ(SquareMatrix correlation, double n, double alpha)
+FisherZ::FisherZ(SquareMatrix correlation, double n, double alpha, std::vector<double> information)
     : CiTest(correlation.size(), alpha),
       correlation_(std::move(correlation)),
+      information_(std::move(information)),
       n_(n),
       critical_z_(critical_value(alpha)) {}
 
-void FisherZ::set_correlation(const SquareMatrix& correlation) {
+void FisherZ::set_correlation(const SquareMatrix& correlation, std::vector<double> information) {
   correlation_ = correlation;
+  information_ = std::move(information);
   variables_ = correlation.size();
 }
 
 std::unique_ptr<Sweep> FisherZ::make_sweep() const { return std::make_unique<ConditioningSweep>(*this); }
 
-double FisherZ::squared_threshold(std::size_t order) const {
-  const double degrees_of_freedom = n_ - static_cast<double>(order) - 3.0;
+double FisherZ::squared_threshold(std::size_t order, double rows) const {
+  const double degrees_of_freedom = rows - static_cast<double>(order) - 3.0;
   if (degrees_of_freedom <= 0.0) return above_any_squared_correlation;
   const double threshold = std::tanh(critical_z_ / std::sqrt(degrees_of_freedom));
   return threshold * threshold;
@@ -110,7 +112,7 @@ double FisherZ::p_value(std::size_t x, std::size_t y, std::span<const std::size_
   scratch.matrix.resize(size * size);
   for (std::size_t i = 0; i < size; ++i)
     for (std::size_t j = 0; j < size; ++j) scratch.matrix[i * size + j] = correlation_(variables[i], variables[j]);
-  return fisher_z_p_value(scratch.matrix.data(), size, n_, scratch.solutions);
+  return fisher_z_p_value(scratch.matrix.data(), size, rows_of(x, y), scratch.solutions);
 }
 
 }  // namespace pyvalue

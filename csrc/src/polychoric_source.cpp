@@ -75,23 +75,16 @@ class PolychoricEstimator final : public CorrelationEstimator {
 }  // namespace
 
 PolychoricSource::PolychoricSource(const Table& x, const std::vector<std::size_t>& levels, Monitor& monitor)
-    : data_(x, levels, monitor) {
-  // The sum over the pairs of 1 / (R_x R_y) is half of what the square of the sum of 1 / R has beyond its squares.
+    : data_(x, levels, monitor), information_(levels.size(), 1.0) {
   std::vector<double> counts(data_.all_levels(), 0.0);
   for (std::size_t row = 0; row < data_.rows(); ++row)
     for (std::size_t column = 0; column < data_.cols(); ++column) counts[data_.row(row)[column]] += 1.0;
-  double sum = 0.0, squares = 0.0, columns = 0.0;
   for (std::size_t column = 0; column < data_.cols(); ++column) {
     std::vector<double> present;
     for (std::size_t level = data_.first(column); level < data_.first(column + 1); ++level)
       if (counts[level] > 0.0) present.push_back(counts[level]);
-    if (present.size() < 2) continue;
-    const double inverse = 1.0 / OrdinalMargin(present).information;
-    sum += inverse;
-    squares += inverse * inverse;
-    columns += 1.0;
+    if (present.size() > 1) information_[column] = OrdinalMargin(present).information;
   }
-  if (columns > 1.0) efficiency_ = columns * (columns - 1.0) / (sum * sum - squares);
 }
 
 std::unique_ptr<CorrelationEstimator> PolychoricSource::make_estimator() const {

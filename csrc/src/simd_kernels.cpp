@@ -129,10 +129,12 @@ void multiply(const double* __restrict a, const double* __restrict b, double* __
   for (std::size_t row = 0; row < rows; ++row) target[row] = a[row] * b[row];
 }
 
-bool test_leaf(const LeafTest& leaf, std::size_t width) {
+template <bool has_thresholds>
+bool test_lanes(const LeafTest& leaf, std::size_t width) {
   const double* __restrict row = leaf.row;
   const double* __restrict with_x = leaf.with_x;
   const double* __restrict variance = leaf.variance;
+  const double* __restrict threshold = leaf.threshold;
   LaneMask* __restrict separated = leaf.separated;
   LaneMask* __restrict separators = leaf.separators;
   const double x_factor = leaf.x_factor, inverse = leaf.inverse;
@@ -143,13 +145,18 @@ bool test_leaf(const LeafTest& leaf, std::size_t width) {
     const double m_yy = variance[y] - inverse * (row[y] * row[y]);
     const double square = m_xy * m_xy;
     const LaneMask sound = -static_cast<LaneMask>(m_yy >= small_variance);
-    const LaneMask below_low = -static_cast<LaneMask>(square < low * m_yy) & sound;
-    const LaneMask below_high = -static_cast<LaneMask>(square < high * m_yy);
+    const double scale = has_thresholds ? threshold[y] * m_yy : m_yy;
+    const LaneMask below_low = -static_cast<LaneMask>(square < low * scale) & sound;
+    const LaneMask below_high = -static_cast<LaneMask>(square < high * scale);
     separated[y] |= below_low;
     separators[y] |= below_low;
     in_doubt |= (below_low ^ below_high) | ~sound;
   }
   return in_doubt != 0;
+}
+
+bool test_leaf(const LeafTest& leaf, std::size_t width) {
+  return leaf.threshold == nullptr ? test_lanes<false>(leaf, width) : test_lanes<true>(leaf, width);
 }
 
 void downdate(const double* __restrict source, const double* __restrict pivot, double factor,

@@ -146,11 +146,14 @@ TEST(every_instruction_set_gives_the_same_bits) {
     lower.insert(lower.end(), row.begin(), row.end());
     kernels[index]->downdate_squares(other, other + width, 0.3, row.data(), width);
     lower.insert(lower.end(), row.begin(), row.end());
-    std::vector<LaneMask> separated(width, 0), separators(width, 0);
-    const LeafTest leaf{other,  other + width, other + 2 * width, 0.7, 0.2, 0.1, 0.11, 1e-3, separated.data(),
-                        separators.data()};
-    lower.push_back(kernels[index]->test_leaf(leaf, width) ? 1.0 : 0.0);
-    for (const LaneMask mask : separated) lower.push_back(static_cast<double>(mask));
+    for (const double* thresholds : {static_cast<const double*>(nullptr), other + 3 * width}) {
+      std::vector<LaneMask> separated(width, 0), separators(width, 0);
+      const LeafTest leaf{other, other + width, other + 2 * width, thresholds,       0.7,
+                          0.2,   0.1,           0.11,              1e-3,             separated.data(),
+                          separators.data()};
+      lower.push_back(kernels[index]->test_leaf(leaf, width) ? 1.0 : 0.0);
+      for (const LaneMask mask : separated) lower.push_back(static_cast<double>(mask));
+    }
     if (index == 0) expected = lower;
     CHECK(lower.size() == expected.size());
     CHECK(std::memcmp(lower.data(), expected.data(), lower.size() * sizeof(double)) == 0);

@@ -54,9 +54,9 @@ def _run(study: Study, search: SearchOptions, replicates: BootstrapOptions, prog
         return Found(marks, sets)
     frequencies, graphs = run_bootstrap(source, study.replication, search, replicates, study.flags, progress)
     notes = notes_on_replicates(frequencies, columns.names)
-    if isinstance(source, _core.PolychoricSource) and source.repairs:
+    if isinstance(source, _core.CorrelationSource) and source.repairs:
         notes.append(
-            f"{source.repairs} matrices of polychoric correlations were not positive definite and were replaced by the "
+            f"{source.repairs} matrices of {study.test} correlations were not positive definite and were replaced by the "
             "nearest correlation matrix"
         )
     return Found(marks, sets, frequencies, graphs, tuple(notes))

@@ -62,7 +62,7 @@ def describe_graph(graph: ValueGraph) -> str:
     if settings.cluster and settings.effective_n is not None:
         worth = f" (worth {settings.effective_n:.0f} independent ones, by {' and '.join(settings.cluster)})"
     text = (
-        f"From {count(settings.n, 'row')}{worth} the search by the {settings.test} test at α = {settings.alpha:g} found "
+        f"From {count(settings.n, 'row')}{worth} the search by {settings.test} at α = {settings.alpha:g} found "
         f"{count(arrows, 'arrow')} (a causal direction follows from the data) and {count(lines, 'plain line')} "
         f"(joined, direction not determined) between {count(len(graph.names), 'value')}."
     )

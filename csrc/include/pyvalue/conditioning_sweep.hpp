@@ -57,7 +57,8 @@ class ConditioningSweep final : public Sweep {
   std::size_t candidates_ = 0;
   std::size_t order_ = 0;
   std::size_t width_ = 0;  // neighbours, padded
-  double threshold_ = 0.0;
+  double threshold_ = 0.0;              // of r^2: one for all, or 1 where every lane has its own
+  std::vector<double> thresholds_;      // (width_,), or empty
   std::vector<Node> nodes_;
   std::vector<std::vector<LaneMask>> separated_;  // by depth: lanes separated below the current node
   std::vector<LaneMask> separators_;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "pyvalue/square.hpp"
 #include "pyvalue/test_source.hpp"
@@ -26,9 +27,10 @@ class CorrelationEstimator {
 // the nearest correlation matrix, and counted. A singular one is left alone: tests that need its inverse say so.
 class CorrelationSource : public TestSource {
  public:
-  // Share of the rows that the coefficients are worth: under independence their variance is 1 / (n efficiency), where
-  // that of Pearson's is 1 / n. The tests are told of so many fewer rows.
-  virtual double efficiency() const = 0;
+  // Of every column the share of information that its coefficients keep: under independence the variance of the
+  // coefficient of columns i and j is 1 / (n information[i] information[j]), where that of Pearson's is 1 / n. Tests are
+  // told of so many fewer rows.
+  virtual std::vector<double> information() const = 0;
 
   std::unique_ptr<Replicator> make_replicator(double effective_n, double alpha) const final;
 

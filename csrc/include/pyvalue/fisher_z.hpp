@@ -28,17 +28,22 @@ class FisherZ : public CiTest {
     std::vector<std::size_t> variables;
   };
 
-  // n is the (effective) number of rows, it need not be whole.
-  FisherZ(SquareMatrix correlation, double n, double alpha);
+  // n is the (effective) number of rows, it need not be whole. Where coefficients are worth less than Pearson's,
+  // information has the share that each variable keeps: the coefficient of x and y is worth n times both their shares.
+  FisherZ(SquareMatrix correlation, double n, double alpha, std::vector<double> information = {});
 
   // Another sample of as many rows; sweeps stay valid.
-  void set_correlation(const SquareMatrix& correlation);
+  void set_correlation(const SquareMatrix& correlation, std::vector<double> information = {});
 
   const SquareMatrix& correlation() const { return correlation_; }
 
   // x and y are independent given a set of this size iff r^2 < the threshold. From order n - 3 on the p-value is 1
   // whatever r is, and the threshold is above 1.
-  double squared_threshold(std::size_t order) const;
+  double squared_threshold(std::size_t order) const { return squared_threshold(order, n_); }
+  double squared_threshold(std::size_t order, std::size_t x, std::size_t y) const {
+    return squared_threshold(order, rows_of(x, y));
+  }
+  bool is_one_threshold_for_all() const { return information_.empty(); }
 
   // NaN where the submatrix is singular.
   double p_value(std::size_t x, std::size_t y, std::span<const std::size_t> given, Scratch& scratch) const;
@@ -47,7 +52,13 @@ class FisherZ : public CiTest {
   double nanoseconds() const override { return 4.0; }
 
  private:
+  double squared_threshold(std::size_t order, double rows) const;
+  double rows_of(std::size_t x, std::size_t y) const {
+    return information_.empty() ? n_ : n_ * information_[x] * information_[y];
+  }
+
   SquareMatrix correlation_;
+  std::vector<double> information_;
   double n_;
   double critical_z_;
 };

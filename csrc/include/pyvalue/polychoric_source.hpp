@@ -18,18 +18,15 @@ class PolychoricSource final : public CorrelationSource {
   std::size_t rows() const override { return data_.rows(); }
   std::size_t cols() const override { return data_.cols(); }
 
-  // Under independence the coefficient of a pair has variance 1 / (n R_x R_y), R the OrdinalMargin::information on all
-  // rows. The test has one n for all pairs: the one that is right for the variance averaged over the pairs, that is
-  // the harmonic mean of R_x R_y. Where columns keep very different R, pairs that keep less than it are rejected more
-  // often than alpha says, and pairs that keep more less often.
-  double efficiency() const override { return efficiency_; }
+  // OrdinalMargin::information of every column on all rows; 1 for one that has no two levels.
+  std::vector<double> information() const override { return information_; }
 
  protected:
   std::unique_ptr<CorrelationEstimator> make_estimator() const override;
 
  private:
   CategoricalRows data_;
-  double efficiency_ = 1.0;
+  std::vector<double> information_;
 };
 
 }  // namespace pyvalue

@@ -18,6 +18,7 @@ struct LeafTest {
   const double* row;       // covariance of the member with y
   const double* with_x;    // covariance of x with y
   const double* variance;  // of y
+  const double* threshold; // of the lane's r^2, or null where low and high hold it for all
   double x_factor;         // cov(x, member) / var(member)
   double inverse;          // 1 / var(member)
   double low;              // independent if cov(x, y | S)^2 is below low * var(y | S)

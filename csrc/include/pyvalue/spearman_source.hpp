@@ -22,8 +22,8 @@ class SpearmanSource final : public CorrelationSource {
   std::size_t cols() const override { return columns_.size(); }
 
   // Under independence rho has variance 1 / (n - 1) whatever the ties, and the slope of 2 sin(pi rho / 6) at 0 is
-  // pi / 3: the asymptotic relative efficiency of Spearman's test on normal data.
-  double efficiency() const override { return 9.0 / (std::numbers::pi * std::numbers::pi); }
+  // pi / 3. The square of 3 / pi is the asymptotic relative efficiency of Spearman's test on normal data.
+  std::vector<double> information() const override { return std::vector<double>(cols(), 3.0 / std::numbers::pi); }
 
  protected:
   std::unique_ptr<CorrelationEstimator> make_estimator() const override;
