@@ -57,15 +57,23 @@ def demo(
 @one_line_faults
 def discover(
     responses: Annotated[Path, typer.Argument(help="CSV or Parquet file: one row an observation, one column a value.")],
-    test: Annotated[str, typer.Option(help="Test of independence: auto, fisherz, spearman, chisq, ...")] = "auto",
+    test: Annotated[str, typer.Option(help="auto, fisherz, spearman, polychoric, chisq, gsq, ...")] = "auto",
     alpha: Annotated[float, typer.Option(help="Significance level of the independence tests.")] = 0.05,
     bootstrap: Annotated[int, typer.Option(help="Replicates, for edge strengths.")] = 0,
-    scheme: Annotated[str | None, typer.Option(help="How replicates are drawn; bootstrap by default.")] = None,
+    scheme: Annotated[str | None, typer.Option(help="bootstrap, m-of-n, subsample, complementary-pairs, naive.")] = None,
     cluster: Annotated[
         list[str] | None, typer.Option(help="Column that names what rows share, such as a persona; twice for two.")
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Column to leave out; may be repeated.")] = None,
     backend: Annotated[str, typer.Option(help="fast or causal-learn.")] = "fast",
+    replicate_size: Annotated[int | None, typer.Option(help="Rows, or clusters, a replicate draws.")] = None,
+    max_depth: Annotated[int | None, typer.Option(help="Largest conditioning set.")] = None,
+    uc_rule: Annotated[str, typer.Option(help="sepset, maxp, definite-maxp, conservative or majority.")] = "sepset",
+    uc_priority: Annotated[int, typer.Option(help="Where colliders disagree: 0 to 4, as in causal-learn.")] = 2,
+    context: Annotated[
+        list[str] | None, typer.Option(help="Column set from outside, that nothing causes; may be repeated.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="All processors by default.")] = None,
     seed: Annotated[int, typer.Option(help="Of the replicates.")] = 0,
     missing: Annotated[str, typer.Option(help="Rows with empty cells: raise (refuse), drop, or test-wise.")] = "raise",
     averaged: Annotated[bool, typer.Option("--averaged", help="Print and save the averaged graph.")] = False,
@@ -79,6 +87,8 @@ def discover(
 
     if output is not None and not output.parent.is_dir():
         raise ValueError(f"output: no such folder: {output.parent}")
+    if output is not None and output.suffix != ".json":
+        raise ValueError(f"output must end in .json, got {output}; it is the graph that is written there")
     if averaged and not bootstrap:
         raise ValueError("averaged needs replicates; pass --bootstrap 1000 as well")
     with warnings.catch_warnings():
@@ -94,6 +104,12 @@ def discover(
             cluster=tuple(cluster) if cluster else None,
             seed=seed,
             missing=missing,
+            replicate_size=replicate_size,
+            max_depth=max_depth,
+            uc_rule=uc_rule,
+            uc_priority=uc_priority,
+            knowledge=pv.Knowledge(context=context) if context else None,
+            threads=threads,
         )
     if averaged:
         graph = graph.averaged()

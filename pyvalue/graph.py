@@ -5,7 +5,7 @@ It holds what a search found and converts it; it does not search (:mod:`pyvalue.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -170,6 +170,21 @@ class ValueGraph:
         from pyvalue.graph_averaging import strength_threshold
 
         return strength_threshold(self)
+
+    def replicates(self) -> Iterator[ValueGraph]:
+        """The graphs of the bootstrap replicates, one after the other, without their separating sets.
+
+        Example:
+            >>> graph = discover(answers, bootstrap=1000, keep_replicates=True)
+            >>> sum("Power" in one.definite_descendants("age") for one in graph.replicates()) / 1000
+
+        Raises:
+            PyvalueError: they were not kept.
+        """
+        if self.replicate_graphs is None:
+            raise PyvalueError("the replicates were not kept: discover(..., bootstrap=1000, keep_replicates=True)")
+        for marks in self.replicate_graphs:
+            yield ValueGraph(self.names, marks, self.settings, excluded=self.excluded)
 
     def averaged(self, threshold: float | None = None, rule: AveragingRule = "plurality") -> ValueGraph:
         """The averaged CPDAG of the bootstrap; see :func:`pyvalue.graph_averaging.averaged`."""

@@ -83,12 +83,14 @@ def averaged(graph: ValueGraph, threshold: float | None = None, rule: AveragingR
     counts = _counts(graph)
     if rule not in get_args(AveragingRule):
         raise ValueError(f"rule must be one of {', '.join(get_args(AveragingRule))}, got {rule!r}")
+    if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, int | float | np.number)):
+        raise TypeError(f"threshold must be a share of the replicates in [0, 1] or None, got {threshold!r}")
     if threshold is not None and not 0 <= threshold <= 1:
         raise ValueError(f"threshold must be a share of the replicates in [0, 1], got {threshold}")
     limit = strength_threshold(graph) if threshold is None else float(threshold)
     marks, cyclic = _partially_directed(counts, limit, rule)
     dag = consistent_extension(marks)
-    source = "L1 threshold" if threshold is None else "given threshold"
+    source = "L1 threshold: none lies between it and half" if threshold is None else "given threshold"
     note = f"averaged over {counts.replicates} bootstrap replicates: edges in more than {limit:.3f} of them ({source})"
     if cyclic:
         edges = ", ".join(f"{graph.names[i]} → {graph.names[j]}" for i, j in cyclic)

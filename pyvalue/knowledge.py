@@ -103,9 +103,13 @@ class Knowledge:
             raise ValueError(f"knowledge requires a cycle: {cycle}; drop one of these directions") from None
 
 
+_PAIRS = '[("age", "Power")]'
+
+
 def _sequence(argument: str, value: Any) -> Sequence[Any]:
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise TypeError(f"{argument} must be a list, got {value!r}")
+        examples = {"tiers": '[["age"], ["Power"]]', "context": '["age"]'}
+        raise TypeError(f"{argument} must be a list such as {examples.get(argument, _PAIRS)}, got {value!r}")
     return value
 
 

@@ -15,7 +15,7 @@ void SetwiseSweep::run(const Task& task, Monitor& monitor) {
   members_.resize(task.order);
   std::iota(members_.begin(), members_.end(), std::size_t{0});
   do {
-    monitor.tick();
+    monitor.tick_slowly();
     given_.clear();
     for (const std::size_t member : members_) given_.push_back(task.neighbours[member]);
     std::sort(given_.begin(), given_.end());

@@ -72,7 +72,7 @@ ColliderSearch::Evidence ColliderSearch::evidence(const EndMarks& marks, const T
       members.resize(order);
       std::iota(members.begin(), members.end(), std::size_t{0});
       do {
-        monitor.tick();
+        monitor.tick_slowly();
         given.clear();
         for (const std::size_t member : members) given.push_back(of[member]);
         const auto in_seen = [&](std::size_t variable) { return contains(*seen, variable); };

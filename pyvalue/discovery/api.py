@@ -144,8 +144,12 @@ def _prepare(
     test, why = search.test, "as asked"
     if test == "auto":
         test, why = choose_test(data.columns, search.missing, search.backend)
-    if isinstance(test, str):
-        check_columns(test, data.columns)
+    check_columns(test, data.columns)
+    if data.columns.clusters and not takes_effective_n(test):
+        raise ValueError(
+            f"cluster needs a test that can be told how many rows the clustered ones are worth, and {_name(test)!r} only "
+            "sees rows; pass test='fisherz' or 'spearman', or give it one row a cluster"
+        )
     if test == "fisherz":
         check_independent(data)
     _check_missing(test, data)
@@ -169,12 +173,16 @@ def _check_missing(test: Any, data: UsableData) -> None:
     if test == "fisherz":
         return
     columns = data.columns
-    for name, values, levels in zip(columns.names, columns.values, columns.levels, strict=True):
-        if has_missing(values) if levels is None else bool((values < 0).any()):
-            raise ValueError(
-                f"missing='test-wise' is for test='fisherz', got {_name(test)!r} and missing entries in {name!r}; pass "
-                "missing='drop', or test='fisherz'"
-            )
+    holes = [
+        name
+        for name, values, levels in zip(columns.names, columns.values, columns.levels, strict=True)
+        if (has_missing(values) if levels is None else bool((values < 0).any()))
+    ]
+    if holes:
+        raise ValueError(
+            f"missing='test-wise' is for numbers and test='fisherz', got {_name(test)!r} and missing entries in "
+            f"{', '.join(holes)}; pass missing='drop'"
+        )
 
 
 def _graph(study: Study, found: Found, search: SearchOptions, replicates: BootstrapOptions) -> ValueGraph:

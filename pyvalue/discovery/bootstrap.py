@@ -82,7 +82,7 @@ def plan_replication(
     if not takes_effective_n and scheme in ("bootstrap", "m-of-n"):
         raise ValueError(
             f"scheme={scheme!r} needs a test that can be told how many rows a replicate is worth, and this test only "
-            "sees rows; pass scheme='subsample' or 'complementary-pairs', whose replicates are calibrated as they are"
+            "sees rows; pass scheme='subsample' or 'complementary-pairs', whose replicates are smaller samples"
         )
     if len(columns.clusters) == 2 and scheme in _WITHOUT_REPLACEMENT:
         raise ValueError(f"two-way clusters are drawn with replacement; pass scheme='bootstrap', got {scheme!r}")
@@ -90,8 +90,9 @@ def plan_replication(
     size = options.replicate_size
     if size is not None and len(columns.clusters) == 2:
         raise ValueError(f"replicate_size is for rows or one clustering, got {size} with two-way clusters")
-    if size is not None and size > units:
-        raise ValueError(f"replicate_size must be at most the {units} rows, or clusters, that there are, got {size}")
+    if size is not None and (size > units or (size == units and scheme in _WITHOUT_REPLACEMENT)):
+        least = "below" if scheme in _WITHOUT_REPLACEMENT else "at most"
+        raise ValueError(f"replicate_size must be {least} the {units} rows, or clusters, that there are, got {size}")
     n = effective_sample_size(scheme, columns.n, units=units, drawn=size, effect=effect)
     if n <= 3:
         raise ValueError(

@@ -37,6 +37,13 @@ def encode(codes: NDArray[Any], labels: Sequence[Any], ordered: bool) -> Column:
     return renamed[codes], levels
 
 
+def places(codes: NDArray[Any]) -> Column:
+    """An ordered categorical as numbers: the place of each entry in the order, from 0; missing ones NaN."""
+    if (codes >= 0).all():
+        return codes.astype(np.int32), None
+    return np.where(codes >= 0, codes, np.nan), None
+
+
 def encode_texts(name: str, codes: NDArray[Any], texts: Sequence[Any], rows: Sequence[Any] | None) -> Column:
     """Codes of a column of texts, levels sorted.
 

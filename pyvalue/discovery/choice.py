@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 #: A Likert item has seven points at most.
 FEW_LEVELS = 7
+
+#: With more levels than this, and fewer than ten rows a level, a table of counts says nothing.
+_MOST_LEVELS = 20
 
 _NEED_NUMBERS = ("fisherz", "spearman", "polychoric", "rcot")
 _NEED_CODES = ("polychoric", "chisq", "gsq")
@@ -35,7 +39,7 @@ def choose_test(columns: Columns, missing: str, backend: str) -> tuple[str, str]
     if categorical:
         return "degenerate_gaussian", f"{categorical} of {columns.d} columns are categorical"
     if missing == "test-wise":
-        return "fisherz", "numbers, with test-wise deletion of missing ones"
+        return "fisherz", "the one test with test-wise deletion of missing numbers"
     few = sum(_has_few_levels(column) for column in columns.values)
     if few == columns.d and backend == "fast":
         return "polychoric", f"all columns have at most {FEW_LEVELS} different values"
@@ -44,14 +48,24 @@ def choose_test(columns: Columns, missing: str, backend: str) -> tuple[str, str]
     return "fisherz", "numbers"
 
 
-def check_columns(test: str, columns: Columns) -> None:
-    """Raise TypeError where a column is of the wrong kind for the test."""
-    for name, levels in zip(columns.names, columns.levels, strict=True):
-        if levels is not None and test in _NEED_NUMBERS:
+def check_columns(test: str | CITest, columns: Columns) -> None:
+    """Raise TypeError or ValueError where a column is of the wrong kind for the test."""
+    name_of_test = test if isinstance(test, str) else test.name
+    for name, values, levels in zip(columns.names, columns.values, columns.levels, strict=True):
+        if levels is not None and (not isinstance(test, str) or test in _NEED_NUMBERS):
             raise TypeError(
-                f"column {name!r} must hold numbers for test={test!r}, got {len(levels)} categories such as "
-                f"{levels[0]!r}; number them, or drop it, or pass test='chisq' or 'degenerate_gaussian'"
+                f"column {name!r} must hold numbers for test={name_of_test!r}, got {len(levels)} categories such as "
+                f"{levels[0]!r}; number them, or make the column an ordered categorical, or drop it, or pass "
+                "test='chisq' or 'degenerate_gaussian'"
             )
+        if test in _NEED_CODES or (test == "degenerate_gaussian" and levels is not None):
+            count = len(np.unique(values)) if levels is None else len(levels)
+            if count > max(_MOST_LEVELS, len(values) // 10):
+                raise ValueError(
+                    f"column {name!r} has {count} different values in {len(values)} rows, too many for "
+                    f"test={name_of_test!r}, which counts each; cut it into a few levels, drop it, or pass "
+                    "test='fisherz' or 'spearman' if it holds numbers"
+                )
 
 
 def make_source(test: str | CITest, columns: Columns) -> _core.TestSource:
@@ -77,7 +91,21 @@ def make_source(test: str | CITest, columns: Columns) -> _core.TestSource:
 
         test = rcot()
     assert not isinstance(test, str)
-    return _core.CallbackSource(table, test.function if test.address is None else test.address)
+    return _core.CallbackSource(table, _guarded(test) if test.address is None else test.address)
+
+
+def _guarded(test: CITest) -> Callable[..., float]:
+    """The plain function with what compiled ones have: closed arrays, and -1 (no p-value) where it raises."""
+
+    def run(x: NDArray[np.float64], y: NDArray[np.float64], z: NDArray[np.float64]) -> float:
+        for values in (x, y, z):
+            values.flags.writeable = False
+        try:
+            return float(test.function(x, y, z))
+        except Exception:
+            return -1.0  # the search stops there, and explain_failure runs it again
+
+    return run
 
 
 def takes_effective_n(test: str | CITest) -> bool:
@@ -91,10 +119,11 @@ def has_missing(column: NDArray[Any]) -> bool:
 
 
 def _has_few_levels(column: NDArray[Any]) -> bool:
+    most = min(FEW_LEVELS, len(column) // 5)  # a handful of rows has few values of anything
     start = column[:1000]
-    if len(np.unique(start)) > FEW_LEVELS:
+    if len(np.unique(start)) > most:
         return False
-    return len(column) == len(start) or len(np.unique(column)) <= FEW_LEVELS
+    return len(column) == len(start) or len(np.unique(column)) <= most
 
 
 def _codes(column: NDArray[Any], levels: tuple[str, ...] | None) -> tuple[NDArray[Any], int]:

@@ -73,7 +73,11 @@ def usable_data(columns: Columns, missing: str, on_degenerate: str, threads: int
             for i in np.flatnonzero(constant).tolist()
         }
         columns = _leave_out(columns, reasons, on_degenerate, excluded)
+    if reasons := _row_names(columns):
+        columns = _leave_out(columns, reasons, on_degenerate, excluded)
     correlation = None
+    if nan.any():
+        _check_common_rows(columns)
     if not nan.any() and all(levels is None for levels in columns.levels):
         correlation = _core.correlation(_core.Table(list(columns.values)), threads)
         reasons = _repeated_numbers(columns.names, correlation)
@@ -202,6 +206,32 @@ def _leave_out(columns: Columns, reasons: Mapping[str, str], on_degenerate: str,
         raise ValueError(f"responses have {len(kept)} usable columns, and a graph needs 2; unusable: {listed}")
     excluded.update(reasons)
     return columns.take_columns(kept)
+
+
+def _row_names(columns: Columns) -> dict[str, str]:
+    """Texts that differ in every row: names of rows, which no test can use."""
+    return {
+        name: "a text that differs in every row"
+        for name, levels in zip(columns.names, columns.levels, strict=True)
+        if levels is not None and len(levels) == columns.n
+    }
+
+
+def _check_common_rows(columns: Columns) -> None:
+    """Raise ValueError where two columns have too few rows in common for a test of the two."""
+    holes = [i for i, values in enumerate(columns.values) if values.dtype.kind == "f" and np.isnan(values).any()]
+    for a, i in enumerate(holes):
+        present = ~np.isnan(columns.values[i])
+        for j in [i, *holes[a + 1 :]]:
+            common = int(np.count_nonzero(present & ~np.isnan(columns.values[j])))
+            if common < _FEWEST_ROWS:
+                which = f"column {columns.names[i]!r} has"
+                if i != j:
+                    which = f"columns {columns.names[i]!r} and {columns.names[j]!r} have, in common,"
+                raise ValueError(
+                    f"{which} {common} entries in {columns.n} rows, and a test needs {_FEWEST_ROWS}; drop one of the "
+                    "columns, or collect more answers"
+                )
 
 
 def _repeated_numbers(names: Sequence[str], correlation: NDArray[np.float64]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyvalue.discovery.categories import encode, encode_texts
+from pyvalue.discovery.categories import encode, encode_texts, places
 from pyvalue.discovery.source import Column, Source, plain_numbers, unreadable
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ def read_arrow(name: str, column: pa.Array | pa.ChunkedArray, rows: Sequence[Any
         return np.full(len(column), np.nan), None
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return encode(_codes(column.indices), column.dictionary.to_pylist(), kind.ordered)
+        if kind.ordered:
+            return places(_codes(column.indices))
+        return encode(_codes(column.indices), column.dictionary.to_pylist(), ordered=False)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         column = column.cast(pa.large_string()).dictionary_encode()
         return encode_texts(name, _codes(column.indices), column.dictionary.to_pylist(), rows)

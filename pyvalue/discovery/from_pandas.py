@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pyvalue.discovery.categories import encode, encode_texts
+from pyvalue.discovery.categories import encode, encode_texts, places
 from pyvalue.discovery.source import Column, Source, plain_numbers, unreadable
 
 # What pandas.api.types.infer_dtype calls objects that are numbers, and those that may be a mix of texts and numbers.
@@ -44,7 +44,9 @@ def _read(name: str, series: pd.Series, rows: Sequence[Any] | None) -> Column:
 
         return read_arrow(name, series.array.__arrow_array__(), rows)
     if isinstance(dtype, pd.CategoricalDtype):
-        return encode(series.cat.codes.to_numpy(), list(dtype.categories), bool(dtype.ordered))
+        if dtype.ordered:
+            return places(series.cat.codes.to_numpy())
+        return encode(series.cat.codes.to_numpy(), list(dtype.categories), ordered=False)
     if isinstance(dtype, pd.StringDtype):
         return _texts(name, series, rows)
     if dtype.kind == "O" and isinstance(dtype, np.dtype):

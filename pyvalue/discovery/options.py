@@ -90,8 +90,12 @@ def search_options(
     if knowledge is not None and not isinstance(knowledge, Knowledge):
         raise TypeError(f"knowledge must be a pyvalue.Knowledge or None, got {knowledge!r}")
     rule = _rule(uc_rule)
+    chosen = _test(test)
+    if missing == "test-wise" and chosen not in ("auto", "fisherz"):
+        name = chosen if isinstance(chosen, str) else chosen.name
+        raise ValueError(f"missing='test-wise' is for test='fisherz', got test={name!r}; pass missing='drop' with it")
     return SearchOptions(
-        test=_test(test),
+        test=chosen,
         alpha=float(alpha),
         backend=backend,
         max_depth=max_depth,
@@ -116,6 +120,9 @@ def bootstrap_options(
         _check_choice("scheme", scheme, SCHEMES)
     if replicate_size is not None:
         _check_integer("replicate_size", replicate_size, 4, "rows, or clusters, that a replicate draws")
+    if not replicates and (scheme is not None or keep_replicates is True):
+        given = "keep_replicates=True" if scheme is None else f"scheme={scheme!r}"
+        raise ValueError(f"{given} is about replicates; pass bootstrap=1000 as well")
     if scheme == "m-of-n" and replicate_size is None:
         raise ValueError("scheme='m-of-n' needs replicate_size, the number m of rows, or clusters, that are drawn")
     if replicate_size is not None and scheme not in ("m-of-n", "subsample"):

@@ -60,7 +60,7 @@ def _check(study: Study, search: SearchOptions) -> None:
     if search.uc_rule not in _RULES:
         raise ValueError(f"backend='causal-learn' has uc_rule {', '.join(_RULES)}, got {search.uc_rule!r}")
     if study.flags is not None:
-        raise ValueError("backend='causal-learn' takes no knowledge here: there it means another thing")
+        raise ValueError("backend='causal-learn' takes no knowledge here, because there it means another thing; pass backend='fast'")
     if study.test != "fisherz" and (study.replication is not None or study.n != study.data.columns.n):
         raise ValueError(
             f"backend='causal-learn' cannot tell test={study.test!r} how many rows a replicate or a cluster is worth; "

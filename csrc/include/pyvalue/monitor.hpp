@@ -29,6 +29,12 @@ class Monitor {
     if (++ticks_of_this_thread() % ticks_per_clock_read == 0) poll_if_due();
   }
 
+  // Of work that takes longer than reading the clock: looks every time.
+  void tick_slowly() {
+    if (cancelled()) throw Cancelled{};
+    poll_if_due();
+  }
+
   void poll_if_due();
   void advance(std::size_t steps = 1) { done_.fetch_add(steps, std::memory_order_relaxed); }
   std::size_t done() const { return done_.load(std::memory_order_relaxed); }
