@@ -57,10 +57,12 @@ def demo(
 @one_line_faults
 def discover(
     responses: Annotated[Path, typer.Argument(help="CSV or Parquet file: one row an observation, one column a value.")],
-    test: Annotated[str, typer.Option(help="auto, fisherz, spearman, polychoric, chisq, gsq, ...")] = "auto",
+    test: Annotated[str, typer.Option(help="auto, fisherz, spearman, polychoric, chisq, ...")] = "auto",
     alpha: Annotated[float, typer.Option(help="Significance level of the independence tests.")] = 0.05,
     bootstrap: Annotated[int, typer.Option(help="Replicates, for edge strengths.")] = 0,
-    scheme: Annotated[str | None, typer.Option(help="bootstrap, m-of-n, subsample, complementary-pairs, naive.")] = None,
+    scheme: Annotated[
+        str | None, typer.Option(help="bootstrap, m-of-n, subsample, complementary-pairs or naive.")
+    ] = None,
     cluster: Annotated[
         list[str] | None, typer.Option(help="Column that names what rows share, such as a persona; twice for two.")
     ] = None,

@@ -108,6 +108,38 @@ def test_monotone_changes_do_not_move_spearman() -> None:
     assert moved.bootstrap == expected.bootstrap
 
 
+def test_ordered_categories_are_numbers() -> None:
+    dtype = pd.CategoricalDtype(list("vwxyz"), ordered=True)
+    ordered = discover(TEXT.astype(dtype))
+    assert ordered.settings.test == "polychoric"
+    np.testing.assert_array_equal(ordered.marks, discover(LIKERT).marks)
+
+
+def test_too_many_levels_are_refused() -> None:
+    for test in ("chisq", "gsq", "polychoric"):
+        with pytest.raises(ValueError, match=f"'a' has 1500 different values in 1500 rows, too many for test='{test}'"):
+            discover(CONTINUOUS, test=test)
+
+
+def test_texts_that_name_rows_are_left_out() -> None:
+    with pytest.warns(DegenerateDataWarning, match="a text that differs in every row"):
+        graph = discover(CONTINUOUS.assign(name=[f"p{i}" for i in range(N)]))
+    assert "name" in graph.excluded and graph.settings.test == "fisherz"
+
+
+def test_a_handful_of_rows_is_not_few_levels() -> None:
+    assert discover(CONTINUOUS.iloc[:7]).settings.test == "fisherz"
+
+
+def test_replicates_are_graphs() -> None:
+    graph = discover(CONTINUOUS, bootstrap=20, keep_replicates=True)
+    share = sum("d" in one.definite_descendants("a") for one in graph.replicates()) / 20
+    assert 0.0 <= share <= 1.0
+    assert sum(one.has_edge("a", "c") for one in graph.replicates()) == 20
+    with pytest.raises(pv.PyvalueError, match="keep_replicates=True"):
+        next(iter(discover(CONTINUOUS, bootstrap=5).replicates()))
+
+
 def test_labels_of_categories_do_not_matter() -> None:
     renamed = TEXT.replace({letter: f"level {index}" for index, letter in enumerate("zxvwy")})
     np.testing.assert_array_equal(discover(renamed).marks, discover(TEXT).marks)
@@ -155,6 +187,21 @@ def test_a_test_that_fails_is_named() -> None:
         discover(CONTINUOUS, test=lambda x, y, z: 1.5)
 
     @pv.ci_test
+    def beside(x, y, z):
+        return z[0, 5] * 0 + 0.5
+
+    with pytest.raises(NumericsError, match="test 'beside' raised IndexError"):
+        discover(CONTINUOUS, test=beside)
+
+    def slips(x, y, z):
+        raise RuntimeError("boom")
+
+    with pytest.raises(NumericsError, match="test 'slips' raised RuntimeError: boom, on 'a' and 'b' given nothing"):
+        discover(CONTINUOUS, test=slips)
+    with pytest.raises(TypeError, match="column 'a' must hold numbers for test='slips'"):
+        discover(TEXT, test=slips)
+
+    @pv.ci_test
     def broken(x, y, z):
         if len(x) > 10:
             raise ValueError("no luck")
@@ -170,6 +217,9 @@ def test_a_test_that_fails_is_named() -> None:
     [
         ({"test": "kci"}, ValueError, "test must be one of 'auto', 'fisherz'"),
         ({"test": 5}, TypeError, "test"),
+        ({"scheme": "subsample"}, ValueError, "scheme='subsample' is about replicates; pass bootstrap=1000 as well"),
+        ({"keep_replicates": True}, ValueError, "keep_replicates=True is about replicates"),
+        ({"progress": "yes", "bootstrap": 3}, TypeError, "progress must be True, False, None or a callback"),
         ({"test": lambda x, y: 0.5}, TypeError, "three"),
         ({"test": "rcot", "bootstrap": 5, "scheme": "bootstrap"}, ValueError, "this test only sees rows"),
         ({"test": "spearman", "backend": "causal-learn"}, ValueError, "'fisherz', 'chisq' and 'gsq' of that library"),
@@ -183,8 +233,14 @@ def test_bad_tests(options: dict[str, object], error: type[Exception], message: 
 def test_missing_entries_of_other_tests() -> None:
     holes = LIKERT.astype(float)
     holes.iloc[3, 1] = np.nan
-    with pytest.raises(ValueError, match="is for test='fisherz', got 'spearman' and missing entries in 'b'"):
+    with pytest.raises(ValueError, match="is for test='fisherz', got test='spearman'; pass missing='drop'"):
         discover(holes, test="spearman", missing="test-wise")
+    with pytest.raises(ValueError, match="is for numbers and test='fisherz', got 'chisq' and missing entries in b;"):
+        discover(TEXT.mask(holes.isna()), missing="test-wise")
+    apart = CONTINUOUS.copy()
+    apart.iloc[:700, 0] = apart.iloc[700:, 2] = np.nan
+    with pytest.raises(ValueError, match="columns 'a' and 'c' have, in common, 0 entries in 1500 rows"):
+        discover(apart, missing="test-wise")
     with pytest.raises(ValueError, match="responses have 1 missing entries in 1 of 1500 rows, in columns b"):
         discover(TEXT.mask(holes.isna()))
     assert discover(TEXT.mask(holes.isna()), missing="drop").settings.n == N - 1

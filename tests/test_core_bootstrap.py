@@ -81,8 +81,8 @@ def test_calibration_on_independent_values() -> None:
 
 
 def test_effective_sample_size() -> None:
-    assert effective_sample_size("bootstrap", 1111) == 555.5
-    assert effective_sample_size("naive", 1111) == 1111.0
+    assert effective_sample_size("bootstrap", 1111).n == 555.5
+    assert effective_sample_size("naive", 1111).n == 1111.0
 
 
 def test_column_constant_in_some_replicates_is_counted_and_reported() -> None:

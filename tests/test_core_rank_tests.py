@@ -118,7 +118,8 @@ def test_replicates_are_pc_on_the_drawn_rows_for_any_number_of_threads(kind: str
     source, resampling = make(codes), _core.Resampling(300, seed=3)
     for replicate in range(3):
         rows = np.repeat(codes, resampling.draw(replicate), axis=0)
-        marks, *_ = _core.pc(_core.fisher_z(make(rows).correlation(), 150.0, 0.05, source.information))
+        shares = np.outer(source.information, source.information)
+        marks, *_ = _core.pc(_core.fisher_z(make(rows).correlation(), 150.0, 0.05, shares))
         part = _core.bootstrap(source, resampling, 1, 150.0, first_replicate=replicate, shuffle_columns=False)
         np.testing.assert_array_equal(part["directed"], (marks == -1) & (marks.T == 1))
         np.testing.assert_array_equal(part["undirected"], (marks == -1) & (marks.T == -1))
@@ -261,13 +262,14 @@ def test_information_is_what_the_levels_keep() -> None:
 
 
 def test_every_pair_of_unequal_columns_is_calibrated() -> None:
-    """Balanced five-level columns beside 90/10 binary ones: each kind of pair rejects about 5%, not the average alone."""
+    """Balanced five-level columns beside 90/10 binary ones: each kind of pair rejects about 5%."""
     rng = np.random.default_rng(15)
     rejected = np.zeros((6, 6))
     trials = 400
     for _ in range(trials):
         x = rng.standard_normal((1000, 6))
-        codes = np.column_stack([np.digitize(x[:, :3], [-0.84, -0.25, 0.25, 0.84]), x[:, 3:] > 1.28]).astype(np.int32)
+        levels = np.digitize(x[:, :3], [-0.84, -0.25, 0.25, 0.84])
+        codes = np.column_stack([levels, x[:, 3:] > 1.28]).astype(np.int32)
         source = polychoric_source(codes, [5, 5, 5, 2, 2, 2])
         marks, *_ = _core.pc(source.test(1000.0), max_depth=0)
         rejected += marks != 0
@@ -281,7 +283,8 @@ def test_sweeps_and_single_tests_agree_where_variables_keep_different_shares() -
     rng = np.random.default_rng(16)
     for _ in range(20):
         x = rng.standard_normal((300, 6)) @ rng.uniform(-1, 1, (6, 6))
-        test = _core.fisher_z(np.corrcoef(x.T), 300.0, 0.05, list(rng.uniform(0.2, 1.0, 6)))
+        information = rng.uniform(0.2, 1.0, 6)
+        test = _core.fisher_z(np.corrcoef(x.T), 300.0, 0.05, np.outer(information, information))
         marks, *_ = _core.pc(test, max_depth=1)
         adjacent = ~np.eye(6, dtype=bool)
         for order in (0, 1):

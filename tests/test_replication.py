@@ -98,7 +98,7 @@ def test_design_effect_is_the_cluster_robust_variance() -> None:
     influence = np.array(influence)
     totals = np.bincount(persona, weights=influence)
     expected = (totals @ totals) / (influence @ influence) * 40 / 39
-    assert design_effect([x[:, 0], x[:, 1]], [persona]).sample == pytest.approx(expected, rel=1e-3)
+    assert design_effect([x[:, 0], x[:, 1]], [None, None], [persona]).sample[0, 1] == pytest.approx(expected, rel=1e-3)
     # And of the same size as the robust variance of the slope, which takes the spread of a as given.
     fit = sm.OLS(b, a)
     robust = fit.fit(cov_type="cluster", cov_kwds={"groups": persona}).bse[0] ** 2 / fit.fit(cov_type="HC0").bse[0] ** 2
@@ -108,19 +108,71 @@ def test_design_effect_is_the_cluster_robust_variance() -> None:
 def test_repeated_rows_are_worth_one() -> None:
     rng = np.random.default_rng(1)
     once = rng.standard_normal((60, 5))
-    effect = design_effect(list(np.repeat(once, 7, axis=0).T), [np.repeat(np.arange(60), 7)])
-    assert 420 / effect.sample == pytest.approx(60, rel=0.05)
+    effect = design_effect(list(np.repeat(once, 7, axis=0).T), [None] * 5, [np.repeat(np.arange(60), 7)])
+    np.testing.assert_allclose(420 / effect.sample, 60, rtol=0.05)
 
 
 def test_effective_sample_sizes() -> None:
-    assert effective_sample_size("bootstrap", 1000) == 500
-    assert effective_sample_size("m-of-n", 1000, drawn=250) == pytest.approx(250 / 1.25)
-    assert effective_sample_size("subsample", 1001) == 500
-    assert effective_sample_size("subsample", 1000, drawn=300) == pytest.approx(300)
-    assert effective_sample_size("naive", 1000) == 1000
+    assert effective_sample_size("bootstrap", 1000).n == 500
+    assert effective_sample_size("m-of-n", 1000, drawn=250).n == pytest.approx(250 / 1.25)
+    assert effective_sample_size("subsample", 1001).n == 500
+    assert effective_sample_size("subsample", 1000, drawn=300).n == pytest.approx(300)
+    assert effective_sample_size("naive", 1000).n == 1000
     effect = DesignEffect(4.0, 4.0)
-    assert effective_sample_size("bootstrap", 1000, units=100, effect=effect) == 125
-    assert effective_sample_size("subsample", 1000, units=100, effect=effect) == 125
+    assert effective_sample_size("bootstrap", 1000, units=100, effect=effect).n == 125
+    assert effective_sample_size("subsample", 1000, units=100, effect=effect).n == 125
+
+
+def unequal(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """60 personas of 2 to 40 rows."""
+    persona = np.repeat(np.arange(60), np.linspace(2, 40, 60).astype(int))
+    return rng.standard_normal((60, 8))[persona] + rng.standard_normal((len(persona), 8)), persona
+
+
+def test_clusters_of_unequal_sizes() -> None:
+    assert false_edge_share(unequal, 60) == pytest.approx(0.05, abs=0.025)
+
+
+def test_columns_that_do_not_vary_within_a_cluster() -> None:
+    """Two columns of the person beside six of the row: their pair is worth 60 rows, and is not joined for 1,200."""
+    joined = np.zeros((8, 8))
+    for seed in range(120):
+        rng = np.random.default_rng(seed)
+        person = np.repeat(np.arange(60), 20)
+        x = np.column_stack([rng.standard_normal((60, 2))[person], rng.standard_normal((1200, 6))])
+        graph = discover(x, cluster=person, max_depth=0)
+        joined += graph.marks != 0
+    share = joined / 120
+    assert share[0, 1] < 0.15
+    assert share[2:, 2:][np.triu_indices(6, 1)].mean() == pytest.approx(0.05, abs=0.02)
+
+
+def test_names_of_categories_do_not_matter() -> None:
+    """A cluster holds the middle level alone, or the two others: only that counts, not how levels are called."""
+    rng = np.random.default_rng(2)
+    cluster = np.repeat(np.arange(60), 10)
+    def column() -> np.ndarray:
+        middle = np.repeat(rng.random(60) < 0.5, 10)
+        return np.where(middle, 1, 2 * rng.integers(0, 2, 600))
+    codes = np.column_stack([column(), column()])
+    worth = []
+    for names in ("abc", "azc"):
+        frame = pd.DataFrame(np.array(list(names))[codes], columns=["x", "y"])
+        worth.append(discover(frame, cluster=cluster).settings.effective_n)
+    assert worth[0] == pytest.approx(worth[1]) and worth[0] < 200
+
+
+def test_few_large_clusters_are_refused() -> None:
+    rng = np.random.default_rng(3)
+    cluster = np.repeat(np.arange(51), [500] + [10] * 50)
+    with pytest.raises(ValueError, match=r"51 clusters of such unequal sizes .* worth 3\.9 equal ones"):
+        discover(rng.standard_normal((1000, 3)), cluster=cluster)
+
+
+def test_a_test_that_only_sees_rows_takes_no_clusters() -> None:
+    x, persona = clustered(np.random.default_rng(4))
+    with pytest.raises(ValueError, match=r"cluster needs a test that can be told .* 'rcot' only sees rows"):
+        discover(x, cluster=persona, test="rcot")
 
 
 def test_cluster_by_column_by_index_and_by_labels_agree() -> None:

@@ -5,9 +5,11 @@
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "pyvalue/effective_rows.hpp"
 #include "pyvalue/square.hpp"
 #include "pyvalue/table.hpp"
 
@@ -84,6 +86,14 @@ Square<T> square_of(const Array& array, const char* name) {
     for (py::ssize_t j = 0; j < array.shape(0); ++j)
       matrix(static_cast<std::size_t>(i), static_cast<std::size_t>(j)) = entries(i, j);
   return matrix;
+}
+
+// Rows that tests are told of, n for all pairs or a share (d, d) of n for each.
+inline EffectiveRows effective_rows(double n, const std::optional<SquareArray>& shares, std::size_t variables) {
+  if (!shares) return n;
+  auto matrix = square_of<double>(*shares, "shares");
+  if (matrix.size() != variables) throw py::value_error("shares must have one row and column a variable");
+  return {n, std::move(matrix)};
 }
 
 template <class To, class From>

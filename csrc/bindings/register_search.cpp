@@ -66,13 +66,16 @@ py::dict run_bootstrap(const TestSource& source, const Resampling& resampling, s
                        double alpha, std::optional<std::size_t> max_depth, ColliderRule rule,
                        ColliderPriority priority, const std::optional<FlagArray>& forbidden,
                        const std::optional<FlagArray>& required, bool shuffle, int threads,
-                       std::size_t first_replicate, bool keep, const Progress& progress) {
+                      
+                       std::size_t first_replicate, bool keep, const std::optional<SquareArray>& shares,
+                       const Progress& progress) {
   if (!(alpha > 0.0 && alpha < 1.0)) throw py::value_error("alpha must be between 0 and 1");
   if (!(n > 3.0) || !std::isfinite(n)) throw py::value_error("n must be above 3");
   if (resampling.rows() != source.rows()) throw py::value_error("resampling and source must have the same rows");
   const auto [pc, knowledge] =
       search_options(source.cols(), max_depth, rule, priority, forbidden, required, threads);
-  const BootstrapOptions options{first_replicate, replicates, n, alpha, shuffle, pc};
+  const BootstrapOptions options{first_replicate, replicates, effective_rows(n, shares, source.cols()), alpha, shuffle,
+                                 pc};
   const std::size_t pairs = source.cols() * (source.cols() - 1) / 2;
   py::array_t<std::uint8_t> kinds({static_cast<py::ssize_t>(keep ? replicates : 0), static_cast<py::ssize_t>(pairs)});
   auto* first_kind = keep ? reinterpret_cast<EdgeKind*>(kinds.mutable_data()) : nullptr;
@@ -117,7 +120,7 @@ void register_search(py::module_& module) {
              "max_depth"_a = py::none(), "rule"_a = ColliderRule::separating_set,
              "priority"_a = ColliderPriority::existing, "forbidden"_a = py::none(), "required"_a = py::none(),
              "shuffle_columns"_a = true, "threads"_a = 1, "first_replicate"_a = 0, "keep"_a = false,
-             "progress"_a = py::none(),
+             "shares"_a = py::none(), "progress"_a = py::none(),
              "PC on replicates: counts (d, d) of every kind of edge, and the kinds (replicates, pairs) themselves.");
 }
 

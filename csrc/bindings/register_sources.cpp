@@ -24,12 +24,15 @@ namespace {
 std::unique_ptr<PearsonSource> make_pearson_source(const TableHolder& x) {
   const Progress silent;
   Monitor monitor(python_poll(silent));
+  const py::gil_scoped_release no_gil;  // reads only the caller's buffers
   return std::make_unique<PearsonSource>(x.table, monitor);
 }
 
 std::unique_ptr<MissingSource> make_missing_source(const TableHolder& x) {
   const Progress silent;
   Monitor monitor(python_poll(silent));
+  if (x.table.rows() == 0) throw py::value_error("x must have rows");
+  const py::gil_scoped_release no_gil;  // reads only the caller's buffers
   return std::make_unique<MissingSource>(x.table, monitor);
 }
 
@@ -37,6 +40,7 @@ std::unique_ptr<DegenerateGaussianSource> make_degenerate_gaussian_source(const 
                                                                           std::vector<std::size_t> levels) {
   const Progress silent;
   Monitor monitor(python_poll(silent));
+  const py::gil_scoped_release no_gil;  // reads only the caller's buffers
   return std::make_unique<DegenerateGaussianSource>(x.table, std::move(levels), monitor);
 }
 

@@ -18,26 +18,31 @@ void check_level(double n, double alpha) {
   if (!(n > 3.0) || !std::isfinite(n)) throw py::value_error("n must be above 3");
 }
 
-TestHandle make_fisher_z(const SquareArray& correlation, double n, double alpha, std::vector<double> information) {
+TestHandle make_fisher_z(const SquareArray& correlation, double n, double alpha,
+                          const std::optional<SquareArray>& shares) {
   check_level(n, alpha);
   auto matrix = square_of<double>(correlation, "correlation");
-  if (!information.empty() && information.size() != matrix.size())
-    throw py::value_error("information must have one share a variable");
-  return TestHandle(std::make_shared<FisherZ>(std::move(matrix), n, alpha, std::move(information)));
+  EffectiveRows rows = effective_rows(n, shares, matrix.size());
+  return TestHandle(std::make_shared<FisherZ>(std::move(matrix), std::move(rows), alpha));
 }
 
-TestHandle test_on_all_rows(const TestSource& source, double n, double alpha) {
+TestHandle test_on_all_rows(const TestSource& source, double n, double alpha,
+                            const std::optional<SquareArray>& shares) {
   check_level(n, alpha);
   const Progress silent;
   Monitor monitor(python_poll(silent));
+  const EffectiveRows rows = effective_rows(n, shares, source.cols());
   const py::gil_scoped_release no_gil;  // reads only the caller's buffers
-  return {source, n, alpha, monitor};
+  return {source, rows, alpha, monitor};
 }
 
 double p_value(const TestHandle& handle, std::size_t x, std::size_t y, std::vector<std::size_t> given) {
   const std::size_t d = handle.test().variables();
   std::sort(given.begin(), given.end());
   if (x >= d || y >= d || (!given.empty() && given.back() >= d)) throw py::index_error("there is no such variable");
+  const auto in_set = [&](std::size_t variable) { return std::binary_search(given.begin(), given.end(), variable); };
+  if (x == y || in_set(x) || in_set(y) || std::adjacent_find(given.begin(), given.end()) != given.end())
+    throw py::value_error("x, y and the given variables must be distinct");
   return handle.test().make_sweep()->p_value(x, y, given);
 }
 
@@ -68,12 +73,12 @@ void register_tests(py::module_& module) {
       .def("p_value", &p_value, "x"_a, "y"_a, "given"_a = std::vector<std::size_t>(),
            "p-value of x against y; NaN where the test has no answer.");
   module.def("fisher_z", &make_fisher_z, "correlation"_a.noconvert(), "n"_a, "alpha"_a = 0.05,
-             "information"_a = std::vector<double>(),
-             "Fisher's z on correlations (d, d) of n rows; information: share of them that each variable keeps, if less.");
+             "shares"_a = py::none(),
+             "Fisher's z on correlations (d, d) of n rows; shares (d, d): of them that each pair is worth, if less.");
 
   py::class_<TestSource>(module, "TestSource", "Data and a kind of test.")
-      .def("test", &test_on_all_rows, "n"_a, "alpha"_a = 0.05, py::keep_alive<0, 1>(),
-           "The test on all rows, told of n of them.");
+      .def("test", &test_on_all_rows, "n"_a, "alpha"_a = 0.05, "shares"_a = py::none(), py::keep_alive<0, 1>(),
+           "The test on all rows, told of n of them, or for each pair of a share (d, d) of n.");
   py::class_<CallbackSource, TestSource>(module, "CallbackSource", "A function (x, y, z) -> p.")
       .def(py::init(&make_compiled_source), "x"_a, "address"_a, py::keep_alive<1, 2>())
       .def(py::init(&make_python_source), "x"_a, "function"_a, py::keep_alive<1, 2>());

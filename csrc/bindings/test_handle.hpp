@@ -15,8 +15,8 @@ class TestHandle {
   explicit TestHandle(std::shared_ptr<const CiTest> test) : owned_(std::move(test)), test_(owned_.get()) {}
 
   // The test on all rows of a source, which must outlive it.
-  TestHandle(const TestSource& source, double effective_n, double alpha, Monitor& monitor)
-      : counts_(source.rows(), 1), replicator_(source.make_replicator(effective_n, alpha)) {
+  TestHandle(const TestSource& source, const EffectiveRows& effective, double alpha, Monitor& monitor)
+      : counts_(source.rows(), 1), replicator_(source.make_replicator(effective, alpha)) {
     replicator_->load({counts_.data()}, monitor);
     std::vector<std::size_t> columns(source.cols());
     for (std::size_t column = 0; column < columns.size(); ++column) columns[column] = column;

@@ -25,7 +25,7 @@ class Worker {
         kinds_(kinds),
         counts_(source.cols()),
         pairs_(source.cols(), EdgeKind::untestable),
-        replicator_(source.make_replicator(options.effective_n, options.alpha)) {
+        replicator_(source.make_replicator(options.effective, options.alpha)) {
     options_.pc.threads = 1;
   }
 

@@ -60,6 +60,7 @@ class CallbackSweep final : public SetwiseSweep {
     for (std::size_t index = 0; index < given.size(); ++index)
       std::copy_n(test_.values_of(given[index]), rows, z_.data() + index * rows);
     for (std::size_t index = 0; index < ys.size(); ++index) {
+      tick();
       // The same order of x and y from both ends: a test need not be symmetric to the last bit.
       const std::size_t first = std::min(x, ys[index]), second = std::max(x, ys[index]);
       p[index] = test_.function()(test_.values_of(first), test_.values_of(second), z_.data(),
@@ -109,7 +110,7 @@ class CallbackReplicator final : public Replicator {
 
 }  // namespace
 
-std::unique_ptr<Replicator> CallbackSource::make_replicator(double, double alpha) const {
+std::unique_ptr<Replicator> CallbackSource::make_replicator(const EffectiveRows&, double alpha) const {
   return std::make_unique<CallbackReplicator>(table_, function_, is_threadsafe_, alpha);
 }
 

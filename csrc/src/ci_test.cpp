@@ -7,6 +7,7 @@
 namespace pyvalue {
 
 void SetwiseSweep::run(const Task& task, Monitor& monitor) {
+  monitor_ = &monitor;
   neighbours_ = task.neighbours.size();
   singular_tests_ = 0;
   separated_.assign(neighbours_, 0);
@@ -35,6 +36,7 @@ void SetwiseSweep::run(const Task& task, Monitor& monitor) {
       for (const std::size_t member : members_) separators_[lanes_[index] * neighbours_ + member] = 1;
     }
   } while (next_subset(members_, task.candidates));
+  monitor_ = nullptr;
 }
 
 double SetwiseSweep::p_value(std::size_t x, std::size_t y, std::span<const std::size_t> given) {

@@ -20,9 +20,12 @@ bool contains(const std::vector<std::size_t>& sorted, std::size_t variable) {
 }  // namespace
 
 void ColliderSearch::run(MixedGraph& graph, const SeparatingSets& sets, const Knowledge& knowledge, ColliderRule rule,
-                         ColliderPriority priority, Sweep& tests, double alpha, Monitor& monitor) {
+                         ColliderPriority priority, Sweep& tests, double alpha,
+                         std::optional<std::size_t> max_depth, Monitor& monitor) {
   const bool by_strength = priority == ColliderPriority::stronger || priority == ColliderPriority::stronger_without;
-  list_triples(graph.marks(), knowledge);
+  const bool is_limited = rule == ColliderRule::conservative || rule == ColliderRule::majority;
+  const std::size_t depth = is_limited ? max_depth.value_or(graph.marks().size()) : graph.marks().size();
+  list_triples(graph, knowledge);
   candidates_.clear();
   oriented_.clear();
   noncolliders_.clear();
@@ -31,7 +34,7 @@ void ColliderSearch::run(MixedGraph& graph, const SeparatingSets& sets, const Kn
     const bool needs_tests = rule != ColliderRule::separating_set || by_strength;
     const bool allowed = knowledge.allows(triple.i, triple.mid) && knowledge.allows(triple.k, triple.mid);
     if (rule == ColliderRule::separating_set && (!allowed || sets.contains(triple.i, triple.k, triple.mid))) continue;
-    const Evidence found = needs_tests ? evidence(graph.marks(), triple, tests, alpha, monitor) : Evidence{};
+    const Evidence found = needs_tests ? evidence(graph.marks(), triple, tests, alpha, depth, monitor) : Evidence{};
     const Verdict verdict = judge(rule, found);
     if (verdict == Verdict::noncollider || (verdict == Verdict::collider && !allowed)) noncolliders_.push_back(triple);
     if (verdict != Verdict::collider || !allowed) continue;
@@ -47,7 +50,8 @@ void ColliderSearch::run(MixedGraph& graph, const SeparatingSets& sets, const Kn
 }
 
 // In the order (mid, i, k). Pairs that knowledge keeps apart were never tested: they tell nothing of their middle.
-void ColliderSearch::list_triples(const EndMarks& marks, const Knowledge& knowledge) {
+void ColliderSearch::list_triples(const MixedGraph& graph, const Knowledge& knowledge) {
+  const EndMarks& marks = graph.marks();
   triples_.clear();
   for (std::size_t mid = 0; mid < marks.size(); ++mid) {
     list_neighbours(marks, mid, neighbours_);
@@ -55,6 +59,7 @@ void ColliderSearch::list_triples(const EndMarks& marks, const Knowledge& knowle
       for (std::size_t b = a + 1; b < neighbours_.size(); ++b) {
         const std::size_t i = neighbours_[a], k = neighbours_[b];
         if (is_adjacent(marks, i, k) || knowledge.forbids_edge(i, k)) continue;
+        if (!graph.is_supported(i, mid) || !graph.is_supported(mid, k)) continue;
         triples_.push_back({i, mid, k});
       }
     }
@@ -62,13 +67,13 @@ void ColliderSearch::list_triples(const EndMarks& marks, const Knowledge& knowle
 }
 
 ColliderSearch::Evidence ColliderSearch::evidence(const EndMarks& marks, const Triple& triple, Sweep& tests,
-                                                  double alpha, Monitor& monitor) {
+                                                  double alpha, std::size_t max_depth, Monitor& monitor) {
   Evidence found;
   std::vector<std::size_t> of_i, of_k, members, given;
   list_neighbours(marks, triple.i, of_i);
   list_neighbours(marks, triple.k, of_k);
   const auto test_subsets = [&](const std::vector<std::size_t>& of, const std::vector<std::size_t>* seen) {
-    for (std::size_t order = 0; order <= of.size(); ++order) {
+    for (std::size_t order = 0; order <= std::min(of.size(), max_depth); ++order) {
       members.resize(order);
       std::iota(members.begin(), members.end(), std::size_t{0});
       do {

@@ -35,12 +35,12 @@ bool repair(SquareMatrix& correlation, Monitor& monitor) {
 
 class CorrelationReplicator final : public Replicator {
  public:
-  CorrelationReplicator(std::unique_ptr<CorrelationEstimator> estimator, std::vector<double> information, double n,
-                        double alpha, std::atomic<std::uint64_t>& repairs)
+  CorrelationReplicator(std::unique_ptr<CorrelationEstimator> estimator, EffectiveRows effective, double alpha,
+                        std::atomic<std::uint64_t>& repairs)
       : estimator_(std::move(estimator)),
-        information_(std::move(information)),
+        effective_(std::move(effective)),
         repairs_(repairs),
-        test_(SquareMatrix(), n, alpha) {}
+        test_(SquareMatrix(), effective_.all(), alpha) {}
 
   void load(const std::vector<const RowCount*>& counts, Monitor& monitor) override {
     estimator_->estimate(counts.front(), correlation_, monitor);
@@ -51,15 +51,13 @@ class CorrelationReplicator final : public Replicator {
 
   const CiTest& test(std::size_t, const std::vector<std::size_t>& columns) override {
     copy_columns(correlation_, columns, part_);
-    std::vector<double> information;
-    for (const std::size_t column : columns) information.push_back(information_[column]);
-    test_.set_correlation(part_, std::move(information));
+    test_.set_correlation(part_, effective_.of_columns(columns));
     return test_;
   }
 
  private:
   std::unique_ptr<CorrelationEstimator> estimator_;
-  std::vector<double> information_;
+  EffectiveRows effective_;
   std::atomic<std::uint64_t>& repairs_;
   SquareMatrix correlation_;
   SquareMatrix part_;
@@ -68,8 +66,8 @@ class CorrelationReplicator final : public Replicator {
 
 }  // namespace
 
-std::unique_ptr<Replicator> CorrelationSource::make_replicator(double effective_n, double alpha) const {
-  return std::make_unique<CorrelationReplicator>(make_estimator(), information(), effective_n, alpha, repairs_);
+std::unique_ptr<Replicator> CorrelationSource::make_replicator(const EffectiveRows& effective, double alpha) const {
+  return std::make_unique<CorrelationReplicator>(make_estimator(), effective.with_information(information()), alpha, repairs_);
 }
 
 SquareMatrix CorrelationSource::correlation(const RowCount* counts, Monitor& monitor) const {

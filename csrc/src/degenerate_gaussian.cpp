@@ -21,7 +21,8 @@ class DegenerateGaussianSweep final : public SetwiseSweep {
     for (std::size_t index = 0; index < ys.size(); ++index) {
       of_y_.find(test_.correlation(), set_, test_.first(ys[index]), test_.first(ys[index] + 1));
       // The same order from both ends: the same bits.
-      p[index] = x < ys[index] ? p_value_of(of_x_, of_y_) : p_value_of(of_y_, of_x_);
+      const double rows = test_.rows_of(x, ys[index]);
+      p[index] = x < ys[index] ? p_value_of(of_x_, of_y_, rows) : p_value_of(of_y_, of_x_, rows);
     }
   }
 
@@ -40,10 +41,10 @@ class DegenerateGaussianSweep final : public SetwiseSweep {
     given_.assign(given.begin(), given.end());
   }
 
-  double p_value_of(const ResidualBasis& x, const ResidualBasis& y) {
+  double p_value_of(const ResidualBasis& x, const ResidualBasis& y, double rows) {
     if (x.rank == 0 || y.rank == 0) return 1.0;
     const auto of_x = static_cast<double>(x.rank), of_y = static_cast<double>(y.rank);
-    const double factor = test_.n() - static_cast<double>(set_.rank()) - 1.0 - 0.5 * (of_x + of_y + 1.0);
+    const double factor = rows - static_cast<double>(set_.rank()) - 1.0 - 0.5 * (of_x + of_y + 1.0);
     if (factor <= 0.0) return 1.0;
     const double statistic = -factor * lambda_.log(test_.correlation(), set_.rank(), x, y);
     return std::min(1.0, chi_squared_upper_tail(statistic, of_x * of_y));
@@ -60,8 +61,10 @@ class DegenerateGaussianSweep final : public SetwiseSweep {
 
 }  // namespace
 
-void DegenerateGaussian::set_correlation(const SquareMatrix& correlation, const std::vector<std::size_t>& first) {
+void DegenerateGaussian::set_correlation(const SquareMatrix& correlation, const std::vector<std::size_t>& first,
+                                         EffectiveRows rows) {
   correlation_ = correlation;
+  rows_ = std::move(rows);
   first_ = first;
   variables_ = first.size() - 1;
   ++version_;

@@ -33,9 +33,9 @@ void embedded_correlation(const GramAccumulator& gram, const std::vector<std::si
 
 class DegenerateGaussianReplicator final : public Replicator {
  public:
-  DegenerateGaussianReplicator(const Table& table, const IndicatorEmbedding& embedding, double effective_n,
+  DegenerateGaussianReplicator(const Table& table, const IndicatorEmbedding& embedding, EffectiveRows effective,
                                double alpha)
-      : table_(table), embedding_(embedding), grams_(embedding.columns()), test_(effective_n, alpha) {}
+      : table_(table), embedding_(embedding), grams_(embedding.columns()), effective_(effective), test_(effective, alpha) {}
 
   void load(const std::vector<const RowCount*>& counts, Monitor& monitor) override {
     const auto pack = [&](std::size_t row, std::size_t rows, std::size_t width, double* packed) {
@@ -56,7 +56,7 @@ class DegenerateGaussianReplicator final : public Replicator {
       first_.push_back(embedded_.size());
     }
     embedded_correlation(grams_[index], embedded_, correlation_);
-    test_.set_correlation(correlation_, first_);
+    test_.set_correlation(correlation_, first_, effective_.of_columns(columns));
     return test_;
   }
 
@@ -67,13 +67,15 @@ class DegenerateGaussianReplicator final : public Replicator {
   std::vector<std::size_t> first_;     // embedded column of each variable of the test
   std::vector<std::size_t> embedded_;  // their places in the sums
   SquareMatrix correlation_;
+  EffectiveRows effective_;
   DegenerateGaussian test_;
 };
 
 }  // namespace
 
-std::unique_ptr<Replicator> DegenerateGaussianSource::make_replicator(double effective_n, double alpha) const {
-  return std::make_unique<DegenerateGaussianReplicator>(table_, embedding_, effective_n, alpha);
+std::unique_ptr<Replicator> DegenerateGaussianSource::make_replicator(const EffectiveRows& effective,
+                                                                      double alpha) const {
+  return std::make_unique<DegenerateGaussianReplicator>(table_, embedding_, effective, alpha);
 }
 
 }  // namespace pyvalue

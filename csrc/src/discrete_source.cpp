@@ -7,8 +7,8 @@ namespace {
 
 class DiscreteReplicator final : public Replicator {
  public:
-  DiscreteReplicator(const CodedColumns& columns, DiscreteStatistic::Kind kind, double effective_n, double alpha)
-      : rows_(columns), test_(rows_, kind, effective_n, alpha) {}
+  DiscreteReplicator(const CodedColumns& columns, DiscreteStatistic::Kind kind, const EffectiveRows& effective, double alpha)
+      : rows_(columns), test_(rows_, kind, effective, alpha) {}
 
   void load(const std::vector<const RowCount*>& counts, Monitor& monitor) override {
     rows_.load(counts.front(), monitor);
@@ -28,8 +28,8 @@ class DiscreteReplicator final : public Replicator {
 
 }  // namespace
 
-std::unique_ptr<Replicator> DiscreteSource::make_replicator(double effective_n, double alpha) const {
-  return std::make_unique<DiscreteReplicator>(columns_, kind_, effective_n, alpha);
+std::unique_ptr<Replicator> DiscreteSource::make_replicator(const EffectiveRows& effective, double alpha) const {
+  return std::make_unique<DiscreteReplicator>(columns_, kind_, effective, alpha);
 }
 
 }  // namespace pyvalue

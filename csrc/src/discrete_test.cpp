@@ -14,22 +14,22 @@ void DiscreteTest::set_columns(const std::vector<std::size_t>& columns) {
   statistic_.prepare(rows_.rows());
 }
 
-double DiscreteTest::p_value(const TestStatistic& statistic) const {
+double DiscreteTest::p_value(const TestStatistic& statistic, std::size_t x, std::size_t y) const {
   if (statistic.degrees_of_freedom == 0.0) return 1.0;
-  const double scale = effective_n_ / static_cast<double>(rows_.rows());
+  const double scale = effective_.of(columns_[x], columns_[y]) / static_cast<double>(rows_.rows());
   return chi_squared_upper_tail(statistic.value * scale, statistic.degrees_of_freedom);
 }
 
-bool DiscreteTest::is_independent(const TestStatistic& statistic) const {
+bool DiscreteTest::is_independent(const TestStatistic& statistic, std::size_t x, std::size_t y) const {
   constexpr double rounding = 1e-9;
   const double df = statistic.degrees_of_freedom;
-  const double value = statistic.value * (effective_n_ / static_cast<double>(rows_.rows()));
+  const double value = statistic.value * (effective_.of(columns_[x], columns_[y]) / static_cast<double>(rows_.rows()));
   // The median is above df - 2/3 (Chen & Rubin 1986), so p is above a half below that.
   if (value < df - 1.0 && alpha_ < 0.5 - rounding) return true;
   // Chernoff's bound: p <= exp(-(value - df) / 2) (value / df)^(df / 2) above the mean.
   if (value > df && df > 0.0 && 0.5 * (df - value + df * std::log(value / df)) < std::log(alpha_) - rounding)
     return false;
-  return p_value(statistic) > alpha_;
+  return p_value(statistic, x, y) > alpha_;
 }
 
 std::unique_ptr<Sweep> DiscreteTest::make_sweep() const { return std::make_unique<DiscreteSweep>(*this); }
@@ -70,9 +70,10 @@ void DiscreteSweep::test_tables(const Task& task, Monitor& monitor) {
     if (!is_wanted(last) && !(can_condition && std::any_of(members_.begin(), members_.end(), is_wanted))) continue;
     monitor.tick();
     table_.count_with(column);
-    if (is_wanted(last)) record(test_.statistic().of(table_.strata(0)), last, last);
+    if (is_wanted(last)) record(task, test_.statistic().of(table_.strata(0)), last, last);
     for (std::size_t index = 0; can_condition && index < members_.size(); ++index)
-      if (is_wanted(members_[index])) record(test_.statistic().of(table_.strata(index + 1)), members_[index], last);
+      if (is_wanted(members_[index])) 
+        record(task, test_.statistic().of(table_.strata(index + 1)), members_[index], last);
   }
 }
 
@@ -86,13 +87,13 @@ void DiscreteSweep::test_strata(const Task& task, Monitor& monitor) {
     monitor.tick();
     if (!is_sorted) strata_.sort(test_.rows(), test_.column(task.x), base_);
     is_sorted = true;
-    record(strata_.test(test_.rows(), column, test_.statistic()), y, y);
+    record(task, strata_.test(test_.rows(), column, test_.statistic()), y, y);
   }
 }
 
 // The set is that of the members and `last` without y.
-void DiscreteSweep::record(const TestStatistic& statistic, std::size_t y, std::size_t last) {
-  if (!test_.is_independent(statistic)) return;
+void DiscreteSweep::record(const Task& task, const TestStatistic& statistic, std::size_t y, std::size_t last) {
+  if (!test_.is_independent(statistic, task.x, task.neighbours[y])) return;
   separated_[y] = 1;
   std::uint8_t* separators = separators_.data() + y * neighbours_;
   for (const std::size_t member : members_) separators[member] = 1;
@@ -107,10 +108,10 @@ double DiscreteSweep::p_value(std::size_t x, std::size_t y, std::span<const std:
   const std::size_t column = test_.column(y);
   if (table_.is_too_large_with(column)) {
     strata_.sort(test_.rows(), test_.column(x), base_);
-    return test_.p_value(strata_.test(test_.rows(), column, test_.statistic()));
+    return test_.p_value(strata_.test(test_.rows(), column, test_.statistic()), x, y);
   }
   table_.count_with(column);
-  return test_.p_value(test_.statistic().of(table_.strata(0)));
+  return test_.p_value(test_.statistic().of(table_.strata(0)), x, y);
 }
 
 }  // namespace pyvalue

@@ -80,16 +80,15 @@ double fisher_z_p_value(double* correlation, std::size_t size, double n, std::ve
   return fisher_z_p_value(-inverse_01 / std::sqrt(std::abs(inverse_00 * inverse_11)), degrees_of_freedom);
 }
 
-FisherZ::FisherZ(SquareMatrix correlation, double n, double alpha, std::vector<double> information)
+FisherZ::FisherZ(SquareMatrix correlation, EffectiveRows rows, double alpha)
     : CiTest(correlation.size(), alpha),
       correlation_(std::move(correlation)),
-      information_(std::move(information)),
-      n_(n),
+      rows_(std::move(rows)),
       critical_z_(critical_value(alpha)) {}
 
-void FisherZ::set_correlation(const SquareMatrix& correlation, std::vector<double> information) {
+void FisherZ::set_correlation(const SquareMatrix& correlation, EffectiveRows rows) {
   correlation_ = correlation;
-  information_ = std::move(information);
+  rows_ = std::move(rows);
   variables_ = correlation.size();
 }
 
@@ -112,7 +111,7 @@ double FisherZ::p_value(std::size_t x, std::size_t y, std::span<const std::size_
   scratch.matrix.resize(size * size);
   for (std::size_t i = 0; i < size; ++i)
     for (std::size_t j = 0; j < size; ++j) scratch.matrix[i * size + j] = correlation_(variables[i], variables[j]);
-  return fisher_z_p_value(scratch.matrix.data(), size, rows_of(x, y), scratch.solutions);
+  return fisher_z_p_value(scratch.matrix.data(), size, rows_.of(x, y), scratch.solutions);
 }
 
 }  // namespace pyvalue

@@ -1,5 +1,6 @@
 #include "pyvalue/meek.hpp"
 
+#include <algorithm>
 #include <set>
 #include <tuple>
 
@@ -12,7 +13,7 @@ void MeekRules::apply(MixedGraph& graph, const Knowledge& knowledge) {
     changed = apply_rule_1();
     changed = apply_rule_2() || changed;
     changed = apply_rule_3() || changed;
-    changed = (!knowledge.empty() && apply_rule_4()) || changed;
+    changed = (!knowledge.empty() && apply_rule_4([](auto, auto, auto) { return true; })) || changed;
   }
 }
 
@@ -54,6 +55,7 @@ bool MeekRules::apply_rule_1() {
     if (!is_directed(marks(), i, j)) continue;
     for (const std::size_t k : undirected_[j]) {
       if (k == i || is_adjacent(marks(), i, k) || knowledge_->forbids_edge(i, k)) continue;
+      if (!graph_->is_supported(i, j)) continue;
       if (is_undirected(marks(), j, k)) changed = orient(j, k) || changed;
     }
   }
@@ -93,14 +95,15 @@ bool MeekRules::has_kite(std::size_t i, std::size_t j, std::size_t l) const {
 }
 
 // i --- k --> l --> j with i --- j, i adjacent to l, and k, j not adjacent: i --> j.
-bool MeekRules::apply_rule_4() {
+bool MeekRules::apply_rule_4(const TripleFilter& may_rest_on) {
   bool changed = false;
   for (const auto& [k, l] : ordered_edges_) {
     if (!is_directed(marks(), k, l)) continue;
     for (const std::size_t j : onward_[l]) {
       if (!is_directed(marks(), l, j) || is_adjacent(marks(), k, j) || knowledge_->forbids_edge(k, j)) continue;
       for (const std::size_t i : undirected_[j])
-        if (is_undirected(marks(), i, j) && is_undirected(marks(), i, k) && is_adjacent(marks(), i, l))
+        if (is_undirected(marks(), i, j) && is_undirected(marks(), i, k) && is_adjacent(marks(), i, l) &&
+            may_rest_on(k, i, j))
           changed = orient(i, j) || changed;
     }
   }
@@ -127,11 +130,17 @@ void MeekRules::apply_definite(MixedGraph& graph, const Knowledge& knowledge, co
     }
     return changed;
   };
+  const auto apply_rule_4_to_them = [&] {
+    return apply_rule_4([&](std::size_t k, std::size_t i, std::size_t j) {
+      return is_noncollider.contains({std::min(k, j), i, std::max(k, j)});
+    });
+  };
   bool changed = true;
   while (changed) {
     changed = apply_rule_1_to(noncolliders);
     changed = apply_rule_2() || changed;
     changed = apply_rule_3_to_them() || changed;
+    changed = (!knowledge.empty() && apply_rule_4_to_them()) || changed;
   }
 }
 

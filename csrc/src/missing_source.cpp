@@ -19,9 +19,9 @@ constexpr double suspicious = 1e-3;
 
 class MissingTest final : public CiTest {
  public:
-  MissingTest(const Table& table, const MissingPatterns* patterns, const PresentColumns* columns, double effective_n,
+  MissingTest(const Table& table, const MissingPatterns* patterns, const PresentColumns* columns, EffectiveRows effective,
               double alpha)
-      : CiTest(0, alpha), table_(table), effective_n_(effective_n) {
+      : CiTest(0, alpha), table_(table), effective_(std::move(effective)) {
     if (patterns != nullptr) grams_.emplace(*patterns);
     else rows_.emplace(*columns);
   }
@@ -41,7 +41,9 @@ class MissingTest final : public CiTest {
   const Table& table() const { return table_; }
   const RowCount* counts() const { return counts_; }
   std::size_t column(std::size_t variable) const { return columns_[variable]; }
-  double effective_rows(double weight) const { return weight * (effective_n_ / total_weight_); }
+  double effective_rows(double weight, std::size_t x, std::size_t y) const {
+    return weight * (effective_.of(column(x), column(y)) / total_weight_);
+  }
   std::unique_ptr<CompleteSummer> make_summer() const { return grams_ ? grams_->make_summer() : rows_->make_summer(); }
 
   std::unique_ptr<Sweep> make_sweep() const override;
@@ -49,7 +51,7 @@ class MissingTest final : public CiTest {
 
  private:
   const Table& table_;
-  double effective_n_;
+  EffectiveRows effective_;
   std::optional<PatternGrams> grams_;  // exactly one of the two
   std::optional<CompleteRows> rows_;
   const RowCount* counts_ = nullptr;
@@ -77,7 +79,7 @@ class MissingSweep final : public SetwiseSweep {
   }
 
   double p_value_of(std::size_t x, std::size_t y, std::span<const std::size_t> given, const double* sums) {
-    const double weight = sums[0], n = test_.effective_rows(weight);
+    const double weight = sums[0], n = test_.effective_rows(weight, x, y);
     if (weight == 0.0) return no_answer;
     if (n - static_cast<double>(given.size()) - 3.0 <= 0.0) return 1.0;
     // In FisherZ's order. The sums are in the order 1, x, given..., y.
@@ -163,8 +165,8 @@ std::unique_ptr<Sweep> MissingTest::make_sweep() const { return std::make_unique
 class MissingReplicator final : public Replicator {
  public:
   MissingReplicator(const Table& table, const MissingPatterns* patterns, const PresentColumns* columns,
-                    double effective_n, double alpha)
-      : test_(table, patterns, columns, effective_n, alpha) {}
+                    const EffectiveRows& effective, double alpha)
+      : test_(table, patterns, columns, effective, alpha) {}
 
   void load(const std::vector<const RowCount*>& counts, Monitor& monitor) override {
     test_.load(counts.front(), monitor);
@@ -191,9 +193,9 @@ MissingSource::MissingSource(Table table, Monitor& monitor, Method method) : tab
   if (!patterns_) columns_.emplace(table_, scaling, monitor);
 }
 
-std::unique_ptr<Replicator> MissingSource::make_replicator(double effective_n, double alpha) const {
+std::unique_ptr<Replicator> MissingSource::make_replicator(const EffectiveRows& effective, double alpha) const {
   return std::make_unique<MissingReplicator>(table_, patterns_ ? &*patterns_ : nullptr, columns_ ? &*columns_ : nullptr,
-                                             effective_n, alpha);
+                                             effective, alpha);
 }
 
 }  // namespace pyvalue

@@ -8,6 +8,7 @@ void MixedGraph::reset(const Square<std::uint8_t>& adjacent) {
   for (std::size_t i = 0; i < d; ++i)
     for (std::size_t j = 0; j < d; ++j)
       if (adjacent(i, j) != 0) marks_(i, j) = Mark::tail;
+  unsupported_ = {};
   changes_.clear();
   is_rebuilt_ = is_recorded_ = false;
 }

@@ -8,8 +8,8 @@ namespace {
 
 class PearsonReplicator final : public Replicator {
  public:
-  PearsonReplicator(const Table& table, const ColumnScaling& scaling, double effective_n, double alpha)
-      : table_(table), scaling_(scaling), grams_(table.cols()), test_(SquareMatrix(), effective_n, alpha) {}
+  PearsonReplicator(const Table& table, const ColumnScaling& scaling, const EffectiveRows& effective, double alpha)
+      : table_(table), scaling_(scaling), grams_(table.cols()), effective_(effective), test_(SquareMatrix(), effective.all(), alpha) {}
 
   void load(const std::vector<const RowCount*>& counts, Monitor& monitor) override {
     const auto pack = [&](std::size_t row, std::size_t rows, std::size_t width, double* packed) {
@@ -24,7 +24,8 @@ class PearsonReplicator final : public Replicator {
 
   const CiTest& test(std::size_t index, const std::vector<std::size_t>& columns) override {
     correlation_of(grams_[index], columns, correlation_);
-    test_.set_correlation(correlation_);
+    if (effective_.is_one_for_all()) test_.set_correlation(correlation_);
+    else test_.set_correlation(correlation_, effective_.of_columns(columns));
     return test_;
   }
 
@@ -33,13 +34,14 @@ class PearsonReplicator final : public Replicator {
   const ColumnScaling& scaling_;
   ReplicateGrams grams_;
   SquareMatrix correlation_;
+  EffectiveRows effective_;
   FisherZ test_;
 };
 
 }  // namespace
 
-std::unique_ptr<Replicator> PearsonSource::make_replicator(double effective_n, double alpha) const {
-  return std::make_unique<PearsonReplicator>(table_, scaling_, effective_n, alpha);
+std::unique_ptr<Replicator> PearsonSource::make_replicator(const EffectiveRows& effective, double alpha) const {
+  return std::make_unique<PearsonReplicator>(table_, scaling_, effective, alpha);
 }
 
 }  // namespace pyvalue

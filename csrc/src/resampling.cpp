@@ -23,6 +23,9 @@ Resampling::Resampling(std::size_t rows, Scheme scheme, std::uint64_t seed, std:
     for (const std::uint32_t cluster : clustering.of_row)
       if (cluster >= clustering.count) throw std::invalid_argument("a cluster is outside 0 .. count - 1");
   }
+  std::size_t units = rows;
+  for (const Clusters& clustering : clusters_) units = std::min(units, clustering.count);
+  if (draws_ && *draws_ > units) throw std::invalid_argument("draws must be at most the units that there are");
   if (clusters_.size() > 2) throw std::invalid_argument("at most two clusterings");
   if (clusters_.size() == 2 && scheme != Scheme::with_replacement)
     throw std::invalid_argument("two-way clusters are drawn with replacement");

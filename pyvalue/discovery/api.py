@@ -11,7 +11,7 @@ from pyvalue.discovery.bootstrap import plan_replication
 from pyvalue.discovery.choice import check_columns, choose_test, has_missing, takes_effective_n
 from pyvalue.discovery.columns import read_columns
 from pyvalue.discovery.degenerate import DegenerateDataWarning, UsableData, check_independent, usable_data
-from pyvalue.discovery.effective_n import design_effect
+from pyvalue.discovery.effective_n import design_effect, effective_rows
 from pyvalue.discovery.memory import check_memory
 from pyvalue.discovery.options import BootstrapOptions, SearchOptions, bootstrap_options, search_options
 from pyvalue.discovery.progress import ProgressOption
@@ -64,7 +64,8 @@ def discover(
             fisherz. ``graph.settings.test`` says which it was, and ``test_reason`` why.
         alpha: level of the tests, in (0, 1). A larger alpha keeps more edges.
         backend: "fast", compiled; or "causal-learn", that library itself on the same options, for comparison.
-        max_depth: largest conditioning set to test; None for no limit.
+        max_depth: largest conditioning set to test; None for no limit. Like causal-learn, the rules "maxp" and
+            "definite-maxp" and the priorities 3 and 4 go through larger sets all the same.
         uc_rule: what makes an unshielded triple a collider. 0 or "sepset": its middle is in no separating set that was
             found. 1 or "maxp", 2 or "definite-maxp": the largest p-value over sets without the middle is above that
             over sets with it. "conservative": no separating set among the neighbours' subsets has the middle.
@@ -74,7 +75,7 @@ def discover(
         knowledge: what is known of edges beforehand.
         cluster: what rows share, for example "persona": a column (then no value), an index level, or n labels; or a
             pair of these for two crossed clusterings. The tests are told of the effective number of rows, and
-            replicates draw whole clusters. See :mod:`pyvalue.discovery.effective_n`.
+            replicates draw whole clusters; both for each pair of columns. See :mod:`pyvalue.discovery.effective_n`.
         missing: what to do with rows that have missing entries: "raise"; "drop" them and say so in ``graph.notes``; or
             "test-wise": leave a row out of those tests that need the missing entry, with Fisher's z.
         on_degenerate: what to do with constant columns and with repeats of an earlier column: "exclude" them from
@@ -147,18 +148,18 @@ def _prepare(
     check_columns(test, data.columns)
     if data.columns.clusters and not takes_effective_n(test):
         raise ValueError(
-            f"cluster needs a test that can be told how many rows the clustered ones are worth, and {_name(test)!r} only "
-            "sees rows; pass test='fisherz' or 'spearman', or give it one row a cluster"
+            f"cluster needs a test that can be told how many rows the clustered ones are worth, and {_name(test)!r} "
+            "only sees rows; pass test='fisherz' or 'spearman', or give it one row a cluster"
         )
     if test == "fisherz":
         check_independent(data)
     _check_missing(test, data)
-    effect = design_effect(data.columns.values, data.columns.clusters)
-    n = data.columns.n / effect.sample
-    if n <= 3:
+    effect = design_effect(data.columns.values, data.columns.levels, data.columns.clusters)
+    rows = effective_rows(data.columns.n, effect.sample)
+    if rows.n <= 3:
         raise ValueError(
-            f"cluster {data.columns.cluster_names} leaves {data.columns.n} rows worth {n:.1f} independent ones, too "
-            "few for a test; collect more clusters"
+            f"cluster {data.columns.cluster_names} leaves {data.columns.n} rows worth {rows.n:.1f} independent ones, "
+            "too few for a test; collect more clusters"
         )
     replication = None
     if replicates.replicates:
@@ -166,7 +167,7 @@ def _prepare(
     flags = None
     if search.knowledge:
         flags = search.knowledge.matrices(data.columns.names, data.excluded)
-    return Study(data, test, why, n, flags, replication)
+    return Study(data, test, why, rows, flags, replication)
 
 
 def _check_missing(test: Any, data: UsableData) -> None:
@@ -199,13 +200,13 @@ def _graph(study: Study, found: Found, search: SearchOptions, replicates: Bootst
         max_depth=search.max_depth,
         uc_rule=search.uc_rule,
         uc_priority=search.uc_priority,
-        effective_n=study.n,
+        effective_n=study.rows.n,
         cluster=columns.cluster_names,
         knowledge=search.knowledge,
         replicates=replicates.replicates,
         scheme=replication.scheme if replication else None,
         replicate_size=replicates.replicate_size if replication else None,
-        replicate_effective_n=replication.n if replication else None,
+        replicate_effective_n=replication.rows.n if replication else None,
         shuffle_columns=replicates.shuffle_columns if replication else None,
         seed=replicates.seed if replication else None,
         threads=search.threads,

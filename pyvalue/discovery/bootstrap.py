@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pyvalue import _core
 from pyvalue.discovery.columns import Columns
-from pyvalue.discovery.effective_n import DesignEffect
+from pyvalue.discovery.effective_n import DesignEffect, EffectiveRows, effective_rows
 from pyvalue.discovery.options import COLLIDER_PRIORITIES, COLLIDER_RULES, BootstrapOptions, SearchOptions
 from pyvalue.discovery.progress import ProgressOption, bootstrap_progress
 from pyvalue.edge_frequencies import EdgeFrequencies
@@ -32,12 +32,12 @@ class Replication:
 
     Attributes:
         scheme: one of ``pyvalue.discovery.options.SCHEMES``.
-        n: rows that the tests inside a replicate are told of.
+        rows: that the tests inside a replicate are told of.
         resampling: the draws themselves.
     """
 
     scheme: str
-    n: float
+    rows: EffectiveRows
     resampling: _core.Resampling
 
 
@@ -48,7 +48,7 @@ def effective_sample_size(
     units: int | None = None,
     drawn: int | None = None,
     effect: DesignEffect | None = None,
-) -> float:
+) -> EffectiveRows:
     """Rows to tell the tests inside a replicate of n rows; see :mod:`pyvalue.discovery.effective_n`.
 
     Args:
@@ -63,11 +63,11 @@ def effective_sample_size(
     effect = effect or DesignEffect()
     units = n if units is None else units
     if scheme == "naive":
-        return float(n)
+        return EffectiveRows(float(n))
     if scheme in _WITHOUT_REPLACEMENT:
         share = (units // 2 if drawn is None else drawn) / units
-        return n * share / effect.sample
-    return n / (effect.sample + effect.draw * units / (units if drawn is None else drawn))
+        return effective_rows(n * share, effect.sample)
+    return effective_rows(n, effect.sample + effect.draw * units / (units if drawn is None else drawn))
 
 
 def plan_replication(
@@ -93,15 +93,15 @@ def plan_replication(
     if size is not None and (size > units or (size == units and scheme in _WITHOUT_REPLACEMENT)):
         least = "below" if scheme in _WITHOUT_REPLACEMENT else "at most"
         raise ValueError(f"replicate_size must be {least} the {units} rows, or clusters, that there are, got {size}")
-    n = effective_sample_size(scheme, columns.n, units=units, drawn=size, effect=effect)
-    if n <= 3:
+    rows = effective_sample_size(scheme, columns.n, units=units, drawn=size, effect=effect)
+    if rows.n <= 3:
         raise ValueError(
             f"bootstrap needs replicates worth more than 3 rows, and with scheme={scheme!r} one of {columns.n} rows is "
-            f"worth {n:.1f}; collect more rows"
+            f"worth {rows.n:.1f}; collect more rows"
         )
     clusters = [codes.astype(np.uint32) for codes in columns.clusters]
     return Replication(
-        scheme, n, _core.Resampling(columns.n, _COMPILED_SCHEMES[scheme], options.seed, size, clusters)
+        scheme, rows, _core.Resampling(columns.n, _COMPILED_SCHEMES[scheme], options.seed, size, clusters)
     )
 
 
@@ -123,7 +123,7 @@ def run_bootstrap(
             source,
             replication.resampling,
             options.replicates,
-            replication.n,
+            replication.rows.n,
             search.alpha,
             max_depth=search.max_depth,
             rule=COLLIDER_RULES[search.uc_rule],
@@ -133,6 +133,7 @@ def run_bootstrap(
             shuffle_columns=options.shuffle_columns,
             threads=search.threads,
             keep=options.keep_replicates,
+            shares=replication.rows.shares,
             progress=report,
         )
     counts = EdgeFrequencies(

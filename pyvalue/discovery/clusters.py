@@ -83,6 +83,14 @@ def check_cluster_count(name: str, codes: NDArray[np.int64]) -> None:
             f"{_subject(name)} has {count} clusters; resampling whole clusters needs at least {FEWEST_CLUSTERS}; "
             "collect more of them, or cluster by something finer"
         )
+    sizes = np.bincount(codes).astype(np.float64)
+    worth = float(sizes.sum() ** 2 / (sizes @ sizes))
+    if worth < FEWEST_CLUSTERS:
+        raise ValueError(
+            f"{_subject(name)} has {count} clusters of such unequal sizes ({int(sizes.min())} to {int(sizes.max())} "
+            f"rows) that they are worth {worth:.1f} equal ones, and at least {FEWEST_CLUSTERS} are needed; draw rows "
+            "from the largest clusters, collect more clusters, or cluster by something finer"
+        )
 
 
 def first_appearance(codes: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -32,6 +32,7 @@ class Columns:
         clusters: none, one or two arrays (n,) of cluster numbers 0..C-1, in order of first appearance.
         cluster_names: of each of them.
         notes: what was assumed while reading.
+        cautions: what looks wrong, and is worth a warning.
     """
 
     values: tuple[NDArray[Any], ...] = field(repr=False)
@@ -41,6 +42,7 @@ class Columns:
     clusters: tuple[NDArray[np.int64], ...] = field(default=(), repr=False)
     cluster_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -121,14 +123,14 @@ def read_columns(
     kept = [i for i in range(len(source.names)) if i not in clusters.columns and i not in dropped]
     if not kept:
         raise ValueError("responses must have at least 2 columns (values) to have an edge, got 0: ()")
-    notes = [*source.notes, *clusters.notes]
+    cautions = [*clusters.notes]
     if cluster is None and (note := shared_personas_note(source)):
-        notes.append(note)
+        cautions.append(note)
     columns: list[Column] = []
     for i in kept:
         columns.append(_checked(source.names[i], source.read(i)))
         if note := identifier_note(source.names[i], columns[-1]):
-            notes.append(note)
+            cautions.append(note)
     return Columns(
         values=tuple(values for values, _ in columns),
         names=tuple(source.names[i] for i in kept),
@@ -136,7 +138,8 @@ def read_columns(
         labels=source.labels,
         clusters=clusters.codes,
         cluster_names=clusters.names,
-        notes=tuple(notes),
+        notes=tuple(source.notes),
+        cautions=tuple(cautions),
     )
 
 

@@ -29,10 +29,10 @@ def _run(study: Study, search: SearchOptions, replicates: BootstrapOptions, prog
     is_pearson = study.test == "fisherz" and correlation is not None
     source = None if is_pearson and study.replication is None else make_source(study.test, columns)
     if is_pearson and correlation is not None:
-        test = _core.fisher_z(correlation, study.n, search.alpha)
+        test = _core.fisher_z(correlation, study.rows.n, search.alpha, study.rows.shares)
     else:
         assert source is not None
-        test = source.test(study.n, search.alpha)
+        test = source.test(study.rows.n, search.alpha, study.rows.shares)
     forbidden, required = study.flags or (None, None)
     with search_progress(progress, columns.d) as report:
         marks, sets, _, singular, rounds = _core.pc(
@@ -48,7 +48,7 @@ def _run(study: Study, search: SearchOptions, replicates: BootstrapOptions, prog
     if singular:
         raise NumericsError(
             f"{singular} tests had no answer (a singular matrix, or too few complete rows), with {columns.d} values "
-            f"and {columns.n} rows; drop values, or pass max_depth below {max(rounds - 1, 1)}"
+            f"and {columns.n} rows; drop values" + (f", or pass max_depth below {rounds - 1}" if rounds > 1 else "")
         )
     if study.replication is None or source is None:
         return Found(marks, sets)
@@ -56,8 +56,8 @@ def _run(study: Study, search: SearchOptions, replicates: BootstrapOptions, prog
     notes = notes_on_replicates(frequencies, columns.names)
     if isinstance(source, _core.CorrelationSource) and source.repairs:
         notes.append(
-            f"{source.repairs} matrices of {study.test} correlations were not positive definite and were replaced by the "
-            "nearest correlation matrix"
+            f"{source.repairs} matrices of {study.test} correlations were not positive definite and were replaced by "
+            "the nearest correlation matrix"
         )
     return Found(marks, sets, frequencies, graphs, tuple(notes))
 

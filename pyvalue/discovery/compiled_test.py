@@ -38,7 +38,8 @@ def compile_test(function: Callable[..., Any], name: str) -> Any:
     column (not read when k is 0); n; k. It returns the function's value, whatever it is, or ``FAILED`` where the
     function raised. It keeps no state, so that any number of threads may be inside it, and it needs no GIL.
 
-    An index outside an array raises, and does not read whatever lies there. Division by zero raises, also between floats, as it does in Python: a test stops there and is not silently wrong.
+    An index outside an array raises, and does not read whatever lies there. Division by zero raises,
+    also between floats, as it does in Python: a test stops there and is not silently wrong.
 
     Args:
         function: plain Python. It sees x and y as (n,) and z as (n, k), float64 and read-only: the memory is shared

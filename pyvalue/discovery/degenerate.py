@@ -60,7 +60,7 @@ def usable_data(columns: Columns, missing: str, on_degenerate: str, threads: int
         ValueError: see the module; the message names the columns and says what to do.
     """
     _check_shape(columns)
-    notes = list(columns.notes)
+    notes = list(columns.cautions)
     columns, (nan, low, high), note = _complete(columns, missing)
     if note:
         notes.append(note)
@@ -97,7 +97,7 @@ def usable_data(columns: Columns, missing: str, on_degenerate: str, threads: int
         )
     for note in [*(f"left out {name!r} ({reason})" for name, reason in excluded.items()), *notes]:
         warnings.warn(note, DegenerateDataWarning, stacklevel=4)
-    return UsableData(columns, correlation, excluded, tuple(notes))
+    return UsableData(columns, correlation, excluded, (*columns.notes, *notes))
 
 
 def check_independent(data: UsableData) -> None:

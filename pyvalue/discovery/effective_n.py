@@ -1,9 +1,14 @@
-"""How many independent rows a sample, and a replicate of it, is worth.
+"""How many independent rows a sample, and a replicate of it, is worth, for each pair of columns.
 
 Rows that share a persona, or an edit, repeat each other. What that does to a correlation is measured by its design
-effect: the variance with whole clusters as units over the variance as if rows were independent, both estimated from
-the influence of each row on the correlation, u = a·b - r (a² + b²) / 2 for standardised a and b (one-way: Liang & Zeger
-1986; two-way: Cameron, Gelbach & Miller 2011). The average over pairs of columns gives one effective n.
+effect: its variance with whole clusters as units over its variance as if rows were independent. Both are estimated from
+the influence of each row on the correlation, u = a·b - r (a² + b²) / 2 for standardised a and b: the sum over clusters
+of (Σu)², each enlarged as if its cluster were left out, 1 / (1 - its share of the rows) (a jackknife; one-way: Liang &
+Zeger 1986, two-way: Cameron, Gelbach & Miller 2011), over Σu². Categories count by the indicators of their levels.
+
+Pairs differ: two columns that vary between persons alone are worth as many rows as there are persons, two that vary
+within persons far more. But each pair's estimate has an error of its own, about √(2 / clusters) on the log scale. So
+estimates are drawn towards their mean by what is error in their spread (empirical Bayes).
 
 A replicate's correlation varies twice: with the sample, and with the draw from the sample. So its tests are told of
 
@@ -22,23 +27,60 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Pairs of columns that a design effect is averaged over; more change its third digit.
-_PAIRS = 600
+from pyvalue.discovery.cluster_sums import moments, squared_cluster_sums
+
+Matrix = NDArray[np.float64]
+Levels = Sequence[tuple[str, ...] | None]
 
 
 @dataclass(frozen=True)
 class DesignEffect:
-    """Variance over that of independent rows: of the sample, and of a draw from it with replacement."""
+    """Variance over that of independent rows: of the sample, and of a draw from it with replacement.
 
-    sample: float = 1.0
-    draw: float = 1.0
+    Attributes:
+        sample: (d, d), at least 1; or 1.0 for independent rows.
+        draw: the same.
+    """
+
+    sample: Matrix | float = 1.0
+    draw: Matrix | float = 1.0
 
 
-def design_effect(columns: Sequence[NDArray[np.generic]], clusters: Sequence[NDArray[np.int64]]) -> DesignEffect:
-    """Average design effect of the correlations between columns.
+@dataclass(frozen=True)
+class EffectiveRows:
+    """Rows that tests are told of.
+
+    Attributes:
+        n: the mean over pairs of columns.
+        shares: (d, d), what to multiply n by for each pair; None for 1.
+    """
+
+    n: float
+    shares: Matrix | None = None
+
+
+def effective_rows(rows: float, effect: Matrix | float) -> EffectiveRows:
+    """``rows`` over a design effect, as a mean (harmonic: that of the effect) and shares of it.
 
     Args:
-        columns: d arrays (n,) of numbers; NaN counts as the mean.
+        rows: of the sample, or of a replicate.
+        effect: one for all pairs, or (d, d).
+    """
+    if isinstance(effect, float | int):
+        return EffectiveRows(rows / effect)
+    pairs = effect[np.triu_indices(len(effect), k=1)]
+    mean = float(pairs.mean())
+    return EffectiveRows(rows / mean, np.ascontiguousarray(mean / effect))
+
+
+def design_effect(
+    columns: Sequence[NDArray[np.generic]], levels: Levels, clusters: Sequence[NDArray[np.int64]]
+) -> DesignEffect:
+    """Design effects of the correlations between columns.
+
+    Args:
+        columns: d arrays (n,) of numbers, NaN counts as the mean; or of codes.
+        levels: of a column of codes its labels, None for numbers.
         clusters: none, one, or two arrays (n,) of codes 0, 1, ...
     """
     if not clusters:
@@ -46,44 +88,35 @@ def design_effect(columns: Sequence[NDArray[np.generic]], clusters: Sequence[NDA
     ways = list(clusters)
     if len(ways) == 2:
         ways.append(np.unique(ways[0] * (int(ways[1].max()) + 1) + ways[1], return_inverse=True)[1])
-    sums = [0.0] * len(ways)
-    independent = 0.0
-    standard = [_standardised(column) for column in columns]
-    for i, j in _some_pairs(len(columns)):
-        influence = _influence(standard[i], standard[j])
-        independent += float(influence @ influence)
-        for way, codes in enumerate(ways):
-            totals = np.bincount(codes, weights=influence)
-            sums[way] += float(totals @ totals)
-    if independent == 0.0:
-        return DesignEffect()
-    plain = [total / independent for total in sums]
-    # Fewer clusters leave less of their own variance around the sample's mean.
-    counts = [int(codes.max()) + 1 for codes in ways]
-    corrected = [share * count / (count - 1) for share, count in zip(plain, counts, strict=True)]
-    # Rows are never taken for more than they are: below 1 the estimate is noise, or luck of a balanced design.
-    if len(plain) == 1:
-        return DesignEffect(max(corrected[0], 1.0), max(plain[0], 1.0))
-    both = corrected[0] + corrected[1] - corrected[2]
-    return DesignEffect(max(both, corrected[0], corrected[1], 1.0), max(sum(plain), 1.0))
+    data = moments(columns, levels)
+    independent = data.of_variables(data.squares)
+    independent[independent == 0.0] = 1.0
+    sums = [squared_cluster_sums(data, codes) for codes in ways]
+    plain = [data.of_variables(one.plain) / independent for one in sums]
+    enlarged = [data.of_variables(one.enlarged) / independent for one in sums]
+    if len(ways) == 1:
+        sample, draw = enlarged[0], plain[0]
+    else:
+        sample = np.maximum(enlarged[0] + enlarged[1] - enlarged[2], np.maximum(enlarged[0], enlarged[1]))
+        draw = plain[0] + plain[1] + plain[2]
+    fewest = min(effective_clusters(codes) for codes in clusters)
+    return DesignEffect(_shrunk(sample, fewest), _shrunk(draw, fewest))
 
 
-def _standardised(column: NDArray[np.generic]) -> NDArray[np.float64]:
-    values = column.astype(np.float64)
-    values -= np.nanmean(values)
-    scale = float(np.sqrt(np.nanmean(values**2)))
-    result: NDArray[np.float64] = np.nan_to_num(values / scale if scale > 0 else values)
+def effective_clusters(codes: NDArray[np.int64]) -> float:
+    """Clusters of one size that clusters of unequal sizes are worth: n² / Σ size²."""
+    sizes = np.bincount(codes).astype(np.float64)
+    return float(sizes.sum() ** 2 / (sizes @ sizes))
+
+
+def _shrunk(effects: Matrix, clusters: float) -> Matrix:
+    """Effects, at least 1, drawn towards their mean by the share of their spread that is the error of estimates."""
+    i, j = np.triu_indices(len(effects), k=1)
+    mean = max(float(effects[i, j].mean()), 1.0)
+    logs = np.log(np.maximum(effects[i, j], 1e-3) / mean)
+    spread, error = float(np.mean(logs**2)), 2.0 / clusters
+    kept = max(0.0, 1.0 - error / spread) if spread > 0 else 0.0
+    result = np.full(effects.shape, mean)
+    # Rows are never taken for more than they are.
+    result[i, j] = result[j, i] = np.maximum(mean * np.exp(kept * logs), 1.0)
     return result
-
-
-def _influence(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    product = a * b
-    influence: NDArray[np.float64] = product - product.mean() * (a**2 + b**2) / 2
-    influence -= influence.mean()
-    return influence
-
-
-def _some_pairs(d: int) -> list[tuple[int, int]]:
-    i, j = np.triu_indices(d, k=1)
-    step = max(1, len(i) // _PAIRS)
-    return list(zip(i[::step].tolist(), j[::step].tolist(), strict=True))

@@ -144,9 +144,9 @@ def _test(test: Any) -> str | CITest:
 
 def _rule(uc_rule: Any) -> str:
     names = tuple(COLLIDER_RULES)
-    if isinstance(uc_rule, int) and not isinstance(uc_rule, bool) and 0 <= uc_rule <= 2:
+    if isinstance(uc_rule, int | np.integer) and not isinstance(uc_rule, bool) and 0 <= uc_rule <= 2:
         return names[uc_rule]
-    if uc_rule not in names:
+    if not isinstance(uc_rule, str) or uc_rule not in names:
         raise ValueError(f"uc_rule must be 0, 1, 2 or one of {', '.join(map(repr, names))}, got {uc_rule!r}")
     return str(uc_rule)
 

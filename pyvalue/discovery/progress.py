@@ -19,6 +19,8 @@ def bootstrap_progress(option: ProgressOption, total: int) -> Iterator[Callable[
             ``(done, total)``. Whatever the callback raises ends the search.
         total: number of replicates.
     """
+    if option is not None and not isinstance(option, bool) and not callable(option):
+        raise TypeError(f"progress must be True, False, None or a callback (done, total), got {option!r}")
     if callable(option):
         yield lambda done: option(done, total)
         option(total, total)

@@ -39,7 +39,7 @@ def run(study: Study, search: SearchOptions, replicates: BootstrapOptions, progr
     test = study.test
     if test == "fisherz" and any(has_missing(column) for column in columns.values):
         test = "mv_fisherz"
-    found = _search(x, test, study.n, search)
+    found = _search(x, test, study.rows.n, search)
     sets: SeparatingSets = {}
     for i, j in zip(*np.nonzero(np.triu(found.G.graph == 0, k=1)), strict=True):
         if members := sorted({int(member) for given in found.sepset[i, j] or () for member in given}):
@@ -60,8 +60,11 @@ def _check(study: Study, search: SearchOptions) -> None:
     if search.uc_rule not in _RULES:
         raise ValueError(f"backend='causal-learn' has uc_rule {', '.join(_RULES)}, got {search.uc_rule!r}")
     if study.flags is not None:
-        raise ValueError("backend='causal-learn' takes no knowledge here, because there it means another thing; pass backend='fast'")
-    if study.test != "fisherz" and (study.replication is not None or study.n != study.data.columns.n):
+        raise ValueError("backend='causal-learn' takes no knowledge: there it means another thing; pass backend='fast'")
+    clustered = study.rows.shares is not None
+    if clustered:
+        raise ValueError("backend='causal-learn' cannot tell pairs of columns apart; pass backend='fast' with cluster")
+    if study.test != "fisherz" and (study.replication is not None or study.rows.n != study.data.columns.n):
         raise ValueError(
             f"backend='causal-learn' cannot tell test={study.test!r} how many rows a replicate or a cluster is worth; "
             "pass backend='fast'"
@@ -93,7 +96,7 @@ def _bootstrap(
                 varies = np.array(_core.shuffle_columns(options.seed, replicate, varies.tolist()), dtype=np.intp)
             full = np.full((d, d), _UNTESTABLE)
             if len(varies) > 1:
-                full[np.ix_(varies, varies)] = _search(rows[:, varies], test, replication.n, search).G.graph
+                full[np.ix_(varies, varies)] = _search(rows[:, varies], test, replication.rows.n, search).G.graph
             kinds[replicate] = _kinds(full[i, j], full[j, i])
             if report is not None:
                 report(replicate + 1)

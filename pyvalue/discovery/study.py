@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pyvalue.discovery.bootstrap import Replication
 from pyvalue.discovery.degenerate import UsableData
+from pyvalue.discovery.effective_n import EffectiveRows
 from pyvalue.edge_frequencies import EdgeFrequencies
 from pyvalue.replicate_graphs import ReplicateGraphs
 
@@ -23,7 +24,7 @@ class Study:
         data: checked columns.
         test: name of a built-in test, or a CITest.
         why: this one.
-        n: independent rows that the rows are worth.
+        rows: independent rows that the rows are worth.
         flags: forbidden and required directions (d, d), or None.
         replication: of the bootstrap, or None.
     """
@@ -31,7 +32,7 @@ class Study:
     data: UsableData
     test: Any
     why: str
-    n: float
+    rows: EffectiveRows
     flags: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None
     replication: Replication | None
 

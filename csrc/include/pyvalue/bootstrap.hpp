@@ -16,7 +16,7 @@ namespace pyvalue {
 struct BootstrapOptions {
   std::size_t first_replicate = 0;
   std::size_t replicates = 0;
-  double effective_n = 0.0;  // rows that the tests are told of; a replicate's statistics vary more than its rows say
+  EffectiveRows effective = 0.0;  // rows that the tests are told of; a replicate's statistics vary more than its rows say
   double alpha = 0.05;
   bool shuffle_columns = true;  // the order of columns decides between colliders that contradict each other
   PcOptions pc;                 // pc.threads is spent on replicates

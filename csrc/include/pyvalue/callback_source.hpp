@@ -35,7 +35,7 @@ class CallbackSource final : public TestSource {
   std::size_t rows() const override { return table_.rows(); }
   std::size_t cols() const override { return table_.cols(); }
   bool is_threadsafe() const override { return is_threadsafe_; }
-  std::unique_ptr<Replicator> make_replicator(double effective_n, double alpha) const override;
+  std::unique_ptr<Replicator> make_replicator(const EffectiveRows& effective, double alpha) const override;
 
  private:
   Table table_;

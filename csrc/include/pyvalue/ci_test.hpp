@@ -78,8 +78,14 @@ class SetwiseSweep : public Sweep {
   virtual void test(std::size_t x, std::span<const std::size_t> ys, std::span<const std::size_t> given,
                     std::span<double> p) = 0;
 
+  // For tests that take long: lets Ctrl-C through.
+  void tick() {
+    if (monitor_ != nullptr) monitor_->tick_slowly();
+  }
+
  private:
   double alpha_;
+  Monitor* monitor_ = nullptr;
   std::size_t neighbours_ = 0;
   std::vector<std::uint8_t> separated_;
   std::vector<std::uint8_t> separators_;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -37,11 +38,13 @@ struct Triple {
   std::size_t i, mid, k;  // i < k
 };
 
-// The result of rules 0 - 2 is causal-learn's (0.1.4.8), collider for collider, in its order.
+// The result of rules 0 - 2 is causal-learn's (0.1.4.8), collider for collider, in its order. max_depth limits the sets
+// of the other rules; causal-learn goes through all sets whatever the limit of the skeleton.
 class ColliderSearch {
  public:
   void run(MixedGraph& graph, const SeparatingSets& sets, const Knowledge& knowledge, ColliderRule rule,
-           ColliderPriority priority, Sweep& tests, double alpha, Monitor& monitor);
+           ColliderPriority priority, Sweep& tests, double alpha, std::optional<std::size_t> max_depth,
+           Monitor& monitor);
 
   const std::vector<Triple>& oriented() const { return oriented_; }
   const std::vector<Triple>& noncolliders() const { return noncolliders_; }  // of rules from definite_max_p on
@@ -59,8 +62,9 @@ class ColliderSearch {
   };
   enum class Verdict : std::uint8_t { collider, noncollider, ambiguous };
 
-  void list_triples(const EndMarks& marks, const Knowledge& knowledge);
-  Evidence evidence(const EndMarks& marks, const Triple& triple, Sweep& tests, double alpha, Monitor& monitor);
+  void list_triples(const MixedGraph& graph, const Knowledge& knowledge);
+  Evidence evidence(const EndMarks& marks, const Triple& triple, Sweep& tests, double alpha, std::size_t max_depth,
+                    Monitor& monitor);
   static Verdict judge(ColliderRule rule, const Evidence& evidence);
   static void orient(MixedGraph& graph, const Triple& triple, ColliderPriority priority,
                      std::vector<Triple>& oriented);

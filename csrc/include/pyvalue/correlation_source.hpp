@@ -32,7 +32,7 @@ class CorrelationSource : public TestSource {
   // told of so many fewer rows.
   virtual std::vector<double> information() const = 0;
 
-  std::unique_ptr<Replicator> make_replicator(double effective_n, double alpha) const final;
+  std::unique_ptr<Replicator> make_replicator(const EffectiveRows& effective, double alpha) const final;
 
   // The matrix under the tests, where row r counts counts[r] times.
   SquareMatrix correlation(const RowCount* counts, Monitor& monitor) const;

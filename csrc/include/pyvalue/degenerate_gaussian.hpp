@@ -14,20 +14,21 @@
 #include <vector>
 
 #include "pyvalue/ci_test.hpp"
+#include "pyvalue/effective_rows.hpp"
 #include "pyvalue/square.hpp"
 
 namespace pyvalue {
 
 class DegenerateGaussian final : public CiTest {
  public:
-  // n is the (effective) number of rows, it need not be whole.
-  DegenerateGaussian(double n, double alpha) : CiTest(0, alpha), n_(n) {}
+  // The number of rows need not be whole.
+  DegenerateGaussian(EffectiveRows rows, double alpha) : CiTest(0, alpha), rows_(std::move(rows)) {}
 
   // Variable v is the embedded columns first[v] .. first[v + 1] - 1. A column without variance has zeros in its row and
   // column, the diagonal included. Sweeps stay valid.
-  void set_correlation(const SquareMatrix& correlation, const std::vector<std::size_t>& first);
+  void set_correlation(const SquareMatrix& correlation, const std::vector<std::size_t>& first, EffectiveRows rows);
 
-  double n() const { return n_; }
+  double rows_of(std::size_t x, std::size_t y) const { return rows_.of(x, y); }
   const SquareMatrix& correlation() const { return correlation_; }
   std::size_t first(std::size_t variable) const { return first_[variable]; }
   std::uint64_t version() const { return version_; }
@@ -38,7 +39,7 @@ class DegenerateGaussian final : public CiTest {
  private:
   SquareMatrix correlation_;
   std::vector<std::size_t> first_{0};
-  double n_;
+  EffectiveRows rows_;
   std::uint64_t version_ = 0;  // tells sweeps that what they hold is of another matrix
 };
 

@@ -20,7 +20,7 @@ class DiscreteSource final : public TestSource {
 
   std::size_t rows() const override { return columns_.rows(); }
   std::size_t cols() const override { return columns_.cols(); }
-  std::unique_ptr<Replicator> make_replicator(double effective_n, double alpha) const override;
+  std::unique_ptr<Replicator> make_replicator(const EffectiveRows& effective, double alpha) const override;
 
  private:
   CodedColumns columns_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pyvalue/ci_test.hpp"
+#include "pyvalue/effective_rows.hpp"
 #include "pyvalue/coded_rows.hpp"
 #include "pyvalue/contingency_table.hpp"
 #include "pyvalue/discrete_statistic.hpp"
@@ -16,9 +17,9 @@ namespace pyvalue {
 
 class DiscreteTest final : public CiTest {
  public:
-  // The rows are kept by reference. effective_n: rows that the p-values are told of.
-  DiscreteTest(const CodedRows& rows, DiscreteStatistic::Kind kind, double effective_n, double alpha)
-      : CiTest(0, alpha), rows_(rows), statistic_(kind), effective_n_(effective_n) {}
+  // The rows are kept by reference. effective: rows that the p-values are told of.
+  DiscreteTest(const CodedRows& rows, DiscreteStatistic::Kind kind, EffectiveRows effective, double alpha)
+      : CiTest(0, alpha), rows_(rows), statistic_(kind), effective_(std::move(effective)) {}
 
   // To be called after the rows changed.
   void set_columns(const std::vector<std::size_t>& columns);
@@ -27,10 +28,10 @@ class DiscreteTest final : public CiTest {
   std::size_t column(std::size_t variable) const { return columns_[variable]; }
   const DiscreteStatistic& statistic() const { return statistic_; }
 
-  double p_value(const TestStatistic& statistic) const;
+  double p_value(const TestStatistic& statistic, std::size_t x, std::size_t y) const;
 
   // Whether p > alpha; without p where bounds of it are enough.
-  bool is_independent(const TestStatistic& statistic) const;
+  bool is_independent(const TestStatistic& statistic, std::size_t x, std::size_t y) const;
 
   std::unique_ptr<Sweep> make_sweep() const override;
   double nanoseconds() const override;
@@ -38,7 +39,7 @@ class DiscreteTest final : public CiTest {
  private:
   const CodedRows& rows_;
   DiscreteStatistic statistic_;
-  double effective_n_;
+  EffectiveRows effective_;
   std::vector<std::size_t> columns_;
 };
 
@@ -56,7 +57,7 @@ class DiscreteSweep final : public Sweep {
  private:
   void test_tables(const Task& task, Monitor& monitor);
   void test_strata(const Task& task, Monitor& monitor);
-  void record(const TestStatistic& statistic, std::size_t y, std::size_t last);
+  void record(const Task& task, const TestStatistic& statistic, std::size_t y, std::size_t last);
 
   const DiscreteTest& test_;
   ContingencyTable table_;

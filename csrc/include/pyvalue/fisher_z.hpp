@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pyvalue/ci_test.hpp"
+#include "pyvalue/effective_rows.hpp"
 #include "pyvalue/square.hpp"
 
 namespace pyvalue {
@@ -28,22 +29,22 @@ class FisherZ : public CiTest {
     std::vector<std::size_t> variables;
   };
 
-  // n is the (effective) number of rows, it need not be whole. Where coefficients are worth less than Pearson's,
-  // information has the share that each variable keeps: the coefficient of x and y is worth n times both their shares.
-  FisherZ(SquareMatrix correlation, double n, double alpha, std::vector<double> information = {});
+  // The number of rows need not be whole.
+  FisherZ(SquareMatrix correlation, EffectiveRows rows, double alpha);
 
-  // Another sample of as many rows; sweeps stay valid.
-  void set_correlation(const SquareMatrix& correlation, std::vector<double> information = {});
+  // Another sample worth as many rows; sweeps stay valid.
+  void set_correlation(const SquareMatrix& correlation) { set_correlation(correlation, EffectiveRows(rows_.all())); }
+  void set_correlation(const SquareMatrix& correlation, EffectiveRows rows);
 
   const SquareMatrix& correlation() const { return correlation_; }
 
   // x and y are independent given a set of this size iff r^2 < the threshold. From order n - 3 on the p-value is 1
   // whatever r is, and the threshold is above 1.
-  double squared_threshold(std::size_t order) const { return squared_threshold(order, n_); }
+  double squared_threshold(std::size_t order) const { return squared_threshold(order, rows_.all()); }
   double squared_threshold(std::size_t order, std::size_t x, std::size_t y) const {
-    return squared_threshold(order, rows_of(x, y));
+    return squared_threshold(order, rows_.of(x, y));
   }
-  bool is_one_threshold_for_all() const { return information_.empty(); }
+  bool is_one_threshold_for_all() const { return rows_.is_one_for_all(); }
 
   // NaN where the submatrix is singular.
   double p_value(std::size_t x, std::size_t y, std::span<const std::size_t> given, Scratch& scratch) const;
@@ -53,13 +54,8 @@ class FisherZ : public CiTest {
 
  private:
   double squared_threshold(std::size_t order, double rows) const;
-  double rows_of(std::size_t x, std::size_t y) const {
-    return information_.empty() ? n_ : n_ * information_[x] * information_[y];
-  }
-
   SquareMatrix correlation_;
-  std::vector<double> information_;
-  double n_;
+  EffectiveRows rows_;
   double critical_z_;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,7 @@ class MeekRules {
 
  private:
   using Edge = std::pair<std::size_t, std::size_t>;
+  using TripleFilter = std::function<bool(std::size_t k, std::size_t i, std::size_t j)>;
 
   void start(MixedGraph& graph, const Knowledge& knowledge);
   bool orient(std::size_t from, std::size_t to);
@@ -30,7 +32,7 @@ class MeekRules {
   bool apply_rule_1_to(const std::vector<Triple>& noncolliders);
   bool apply_rule_2();
   bool apply_rule_3();
-  bool apply_rule_4();
+  bool apply_rule_4(const TripleFilter& may_rest_on);
   bool has_kite(std::size_t i, std::size_t j, std::size_t l) const;
   const EndMarks& marks() const { return graph_->marks(); }
 

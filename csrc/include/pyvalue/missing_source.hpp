@@ -25,7 +25,7 @@ class MissingSource final : public TestSource {
 
   std::size_t rows() const override { return table_.rows(); }
   std::size_t cols() const override { return table_.cols(); }
-  std::unique_ptr<Replicator> make_replicator(double effective_n, double alpha) const override;
+  std::unique_ptr<Replicator> make_replicator(const EffectiveRows& effective, double alpha) const override;
 
   bool is_by_pattern() const { return patterns_.has_value(); }
 

@@ -36,6 +36,10 @@ class MixedGraph {
 
   const EndMarks& marks() const { return marks_; }
 
+  // Edges that stay against the data. What is independent beside them says nothing of the variables between.
+  void set_unsupported(const Square<std::uint8_t>& unsupported) { unsupported_ = unsupported; }
+  bool is_supported(std::size_t i, std::size_t j) const { return unsupported_.size() == 0 || unsupported_(i, j) == 0; }
+
   // Whatever ends the edge had.
   void direct(std::size_t from, std::size_t to);
   void make_bidirected(std::size_t i, std::size_t j);
@@ -54,6 +58,7 @@ class MixedGraph {
   void record_ancestor(std::size_t ancestor, std::size_t descendant);
 
   EndMarks marks_;
+  Square<std::uint8_t> unsupported_;  // or empty
   std::vector<Change> changes_;
   std::size_t rebuilt_before_ = 0;  // the record was last rebuilt when this change took the edge's old direction away
   bool is_rebuilt_ = false;

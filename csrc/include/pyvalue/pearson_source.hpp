@@ -15,7 +15,7 @@ class PearsonSource final : public TestSource {
 
   std::size_t rows() const override { return table_.rows(); }
   std::size_t cols() const override { return table_.cols(); }
-  std::unique_ptr<Replicator> make_replicator(double effective_n, double alpha) const override;
+  std::unique_ptr<Replicator> make_replicator(const EffectiveRows& effective, double alpha) const override;
 
   // Each block of rows is packed once for all replicates of a batch.
   std::size_t batch() const override { return 16; }

@@ -17,6 +17,7 @@ namespace pyvalue {
 
 struct SkeletonResult {
   Square<std::uint8_t> adjacent;
+  Square<std::uint8_t> unsupported;  // edges that knowledge requires and a test would have removed
   SeparatingSets sets;
   std::uint64_t tests = 0;
   std::uint64_t singular_tests = 0;  // tests without an answer; their edges stay
@@ -26,8 +27,8 @@ struct SkeletonResult {
 // Keeps its memory between runs: one object a thread serves all of that thread's replicates.
 class SkeletonSearch {
  public:
-  // max_depth is the largest conditioning set. Same result for any number of threads. Known edges and non-edges are
-  // not tested, and a set that separates x holds only variables that may be its parents. report_sweeps: the monitor
+  // max_depth is the largest conditioning set. Same result for any number of threads. Known non-edges are not tested,
+  // known edges until a set separates them, and a set that separates x holds only variables that may be its parents. report_sweeps: the monitor
   // advances by one for every variable in every round.
   void run(const CiTest& test, const Knowledge& knowledge, std::optional<std::size_t> max_depth, unsigned threads,
            Monitor& monitor, SkeletonResult& result, bool report_sweeps = false);
@@ -43,9 +44,9 @@ class SkeletonSearch {
   };
 
   void bind(const CiTest& test, unsigned threads);
-  void run_round(const CiTest& test, std::size_t order, unsigned threads, Monitor& monitor, SkeletonResult& result,
+  void run_round(const CiTest& test, const Knowledge& knowledge, std::size_t order, unsigned threads, Monitor& monitor, SkeletonResult& result,
                  bool report_sweeps);
-  void list_neighbours(const Square<std::uint8_t>& adjacent, const Knowledge& knowledge, bool later_only);
+  void list_neighbours(const SkeletonResult& result, const Knowledge& knowledge, bool later_only);
   double tests_of_order(std::size_t order) const;
 
   std::vector<Neighbourhood> neighbours_;

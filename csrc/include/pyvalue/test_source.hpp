@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "pyvalue/ci_test.hpp"
+#include "pyvalue/effective_rows.hpp"
 #include "pyvalue/monitor.hpp"
 #include "pyvalue/resampling.hpp"
 
@@ -33,8 +34,8 @@ class TestSource {
   virtual std::size_t rows() const = 0;
   virtual std::size_t cols() const = 0;
 
-  // effective_n: rows that the tests are told of. Must not outlive the source.
-  virtual std::unique_ptr<Replicator> make_replicator(double effective_n, double alpha) const = 0;
+  // effective: rows that the tests are told of. Must not outlive the source.
+  virtual std::unique_ptr<Replicator> make_replicator(const EffectiveRows& effective, double alpha) const = 0;
 
   // Replicates that a replicator had best take at once.
   virtual std::size_t batch() const { return 1; }
