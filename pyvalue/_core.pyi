@@ -116,7 +116,7 @@ def pc(
     required: Flags | None = None,
     threads: int = 1,
     progress: Progress | None = None,
-) -> tuple[Marks, dict[tuple[int, int], tuple[int, ...]], int, int, int]: ...
+) -> tuple[Marks, tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]], int, int, int]: ...
 def bootstrap(
     source: TestSource,
     resampling: Resampling,

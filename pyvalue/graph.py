@@ -18,6 +18,7 @@ from pyvalue.edge_frequencies import EdgeFrequencies
 from pyvalue.errors import PyvalueError
 from pyvalue.knowledge import Knowledge
 from pyvalue.replicate_graphs import ReplicateGraphs
+from pyvalue.separating_sets import SeparatingSets
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -111,7 +112,8 @@ class ValueGraph:
         set_ = object.__setattr__
         set_(self, "names", names)
         set_(self, "marks", _checked_marks(self.marks, len(names)))
-        set_(self, "separating_sets", MappingProxyType(dict(self.separating_sets)))
+        if not isinstance(self.separating_sets, SeparatingSets):
+            set_(self, "separating_sets", MappingProxyType(dict(self.separating_sets)))
         set_(self, "excluded", MappingProxyType(dict(self.excluded)))
         set_(self, "notes", tuple(self.notes))
         if self.bootstrap is not None and self.bootstrap.directed.shape != self.marks.shape:

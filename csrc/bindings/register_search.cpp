@@ -32,17 +32,22 @@ SearchOptions search_options(std::size_t variables, std::optional<std::size_t> m
   return options;
 }
 
-py::dict separating_sets(const PcSearch& search) {
+// Pairs i < j (pairs, 2) without an edge that a set separated, where each one's set ends (pairs,), and the sets.
+py::tuple separating_sets(const PcSearch& search) {
   const auto& result = search.skeleton();
-  py::dict sets;
+  std::vector<std::uint32_t> pairs, ends, members;
   for (std::size_t i = 0; i < result.adjacent.size(); ++i) {
     for (std::size_t j = i + 1; j < result.adjacent.size(); ++j) {
       if (result.adjacent(i, j) != 0 || !result.sets.is_recorded(i, j)) continue;
-      const auto members = result.sets.members(i, j);
-      if (!members.empty()) sets[py::make_tuple(i, j)] = py::tuple(py::cast(members));
+      const auto set = result.sets.members(i, j);
+      if (set.empty()) continue;
+      for (const std::size_t end : {i, j}) pairs.push_back(static_cast<std::uint32_t>(end));
+      for (const std::size_t member : set) members.push_back(static_cast<std::uint32_t>(member));
+      ends.push_back(static_cast<std::uint32_t>(members.size()));
     }
   }
-  return sets;
+  const auto count = static_cast<py::ssize_t>(ends.size());
+  return py::make_tuple(array_of(pairs).reshape({count, py::ssize_t{2}}), array_of(ends), array_of(members));
 }
 
 py::tuple run_pc(const TestHandle& handle, std::optional<std::size_t> max_depth, ColliderRule rule,
@@ -115,7 +120,8 @@ void register_search(py::module_& module) {
   module.def("pc", &run_pc, "test"_a, "max_depth"_a = py::none(), "rule"_a = ColliderRule::separating_set,
              "priority"_a = ColliderPriority::existing, "forbidden"_a = py::none(), "required"_a = py::none(),
              "threads"_a = 1, "progress"_a = py::none(),
-             "PC: end marks (d, d), non-empty separating sets by pair, tests, tests without an answer, rounds.");
+             "PC: end marks (d, d), non-empty separating sets (pairs (k, 2), ends (k,), members), tests, tests without an "
+             "answer, rounds.");
   module.def("bootstrap", &run_bootstrap, "source"_a, "resampling"_a, "replicates"_a, "n"_a, "alpha"_a = 0.05,
              "max_depth"_a = py::none(), "rule"_a = ColliderRule::separating_set,
              "priority"_a = ColliderPriority::existing, "forbidden"_a = py::none(), "required"_a = py::none(),

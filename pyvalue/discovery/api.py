@@ -211,13 +211,11 @@ def _graph(study: Study, found: Found, search: SearchOptions, replicates: Bootst
         seed=replicates.seed if replication else None,
         threads=search.threads,
     )
-    names = columns.names
-    sets = {(names[i], names[j]): tuple(names[member] for member in given) for (i, j), given in found.sets.items()}
     return ValueGraph(
-        names,
+        columns.names,
         found.marks,
         settings,
-        sets,
+        found.sets,
         found.frequencies,
         study.data.excluded,
         (*study.data.notes, *found.notes),

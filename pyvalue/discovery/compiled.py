@@ -9,6 +9,7 @@ from pyvalue.discovery.options import COLLIDER_PRIORITIES, COLLIDER_RULES, Boots
 from pyvalue.discovery.progress import ProgressOption, search_progress
 from pyvalue.discovery.study import Found, Study
 from pyvalue.errors import NumericsError
+from pyvalue.separating_sets import SeparatingSets
 
 
 def run(study: Study, search: SearchOptions, replicates: BootstrapOptions, progress: ProgressOption) -> Found:
@@ -50,8 +51,9 @@ def _run(study: Study, search: SearchOptions, replicates: BootstrapOptions, prog
             f"{singular} tests had no answer (a singular matrix, or too few complete rows), with {columns.d} values "
             f"and {columns.n} rows; drop values" + (f", or pass max_depth below {rounds - 1}" if rounds > 1 else "")
         )
+    named = SeparatingSets(columns.names, *sets)
     if study.replication is None or source is None:
-        return Found(marks, sets)
+        return Found(marks, named)
     frequencies, graphs = run_bootstrap(source, study.replication, search, replicates, study.flags, progress)
     notes = notes_on_replicates(frequencies, columns.names)
     if isinstance(source, _core.CorrelationSource) and source.repairs:
@@ -59,7 +61,7 @@ def _run(study: Study, search: SearchOptions, replicates: BootstrapOptions, prog
             f"{source.repairs} matrices of {study.test} correlations were not positive definite and were replaced by "
             "the nearest correlation matrix"
         )
-    return Found(marks, sets, frequencies, graphs, tuple(notes))
+    return Found(marks, named, frequencies, graphs, tuple(notes))
 
 
 def _explained(study: Study, failure: _core.TestFailure) -> NumericsError:

@@ -19,7 +19,6 @@ from pyvalue.errors import NumericsError
 from pyvalue.replicate_graphs import ReplicateGraphs
 
 Marks = NDArray[np.int8]
-SeparatingSets = dict[tuple[int, int], tuple[int, ...]]
 
 _TEST = "pyvalue_fisherz_effective_n"
 _RULES = tuple(COLLIDER_RULES)[:3]
@@ -40,10 +39,11 @@ def run(study: Study, search: SearchOptions, replicates: BootstrapOptions, progr
     if test == "fisherz" and any(has_missing(column) for column in columns.values):
         test = "mv_fisherz"
     found = _search(x, test, study.rows.n, search)
-    sets: SeparatingSets = {}
-    for i, j in zip(*np.nonzero(np.triu(found.G.graph == 0, k=1)), strict=True):
+    names = columns.names
+    sets: dict[tuple[str, str], tuple[str, ...]] = {}
+    for i, j in np.argwhere(np.triu(found.G.graph == 0, k=1)).tolist():
         if members := sorted({int(member) for given in found.sepset[i, j] or () for member in given}):
-            sets[int(i), int(j)] = tuple(members)
+            sets[names[i], names[j]] = tuple(names[member] for member in members)
     marks = found.G.graph.astype(np.int8)
     if study.replication is None:
         return Found(marks, sets)

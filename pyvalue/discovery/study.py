@@ -39,10 +39,10 @@ class Study:
 
 @dataclass(frozen=True)
 class Found:
-    """What a backend finds: end marks (d, d), separating sets by column numbers, and the replicates' counts."""
+    """What a backend finds: end marks (d, d), separating sets, and the replicates' counts."""
 
     marks: NDArray[np.int8]
-    sets: Mapping[tuple[int, int], tuple[int, ...]]
+    sets: Mapping[tuple[str, str], tuple[str, ...]]
     frequencies: EdgeFrequencies | None = None
     replicate_graphs: ReplicateGraphs | None = None
     notes: tuple[str, ...] = ()
