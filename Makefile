@@ -10,6 +10,9 @@ demo: $(VENV)/.demo
 	$(VENV)/bin/pyvalue demo --folder demo-run
 
 test: $(VENV)/.test
+	$(VENV)/bin/cmake -S . -B build/tests -DPYVALUE_BUILD_TESTS=ON -DPYVALUE_WERROR=ON
+	$(VENV)/bin/cmake --build build/tests -j2
+	$(VENV)/bin/ctest --test-dir build/tests --output-on-failure
 	$(VENV)/bin/pytest
 
 bench: $(VENV)/.test
@@ -23,10 +26,11 @@ lint: $(VENV)/.test
 	$(VENV)/bin/mypy
 
 # The C++ tests under AddressSanitizer + UBSan, then under ThreadSanitizer.
-native-test:
+native-test: $(VENV)/.test
 	for kind in address thread; do \
-	  cmake -S . -B build/$$kind -DPYVALUE_BUILD_TESTS=ON -DPYVALUE_WERROR=ON -DPYVALUE_SANITIZE=$$kind && \
-	  cmake --build build/$$kind -j2 && ctest --test-dir build/$$kind --output-on-failure || exit 1; done
+	  $(VENV)/bin/cmake -S . -B build/$$kind -DPYVALUE_BUILD_TESTS=ON -DPYVALUE_WERROR=ON -DPYVALUE_SANITIZE=$$kind && \
+	  $(VENV)/bin/cmake --build build/$$kind -j2 && \
+	  $(VENV)/bin/ctest --test-dir build/$$kind --output-on-failure || exit 1; done
 
 clean:
 	rm -rf build $(VENV) demo-run

@@ -206,7 +206,7 @@ TEST(mixed_replicates_are_the_same_for_any_number_of_threads) {
   const Resampling resampling(200, Scheme::with_replacement, 1);
   BootstrapOptions options;
   options.replicates = 100;
-  options.effective_n = 100.0;
+  options.effective = 100.0;
   options.pc.threads = 1;
   const EdgeCounts one = bootstrap(source, resampling, {}, options, nullptr, monitor);
   options.pc.threads = 3;

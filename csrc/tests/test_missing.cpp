@@ -176,7 +176,7 @@ TEST(replicates_with_gaps_are_the_same_for_any_number_of_threads) {
     const Resampling resampling(300, Scheme::with_replacement, 1);
     BootstrapOptions options;
     options.replicates = 30;
-    options.effective_n = 150.0;
+    options.effective = 150.0;
     options.pc.threads = 1;
     const EdgeCounts one = bootstrap(source, resampling, {}, options, nullptr, monitor);
     options.pc.threads = 3;
