@@ -20,6 +20,9 @@ FEW_LEVELS = 7
 #: With more levels than this, and fewer than ten rows a level, a table of counts says nothing.
 _MOST_LEVELS = 20
 
+#: A table of all levels against all levels is kept; beyond, levels lose nothing as numbers.
+_MOST_ORDERED_LEVELS = 50
+
 _NEED_NUMBERS = ("fisherz", "spearman", "polychoric", "rcot")
 _NEED_CODES = ("polychoric", "chisq", "gsq")
 
@@ -60,7 +63,8 @@ def check_columns(test: str | CITest, columns: Columns) -> None:
             )
         if test in _NEED_CODES or (test == "degenerate_gaussian" and levels is not None):
             count = len(np.unique(values)) if levels is None else len(levels)
-            if count > max(_MOST_LEVELS, len(values) // 10):
+            most = _MOST_ORDERED_LEVELS if test == "polychoric" else max(_MOST_LEVELS, len(values) // 10)
+            if count > most:
                 raise ValueError(
                     f"column {name!r} has {count} different values in {len(values)} rows, too many for "
                     f"test={name_of_test!r}, which counts each; cut it into a few levels, drop it, or pass "
