@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -117,6 +118,21 @@ def test_ctrl_c_ends_a_single_search() -> None:
     with pytest.raises(KeyboardInterrupt):  # about 2^45 conditioning sets
         _core.pc(_core.fisher_z(everything_related, 1e9))
     timer.join()
+
+
+def test_ctrl_c_is_answered_between_slow_tests() -> None:
+    """A set of this search is 11 tests of 20 ms each; none of them is waited for but the one that runs."""
+
+    def slow(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> float:
+        time.sleep(0.02)
+        return 0.0
+
+    started = time.monotonic()
+    timer = interrupt_soon()
+    with pytest.raises(KeyboardInterrupt):  # every set of 12 columns would take minutes
+        discover(RNG.standard_normal((50, 12)), test=slow)
+    timer.join()
+    assert time.monotonic() - started < 1.2  # 0.2 s until the signal, and a second
 
 
 def test_progress_callback_counts_up_and_can_stop() -> None:
