@@ -11,7 +11,7 @@ from pyvalue.discovery.bootstrap import plan_replication
 from pyvalue.discovery.choice import check_columns, choose_test, has_missing, takes_effective_n
 from pyvalue.discovery.columns import read_columns
 from pyvalue.discovery.degenerate import DegenerateDataWarning, UsableData, check_independent, usable_data
-from pyvalue.discovery.effective_n import design_effect, effective_rows
+from pyvalue.discovery.effective_n import design_effect, effective_rows, small_sample_share
 from pyvalue.discovery.memory import check_memory
 from pyvalue.discovery.options import BootstrapOptions, SearchOptions, bootstrap_options, search_options
 from pyvalue.discovery.progress import ProgressOption
@@ -155,7 +155,8 @@ def _prepare(
         check_independent(data)
     _check_missing(test, data)
     effect = design_effect(data.columns.values, data.columns.levels, data.columns.clusters)
-    rows = effective_rows(data.columns.n, effect.sample)
+    share = small_sample_share(data.columns.clusters, search.alpha)
+    rows = effective_rows(share * data.columns.n, effect.sample)
     if rows.n <= 3:
         raise ValueError(
             f"cluster {data.columns.cluster_names} leaves {data.columns.n} rows worth {rows.n:.1f} independent ones, "

@@ -109,6 +109,20 @@ def effective_clusters(codes: NDArray[np.int64]) -> float:
     return float(sizes.sum() ** 2 / (sizes @ sizes))
 
 
+def small_sample_share(clusters: Sequence[NDArray[np.int64]], alpha: float) -> float:
+    """What to multiply effective rows by because a variance from few clusters is itself uncertain.
+
+    Tests take the quantiles of a normal distribution where those of Student's t with (clusters - 1) degrees of freedom
+    belong (Cameron & Miller 2015, J. Human Resources 50, section VI): the squared ratio of both makes up for it.
+    """
+    if not clusters:
+        return 1.0
+    from scipy.stats import norm, t
+
+    fewest = min(effective_clusters(codes) for codes in clusters)
+    return float((norm.isf(alpha / 2) / t.isf(alpha / 2, fewest - 1)) ** 2)
+
+
 def _shrunk(effects: Matrix, clusters: float) -> Matrix:
     """Effects, at least 1, drawn towards their mean by the share of their spread that is the error of estimates."""
     i, j = np.triu_indices(len(effects), k=1)
