@@ -122,3 +122,11 @@ def test_every_public_name_can_be_reached():
             assert getattr(pv, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = pv.nothing
+
+
+def test_loading_prints_nothing_off_a_terminal(tmp_path, tiny_model, capfd) -> None:
+    tiny_model.network.save_pretrained(tmp_path)
+    tiny_model.tokenizer.save_pretrained(tmp_path)
+    capfd.readouterr()
+    pv.load_model(tmp_path, device="cpu")
+    assert capfd.readouterr().err == ""

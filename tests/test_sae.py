@@ -331,3 +331,7 @@ def test_reading_does_not_touch_the_file(tmp_path):
     write_folder(tmp_path)
     load_sae(tmp_path).encode(torch.randn(2, D))
     assert torch.equal(load_file(tmp_path / "sae_weights.safetensors")["W_enc"], random_weights("standard")["W_enc"])
+
+
+def test_repr_shows_no_tensors(tiny_sae) -> None:
+    assert repr(tiny_sae) == "SAE('random', standard, 64 -> 32 features, blocks.1.hook_resid_post)"

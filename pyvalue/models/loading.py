@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,7 +117,8 @@ def load_model(
     source = _resolve(str(name))
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source)
-        network = transformers.AutoModelForCausalLM.from_pretrained(source, dtype=number_format)
+        with _without_bars():
+            network = transformers.AutoModelForCausalLM.from_pretrained(source, dtype=number_format)
     except Exception as fault:  # transformers raises OSError, ValueError, KeyError, ... for the same causes
         reason = " ".join(str(fault).split())[:300]
         raise ModelError(f"model {str(name)!r} cannot be loaded from {source}: {reason}") from fault
@@ -176,3 +178,19 @@ def _cpu_has_bfloat16() -> bool:
 
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, probe, bool)() for probe in probes)
+
+
+@contextlib.contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keep transformers' bar of weights out of logs; downloads, which take long, show theirs on a terminal."""
+    import transformers
+
+    logging: Any = transformers.utils.logging
+    if sys.stderr.isatty() or not logging.is_progress_bar_enabled():
+        yield
+        return
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()

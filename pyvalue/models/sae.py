@@ -79,6 +79,10 @@ class SAE:
                     f"{key} holds NaN or infinity; the weights are damaged or overflowed when they were saved."
                 )
 
+    def __repr__(self) -> str:
+        c = self.config
+        return f"SAE({self.name!r}, {c.architecture}, {c.d_in} -> {c.d_sae} features, {c.hook_name})"
+
     @property
     def layer(self) -> int:
         """Layer that it reads, from 0. Raises ModelError where that is not the residual stream."""
