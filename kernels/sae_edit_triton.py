@@ -9,9 +9,9 @@ import torch
 import triton
 import triton.language as tl
 
-from .edit_table import LAYER_NORM_EPS, NORM_CONSTANT, NORM_LAYER, NORM_NONE, SET, EditTable
+from .edit_table import ADD, LAYER_NORM_EPS, MAX, MIN, NORM_CONSTANT, NORM_LAYER, NORMED, RANKED, READS, SCALE, EditTable
 
-_SET = tl.constexpr(SET)
+_ADD, _MIN, _MAX, _SCALE = tl.constexpr(ADD), tl.constexpr(MIN), tl.constexpr(MAX), tl.constexpr(SCALE)
 _NORM_LAYER = tl.constexpr(NORM_LAYER)
 _NORM_CONSTANT = tl.constexpr(NORM_CONSTANT)
 _EPS = tl.constexpr(LAYER_NORM_EPS)
@@ -21,48 +21,46 @@ _EPS = tl.constexpr(LAYER_NORM_EPS)
 def sae_edit_kernel(
     x_ptr,
     out_ptr,
-    active_ptr,
+    token_list_ptr,
+    rank_ptr,
+    hits_ptr,
     encoder_ptr,
-    decoder_ptr,
     bias_ptr,
     threshold_ptr,
     gain_ptr,
     offset_ptr,
+    decoder_ptr,
+    feature_ptr,
     op_ptr,
     norm_ptr,
     strength_ptr,
+    k_ptr,
+    list_start_ptr,
+    list_edit_ptr,
     x_stride,
     out_stride,
-    active_row_stride,
-    active_edit_stride,
-    n_edits,
+    rank_stride,
     d_model,
     BLOCK_D: tl.constexpr,
-    HAS_ACTIVE: tl.constexpr,
     READS: tl.constexpr,
     NORMED: tl.constexpr,
-    COPY: tl.constexpr,
+    RANKED: tl.constexpr,
 ):
-    """``out = x + where(active, scale * (strength - where(op == SET, a, 0)), 0) @ decoder``; one program a row.
+    """``out[t] = x[t] + sum over e in list token_list[t] of scale * c_e * decoder[feature[e]]``; one program a token.
 
-    Pointers: x, out (rows, d_model) with unit column stride, any one float type; active (rows, n_edits) uint8;
-    encoder, decoder (n_edits, d_model) contiguous; bias, threshold, gain, offset, strength (n_edits,) float; op, norm
-    (n_edits,) int32. COPY writes rows that no edit selects through unchanged; without it they are not written.
+    Pointers: x, out (t, d_model) with unit column stride, any one float type; token_list (t,) int32; rank (t, m) int32
+    with unit column stride; hits (e,) int64; encoder, decoder (r, d_model) contiguous; bias, threshold, gain, offset
+    (r,) float; feature, op, norm, k (e,) int32; strength (e,) float; list_start, list_edit int32.
     """
-    row = tl.program_id(0).to(tl.int64)
-    if HAS_ACTIVE:
-        touched = 0
-        for edit in range(n_edits):
-            touched |= tl.load(active_ptr + row * active_row_stride + edit * active_edit_stride).to(tl.int32)
-        if not COPY:  # noqa: SIM102 - COPY is known when compiling
-            if touched == 0:
-                return
-    else:
-        touched = 1
-
+    token = tl.program_id(0).to(tl.int64)
     column = tl.arange(0, BLOCK_D)
     inside = column < d_model
-    stored = tl.load(x_ptr + row * x_stride + column, mask=inside, other=0.0)
+    stored = tl.load(x_ptr + token * x_stride + column, mask=inside, other=0.0)
+    row = tl.load(token_list_ptr + token)
+    begin, end = 0, 0
+    if row >= 0:
+        begin = tl.load(list_start_ptr + row)
+        end = tl.load(list_start_ptr + row + 1)
     x = stored.to(tl.float32)
     delta = tl.zeros((BLOCK_D,), dtype=tl.float32)
 
@@ -72,40 +70,49 @@ def sae_edit_kernel(
         std = tl.sqrt(tl.sum(centred * centred, axis=0) / (d_model - 1))
         root_mean_square = tl.sqrt(tl.sum(x * x, axis=0) / d_model)
 
-    edit_start = tl.full((), 0, dtype=tl.int64)
-    for edit in range(n_edits):
-        selected = touched
-        if HAS_ACTIVE:
-            selected = tl.load(active_ptr + row * active_row_stride + edit * active_edit_stride).to(tl.int32)
-        if selected != 0:
-            coefficient = tl.load(strength_ptr + edit).to(tl.float32)
-            shift = 0.0
-            divisor = 1.0
-            scale = 1.0
-            if NORMED:
-                norm = tl.load(norm_ptr + edit)
-                shift = tl.where(norm == _NORM_LAYER, mean, 0.0)
-                divisor = tl.where(
-                    norm == _NORM_LAYER, std + _EPS, tl.where(norm == _NORM_CONSTANT, root_mean_square, 1.0)
-                )
-                scale = tl.where(norm == _NORM_LAYER, std, divisor)
-            if READS:  # noqa: SIM102 - READS is known when compiling
-                if tl.load(op_ptr + edit) == _SET:
-                    encoder = tl.load(encoder_ptr + edit_start + column, mask=inside, other=0.0).to(tl.float32)
-                    u = tl.sum((x - shift) * encoder, axis=0) / divisor + tl.load(bias_ptr + edit).to(tl.float32)
-                    above = u * tl.load(gain_ptr + edit).to(tl.float32) + tl.load(offset_ptr + edit).to(tl.float32)
-                    # "Off where <=" twice, so that a NaN in the residual stays visible.
-                    above = tl.where(above <= 0.0, 0.0, above)
-                    activation = tl.where(u <= tl.load(threshold_ptr + edit).to(tl.float32), 0.0, above)
-                    coefficient -= activation
-            decoder = tl.load(decoder_ptr + edit_start + column, mask=inside, other=0.0).to(tl.float32)
-            delta += scale * coefficient * decoder
-        edit_start += d_model
+    for entry in range(begin, end):
+        edit = tl.load(list_edit_ptr + entry)
+        feature = tl.load(feature_ptr + edit)
+        feature_start = feature.to(tl.int64) * d_model
+        strength = tl.load(strength_ptr + edit).to(tl.float32)
+        change = strength
+        shift = 0.0
+        divisor = 1.0
+        scale = 1.0
+        if NORMED:
+            norm = tl.load(norm_ptr + edit)
+            shift = tl.where(norm == _NORM_LAYER, mean, 0.0)
+            divisor = tl.where(
+                norm == _NORM_LAYER, std + _EPS, tl.where(norm == _NORM_CONSTANT, root_mean_square, 1.0)
+            )
+            scale = tl.where(norm == _NORM_LAYER, std, divisor)
+        if READS:
+            op = tl.load(op_ptr + edit)
+            if op != _ADD:
+                encoder = tl.load(encoder_ptr + feature_start + column, mask=inside, other=0.0).to(tl.float32)
+                u = tl.sum((x - shift) * encoder, axis=0) / divisor + tl.load(bias_ptr + feature).to(tl.float32)
+                above = u * tl.load(gain_ptr + feature).to(tl.float32) + tl.load(offset_ptr + feature).to(tl.float32)
+                # "Off where <=" twice, so that a NaN in the residual stays visible.
+                above = tl.where(above <= 0.0, 0.0, above)
+                activation = tl.where(u <= tl.load(threshold_ptr + feature).to(tl.float32), 0.0, above)
+                if RANKED:
+                    k = tl.load(k_ptr + edit)
+                    if k > 0:
+                        rank = tl.load(rank_ptr + token * rank_stride + (entry - begin))
+                        activation = tl.where(rank >= k, 0.0, activation)
+                wanted = tl.where(op == _SCALE, strength * activation, strength)
+                # Compared so that a NaN activation wins.
+                wanted = tl.where((op == _MIN) & ~(activation <= strength), activation, wanted)
+                wanted = tl.where((op == _MAX) & ~(activation >= strength), activation, wanted)
+                change = wanted - activation
+        decoder = tl.load(decoder_ptr + feature_start + column, mask=inside, other=0.0).to(tl.float32)
+        delta += scale * change * decoder
+        tl.atomic_add(hits_ptr + edit, tl.full((), 1, dtype=tl.int64), sem="relaxed")
 
     edited = (x + delta).to(out_ptr.dtype.element_ty)
     # The stored bits, not a round trip through x + 0, which would turn -0 into +0.
-    result = tl.where(touched != 0, edited, stored)
-    tl.store(out_ptr + row * out_stride + column, result, mask=inside)
+    result = tl.where(end > begin, edited, stored)
+    tl.store(out_ptr + token * out_stride + column, result, mask=inside)
 
 
 def launch_options(d_model: int) -> tuple[int, int]:
@@ -115,43 +122,57 @@ def launch_options(d_model: int) -> tuple[int, int]:
 
 
 def sae_edit_triton(
-    x: torch.Tensor, table: EditTable, active: torch.Tensor | None = None, out: torch.Tensor | None = None
+    x: torch.Tensor, table: EditTable, token_list: torch.Tensor, rank: torch.Tensor | None, hits: torch.Tensor
 ) -> torch.Tensor:
-    """Launch the kernel; arguments and result as ``reference.sae_edit_reference``, ``x`` of at most 32 bits."""
+    """Launch the kernel; arguments and result as ``sae_edit_reference``, ``x`` of at most 32 bits."""
     if x.stride(-1) != 1:
         x = x.contiguous()
-    copy = out is None
-    if out is None:
-        out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     if x.shape[0] == 0:
         return out
-    # Triton has no pointer to bool; the view costs nothing. Without a mask any pointer does: it is not read.
-    mask = table.op if active is None else active.view(torch.uint8)
+    if rank is not None and rank.stride(-1) != 1:
+        rank = rank.contiguous()
     block, warps = launch_options(table.d_model)
     sae_edit_kernel[(x.shape[0],)](
-        x,
-        out,
-        mask,
-        table.encoder,
-        table.decoder,
-        table.bias,
-        table.threshold,
-        table.gain,
-        table.offset,
-        table.op,
-        table.norm,
-        table.strength,
-        x.stride(0),
-        out.stride(0),
-        0 if active is None else active.stride(0),
-        0 if active is None else active.stride(1),
-        table.n_edits,
-        table.d_model,
+        x, out, token_list.contiguous(),
+        table.op if rank is None else rank,  # without TopK features any pointer does: it is not read
+        hits,
+        table.encoder, table.bias, table.threshold, table.gain, table.offset, table.decoder,
+        table.feature, table.op, table.norm, table.strength, table.k, table.list_start, table.list_edit,
+        x.stride(0), out.stride(0), 0 if rank is None else rank.stride(0), table.d_model,
         BLOCK_D=block,
-        HAS_ACTIVE=active is not None,
-        READS=table.reads_activations,
-        NORMED=table.norm_codes != (NORM_NONE,),
-        COPY=copy,
+        READS=bool(table.flags & READS),
+        NORMED=bool(table.flags & NORMED),
+        RANKED=bool(table.flags & RANKED) and rank is not None,
         num_warps=warps,
-    )
+    )  # fmt: skip
     return out
+
+
+def ahead_of_time_variants(widths=(576, 2048, 4096, 8192), dtypes=("bf16", "fp16", "fp32")):
+    """What ``compile_ahead`` compiles: every width and dtype, without and with everything a table can need."""
+    variants = []
+    integers = {"token_list_ptr", "rank_ptr", "feature_ptr", "op_ptr", "norm_ptr", "k_ptr", "list_start_ptr",
+                "list_edit_ptr"}  # fmt: skip
+    for width in widths:
+        for dtype in dtypes:
+            for every in (False, True):
+                block, warps = launch_options(width)
+                constants = {"BLOCK_D": block, "READS": True, "NORMED": every, "RANKED": every}
+                types = {"x_ptr": f"*{dtype}", "out_ptr": f"*{dtype}", "hits_ptr": "*i64"}
+                types |= dict.fromkeys(integers, "*i32") | dict.fromkeys(constants, "constexpr")
+                signature = {
+                    name: types.get(name, "*fp32" if name.endswith("_ptr") else "i32")
+                    for name in sae_edit_kernel.arg_names
+                }
+                # Pointers, strides and widths are multiples of 16 in practice; the launcher finds that out by itself.
+                aligned = {
+                    (index,): [["tt.divisibility", 16]]
+                    for index, name in enumerate(sae_edit_kernel.arg_names)
+                    if name.endswith("_ptr") or name in ("x_stride", "out_stride", "d_model")
+                }
+                labels = {"dtype": dtype, "d_model": width, "variant": "every op, norm and rank" if every else "plain"}
+                variants.append(
+                    ("sae_edit", sae_edit_kernel, signature, constants, aligned, {"num_warps": warps}, labels)
+                )
+    return variants

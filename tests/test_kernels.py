@@ -6,17 +6,19 @@ import importlib.util
 import os
 import subprocess
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="the kernels need torch")
 
+from edit_cases import LISTS, bits, edits_of, make_input, make_table, naive, rmse_ratio  # noqa: E402
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
-from pyvalue.kernels.edit_table import ADD, NORM_CONSTANT, NORM_LAYER, NORM_NONE, SET, EditTable  # noqa: E402
-from pyvalue.kernels.reference import sae_edit_reference  # noqa: E402
+from pyvalue.kernels.edit_table import NORM_NONE, NORMED, RANKED, READS, SET, EditTable  # noqa: E402
 from pyvalue.kernels.sae_edit import sae_edit  # noqa: E402
+from pyvalue.kernels.sae_edit_reference import sae_edit_reference  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
@@ -26,203 +28,237 @@ DEVICES = [
 ]
 # Root mean square of bfloat16's rounding error is about 2**-9 / sqrt(3) of the value where it rounds to nearest.
 RMSE_RATIO = {torch.float32: 1e-6, torch.float16: 4e-4, torch.bfloat16: 2.5e-3}
+SHAPES = [(1, 60, 1), (7, 63, 3), (130, 576, 8)]
+FIELDS = [field.name for field in fields(EditTable) if field.name != "flags"]
 
 
-def make_table(n_edits: int, d_model: int, *, seed: int = 0, norms: bool = False, device: str = "cpu") -> EditTable:
-    generator = torch.Generator().manual_seed(seed)
-
-    def normal(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=generator)
-
-    codes = [NORM_NONE, NORM_LAYER, NORM_CONSTANT] if norms else [NORM_NONE]
-    return EditTable(
-        encoder=normal(n_edits, d_model) / d_model**0.5,
-        bias=normal(n_edits),
-        threshold=normal(n_edits).abs() * 0.1,
-        gain=normal(n_edits).abs(),
-        offset=normal(n_edits) * 0.1,
-        decoder=normal(n_edits, d_model),
-        op=torch.tensor([(ADD, SET)[i % 2] for i in range(n_edits)], dtype=torch.int32),
-        norm=torch.tensor([codes[i % len(codes)] for i in range(n_edits)], dtype=torch.int32),
-        strength=normal(n_edits) * 3,
-    ).to(device)
-
-
-def make_input(rows: int, table: EditTable, dtype: torch.dtype, *, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(rows, table.d_model, generator=generator).to(dtype)
-    active = torch.rand(rows, table.n_edits, generator=generator) < 0.4
-    device = table.decoder.device
-    return x.to(device), active.to(device)
-
-
-def naive(x: torch.Tensor, table: EditTable, active: torch.Tensor) -> torch.Tensor:
-    """Row by row, edit by edit, in float64."""
-    result = x.double().cpu().clone()
-    fields = ("encoder", "bias", "threshold", "gain", "offset", "decoder", "strength")
-    encoder, bias, threshold, gain, offset, decoder, strength = (getattr(table, f).double().cpu() for f in fields)
-    for r in range(x.shape[0]):
-        row = x[r].double().cpu()
-        for e in range(table.n_edits):
-            if not active[r, e]:
-                continue
-            read, scale = row, torch.tensor(1.0, dtype=torch.float64)
-            if table.norm[e] == NORM_LAYER:
-                scale = row.std()
-                read = (row - row.mean()) / (scale + 1e-5)
-            elif table.norm[e] == NORM_CONSTANT:
-                scale = (row**2).mean().sqrt()
-                read = row / scale
-            u = (read * encoder[e]).sum() + bias[e]
-            activation = max(float(u * gain[e] + offset[e]), 0.0) if u > threshold[e] else 0.0
-            change = strength[e] - activation if table.op[e] == SET else strength[e]
-            result[r] += scale * change * decoder[e]
-    return result
-
-
-def rmse_ratio(got: torch.Tensor, wanted: torch.Tensor) -> float:
-    assert torch.isfinite(got).all()
-    error = (got.double().cpu() - wanted).pow(2).mean().sqrt()
-    return float(error / wanted.pow(2).mean().sqrt())
-
-
-def bits(x: torch.Tensor) -> torch.Tensor:
-    return x.contiguous().view(torch.uint8)
+def tensors(table: EditTable) -> dict[str, torch.Tensor]:
+    return {name: getattr(table, name) for name in FIELDS}
 
 
 # The reference.
 
 
+@pytest.mark.parametrize("k", [0, 3], ids=["unranked", "ranked"])
 @pytest.mark.parametrize("norms", [False, True], ids=["plain", "normed"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("rows, d_model, n_edits", [(1, 60, 1), (7, 63, 3), (130, 576, 8)])
-def test_reference_equals_the_naive_loop(rows, d_model, n_edits, dtype, norms):
-    table = make_table(n_edits, d_model, norms=norms)
-    x, active = make_input(rows, table, dtype)
-    assert rmse_ratio(sae_edit(x, table, active), naive(x, table, active)) < RMSE_RATIO[dtype]
+@pytest.mark.parametrize("rows, d_model, n_edits", SHAPES)
+def test_reference_equals_the_naive_loop(rows, d_model, n_edits, dtype, norms, k):
+    table = make_table(n_edits, d_model, norms=norms, k=k)
+    x, token_list, rank = make_input(rows, table, dtype)
+    wanted = naive(x, table, token_list, rank if k else None)
+    assert rmse_ratio(sae_edit(x, table, token_list, rank), wanted) < RMSE_RATIO[dtype]
 
 
 def test_reference_computes_in_double_for_double_input():
     table = make_table(4, 63, norms=True)
-    x, active = make_input(7, table, torch.float64)
-    assert rmse_ratio(sae_edit(x, table, active), naive(x, table, active)) < 1e-14
+    x, token_list, _ = make_input(9, table, torch.float64)
+    assert rmse_ratio(sae_edit(x, table, token_list), naive(x, table, token_list)) < 1e-14
 
 
 @settings(deadline=None, max_examples=60)
 @given(
-    rows=st.integers(0, 9),
+    rows=st.integers(0, 12),
     d_model=st.integers(2, 40),
-    n_edits=st.integers(1, 5),
+    n_edits=st.integers(1, 6),
     norms=st.booleans(),
+    k=st.sampled_from([0, 2]),
     seed=st.integers(0, 2**31),
 )
-def test_any_shape_equals_the_naive_loop_and_leaves_other_rows_alone(rows, d_model, n_edits, norms, seed):
-    table = make_table(n_edits, d_model, seed=seed, norms=norms)
-    x, active = make_input(rows, table, torch.float32, seed=seed + 1)
+def test_any_shape_equals_the_naive_loop_and_leaves_other_tokens_alone(rows, d_model, n_edits, norms, k, seed):
+    table = make_table(n_edits, d_model, seed=seed, norms=norms, k=k)
+    x, token_list, rank = make_input(rows, table, torch.float32, seed=seed + 1)
     before = x.clone()
-    edited = sae_edit(x, table, active)
-    torch.testing.assert_close(edited.double(), naive(x, table, active), rtol=1e-4, atol=1e-4)
-    untouched = ~active.any(dim=1)
+    hits = torch.zeros(n_edits, dtype=torch.int64)
+    edited = sae_edit(x, table, token_list, rank, hits)
+    wanted = naive(x, table, token_list, rank if k else None)
+    torch.testing.assert_close(edited.double(), wanted, rtol=1e-4, atol=1e-4)
+    untouched = torch.tensor([not edits_of(table, number) for number in token_list.tolist()], dtype=torch.bool)
     assert torch.equal(bits(edited[untouched]), bits(x[untouched]))
     assert torch.equal(x, before)
+    made = [e for number in token_list.tolist() for e in edits_of(table, number)]
+    assert hits.tolist() == [made.count(e) for e in range(n_edits)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_batch_equals_its_tokens_alone(device):
+    table = make_table(6, 60, norms=True, device=device)
+    x, token_list, _ = make_input(40, table, torch.float32)
+    together = sae_edit(x, table, token_list)
+    alone = torch.cat([sae_edit(x[i : i + 1], table, token_list[i : i + 1]) for i in range(40)])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_edits_read_the_incoming_residual_not_each_other(device):
     table = make_table(6, 60, device=device)
-    x, active = make_input(7, table, torch.float32)
-    order = torch.tensor([3, 1, 5, 0, 4, 2], device=device)
-    fields = ("encoder", "bias", "threshold", "gain", "offset", "decoder", "op", "norm", "strength")
-    shuffled = EditTable(**{f: getattr(table, f)[order] for f in fields})
+    x, token_list, _ = make_input(7, table, torch.float32)
+    reverse = table.list_edit.clone()
+    for number in range(LISTS):
+        start, end = table.list_start[number : number + 2].tolist()
+        reverse[start:end] = table.list_edit[start:end].flip(0)
+    shuffled = replace(table, list_edit=reverse)
     torch.testing.assert_close(
-        sae_edit(x, shuffled, active[:, order]), sae_edit(x, table, active), rtol=1e-5, atol=1e-5
+        sae_edit(x, shuffled, token_list), sae_edit(x, table, token_list), rtol=1e-5, atol=1e-5
     )
 
 
-def table_at_its_threshold(device: str) -> tuple[EditTable, torch.Tensor]:
+def table_at_its_threshold(device: str) -> tuple[EditTable, torch.Tensor, torch.Tensor]:
     """One JumpReLU feature with threshold 2, set to 5, and two rows: at the threshold, and above it."""
-    one = torch.ones(1)
-    table = EditTable(
+    one, zero = torch.ones(1), torch.zeros(1, dtype=torch.int32)
+    table = EditTable.of(
         encoder=torch.eye(1, 4), bias=0 * one, threshold=2 * one, gain=one, offset=0 * one, decoder=torch.eye(1, 4),
-        op=torch.tensor([SET], dtype=torch.int32), norm=torch.tensor([NORM_NONE], dtype=torch.int32), strength=5 * one,
+        feature=zero, op=torch.tensor([SET], dtype=torch.int32), norm=zero + NORM_NONE, strength=5 * one, k=zero,
+        list_start=torch.tensor([0, 1], dtype=torch.int32), list_edit=zero,
     )  # fmt: skip
-    return table.to(device), torch.tensor([[2.0, 0, 0, 0], [2.5, 0, 0, 0]], device=device)
+    x = torch.tensor([[2.0, 0, 0, 0], [2.5, 0, 0, 0]], device=device)
+    return table.to(device), x, torch.zeros(2, dtype=torch.int32, device=device)
 
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_threshold_is_strict(device):
     """At the threshold itself the feature is off, so that setting it adds the whole strength."""
-    table, x = table_at_its_threshold(device)
-    assert sae_edit(x, table)[:, 0].tolist() == [7.0, 5.0]
+    table, x, token_list = table_at_its_threshold(device)
+    assert sae_edit(x, table, token_list)[:, 0].tolist() == [7.0, 5.0]
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_negative_zero_nan_and_infinity_of_other_rows_survive(device):
+def test_negative_zero_nan_and_infinity_of_other_tokens_survive(device):
     table = make_table(2, 60, device=device)
-    x, _ = make_input(4, table, torch.bfloat16)
+    x, _, _ = make_input(4, table, torch.bfloat16)
     x[0, 0], x[1, 0], x[2, 0] = -0.0, float("nan"), float("inf")
-    active = torch.zeros(4, 2, dtype=torch.bool, device=device)
-    active[3] = True
-    assert torch.equal(bits(sae_edit(x, table, active)[:3]), bits(x[:3]))
+    token_list = torch.tensor([-1, -1, 1, 0], dtype=torch.int32, device=device)  # list 1 is empty
+    assert torch.equal(bits(sae_edit(x, table, token_list)[:3]), bits(x[:3]))
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_a_nan_in_an_edited_row_stays_visible(device):
-    table = make_table(2, 60, device=device)
-    x, _ = make_input(1, table, torch.float32)
+@pytest.mark.parametrize("edit", range(5))
+def test_a_nan_in_an_edited_token_stays_visible(edit, device):
+    """Under every operation: set, add, min, scale, max."""
+    table = make_table(5, 60)
+    only = replace(table, list_start=torch.tensor([0, 1], dtype=torch.int32),
+                   list_edit=torch.tensor([edit], dtype=torch.int32)).to(device)  # fmt: skip
+    x = torch.randn(1, 60, device=device)
     x[0, 5] = float("nan")
-    assert torch.isnan(sae_edit(x, table)).any()
-
-
-@pytest.mark.parametrize("device", DEVICES)
-def test_an_overflow_in_an_edit_that_is_off_does_not_leak(device):
-    table = make_table(2, 60, device=device)
-    table.encoder[1] = 3e38
-    x, _ = make_input(3, table, torch.float32)
-    active = torch.tensor([[True, False]], device=device).expand(3, 2)
-    assert torch.isfinite(sae_edit(x.abs() + 1, table, active)).all()
+    assert torch.isnan(sae_edit(x, only, torch.zeros(1, dtype=torch.int32, device=device))).any()
 
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_strided_and_batched_inputs(device):
     table = make_table(3, 63, norms=True, device=device)
-    x, active = make_input(12, table, torch.float32)
-    wanted = sae_edit(x, table, active)
+    x, token_list, _ = make_input(12, table, torch.float32)
+    wanted = sae_edit(x, table, token_list)
     wide = torch.zeros(12, 126, device=device)
     wide[:, ::2] = x
-    assert torch.equal(sae_edit(wide[:, ::2], table, active), wanted)
-    by_edit = active.T.contiguous().view(3, 3, 4).movedim(0, -1)
-    assert torch.equal(sae_edit(x.view(3, 4, 63), table, by_edit), wanted.view(3, 4, 63))
-
-
-@pytest.mark.parametrize("device", DEVICES)
-def test_out_receives_the_edited_rows_only(device):
-    table = make_table(3, 63, device=device)
-    x, active = make_input(12, table, torch.bfloat16)
-    wanted, kept = sae_edit(x, table, active), torch.full_like(x, 9.0)
-    assert sae_edit(x, table, active, out=kept) is not None
-    touched = active.any(dim=1)
-    assert torch.equal(kept[touched], wanted[touched])
-    assert (kept[~touched] == 9.0).all()
-    sae_edit(x, table, active, out=x)
-    assert torch.equal(x, wanted)
+    assert torch.equal(sae_edit(wide[:, ::2], table, token_list), wanted)
+    assert torch.equal(sae_edit(x.view(3, 4, 63), table, token_list.view(3, 4)), wanted.view(3, 4, 63))
 
 
 def test_gradients_flow_through_the_edit():
-    table = make_table(3, 20)
-    x, active = make_input(4, table, torch.float64)
-    assert torch.autograd.gradcheck(lambda y: sae_edit(y, table, active), x.requires_grad_())
+    table = make_table(3, 20, norms=True)
+    x, token_list, _ = make_input(4, table, torch.float64)
+    assert torch.autograd.gradcheck(lambda y: sae_edit(y, table, token_list), x.requires_grad_())
+
+
+# Fixed buffers.
+
+
+def test_loaded_buffers_give_the_same_edits_and_keep_their_addresses():
+    table, other = make_table(3, 60), make_table(5, 60, seed=4, norms=True)
+    buffers = EditTable.capacity(60, features=9, edits=9, lists=6, entries=30)
+    addresses = [getattr(buffers, name).data_ptr() for name in FIELDS]
+    for source in (other, table):
+        buffers.load(source)
+        x, token_list, rank = make_input(8, source, torch.float32)
+        torch.testing.assert_close(sae_edit(x, buffers, token_list, rank), sae_edit(x, source, token_list))
+        # A list beyond those loaded is empty.
+        assert torch.equal(sae_edit(x, buffers, torch.full_like(token_list, 5), rank), x)
+    assert [getattr(buffers, name).data_ptr() for name in FIELDS] == addresses
+
+
+def test_buffers_that_are_too_small_say_so_and_stay_as_they_were():
+    buffers = EditTable.capacity(60, features=2, edits=3, lists=LISTS, entries=20)
+    buffers.load(make_table(3, 60))
+    before = [getattr(buffers, name).clone() for name in FIELDS]
+    with pytest.raises(ValueError, match=r"too little for 4, 5, 4, 60.*make larger ones"):
+        buffers.load(make_table(5, 60))
+    assert all(torch.equal(getattr(buffers, n), b) for n, b in zip(FIELDS, before, strict=True))
+    assert not EditTable.capacity(60, 9, 9, 9, 90, flags=0).fits(make_table(3, 60))
+
+
+def test_flags_say_what_a_table_needs():
+    assert make_table(1, 8).flags == READS
+    assert make_table(3, 8, norms=True).flags == READS | NORMED
+    assert make_table(3, 8, k=2).flags == READS | RANKED
+    adds = tensors(make_table(2, 8)) | {"op": torch.zeros(2, dtype=torch.int32)}
+    assert EditTable.of(**adds).flags == 0
+
+
+# As an operator of torch.
+
+
+def test_it_stays_in_a_compiled_graph_and_counts():
+    table = make_table(4, 60)
+    x, token_list, _ = make_input(9, table, torch.float32)
+    hits = torch.zeros(4, dtype=torch.int64)
+
+    def model(y):
+        return sae_edit(y * 2, table, token_list, None, hits) + 1
+
+    with torch.no_grad():
+        wanted = model(x)
+        counted = hits.clone()
+        compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+        torch.testing.assert_close(compiled(x), wanted)
+        assert torch.equal(hits, 2 * counted)
+        # The buffers are read when the graph runs, not when it is made.
+        token_list.fill_(-1)
+        assert torch.equal(compiled(x), x * 2 + 1)
+
+
+def test_opcheck():
+    table = make_table(4, 60)
+    x, token_list, rank = make_input(9, table, torch.float32)
+    arguments = [x, token_list, rank, torch.zeros(4, dtype=torch.int64), *tensors(table).values(), table.flags]
+    torch.library.opcheck(torch.ops.pyvalue.sae_edit.default, tuple(arguments))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_captured_graph_reads_the_buffers_anew():
+    table = make_table(4, 64, device="cuda")
+    x, token_list, _ = make_input(9, table, torch.bfloat16)
+    hits = torch.zeros(4, dtype=torch.int64, device="cuda")
+    sae_edit(x, table, token_list, None, hits)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        out = sae_edit(x, table, token_list, None, hits)
+    hits.zero_()
+    for seed in (2, 3):
+        new_x, new_list, _ = make_input(9, table, torch.bfloat16, seed=seed)
+        x.copy_(new_x)
+        token_list.copy_(new_list)
+        graph.replay()
+        assert torch.equal(out, sae_edit(new_x, table, new_list))
+    assert int(hits.sum()) > 0
+
+
+# What it refuses.
+
+
+def whole(*shape: int) -> torch.Tensor:
+    return torch.zeros(*shape, dtype=torch.int32)
 
 
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (lambda t: (torch.zeros(3, 8, dtype=torch.long), t), "floating point"),
-        (lambda t: (torch.zeros(3, 9), t), "width 8"),
-        (lambda t: (torch.zeros(3, 8), t, torch.ones(3, 3, dtype=torch.bool)), r"bool \(3, 2\)"),
-        (lambda t: (torch.zeros(3, 8), t, torch.ones(3, 2)), "float32"),
-        (lambda t: (torch.zeros(3, 8), t, None, torch.zeros(2, 8)), "out must be"),
-        (lambda t: (torch.zeros(3, 8), t, None, torch.zeros(8, 3).T), "contiguous"),
+        (lambda t: (torch.zeros(3, 8, dtype=torch.long), t, whole(3)), "floating point"),
+        (lambda t: (torch.zeros(3, 9), t, whole(3)), "width 8"),
+        (lambda t: (torch.zeros(3, 8), t, whole(4)), r"token_list must be torch.int32 \(3\)"),
+        (lambda t: (torch.zeros(3, 8), t, torch.zeros(3)), "float32"),
+        (lambda t: (torch.zeros(3, 8), t, whole(3), whole(2, 2)), r"rank must be torch.int32 \(3, m\)"),
+        (lambda t: (torch.zeros(3, 8), t, whole(3), None, whole(2)), r"hits must be torch.int64 \(2\)"),
     ],
 )
 def test_bad_arguments_are_named(arguments, words):
@@ -230,14 +266,27 @@ def test_bad_arguments_are_named(arguments, words):
         sae_edit(*arguments(make_table(2, 8)))
 
 
+def test_a_topk_table_without_ranks_is_refused():
+    with pytest.raises(ValueError, match="rank is missing"):
+        sae_edit(torch.zeros(3, 8), make_table(2, 8, k=3), whole(3))
+
+
 @pytest.mark.parametrize(
-    "field, value", [("bias", torch.zeros(3)), ("encoder", torch.zeros(2, 9)), ("op", torch.tensor([0, 7]))]
+    "field, value, words",
+    [
+        ("bias", torch.zeros(3), r"bias has shape \(3,\), but \(1,\)"),
+        ("encoder", torch.zeros(1, 9), "encoder has shape"),
+        ("op", torch.tensor([0, 7]), "op must hold 0 to 4, got 0 to 7"),
+        ("norm", torch.tensor([0, 3]), "norm must hold 0 to 2"),
+        ("feature", torch.tensor([0, 1]), "feature must hold 0 to 0"),
+        ("list_edit", torch.tensor([0, 2] * 9), "list_start must run from 0"),
+        ("list_start", torch.tensor([0, 2, 1, 3]), "list_start must"),
+        ("decoder", torch.zeros(8), r"decoder must be \(r, d\)"),
+    ],
 )
-def test_a_table_that_does_not_fit_is_refused(field, value):
-    table = make_table(2, 8)
-    names = ("encoder", "bias", "threshold", "gain", "offset", "decoder", "op", "norm", "strength")
-    with pytest.raises(ValueError, match=field):
-        EditTable(**{name: getattr(table, name) for name in names} | {field: value})
+def test_a_table_that_does_not_fit_is_refused(field, value, words):
+    with pytest.raises(ValueError, match=words):
+        EditTable.of(**tensors(make_table(2, 8)) | {field: value})
 
 
 # The Triton kernel. These run on a GPU, or in the subprocess of the last of them.
@@ -253,69 +302,56 @@ def launch():
     return sae_edit_triton, "cpu" if INTERPRETED else "cuda"
 
 
+@pytest.mark.parametrize("k", [0, 3], ids=["unranked", "ranked"])
 @pytest.mark.parametrize("norms", [False, True], ids=["plain", "normed"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("rows, d_model, n_edits", [(1, 60, 1), (7, 63, 3), (130, 576, 8)])
-def test_triton_equals_the_naive_loop(launch, rows, d_model, n_edits, dtype, norms):
+@pytest.mark.parametrize("rows, d_model, n_edits", SHAPES)
+def test_triton_equals_the_naive_loop(launch, rows, d_model, n_edits, dtype, norms, k):
     run, device = launch
-    table = make_table(n_edits, d_model, norms=norms, device=device)
-    x, active = make_input(rows, table, dtype)
-    edited = run(x, table, active)
+    table = make_table(n_edits, d_model, norms=norms, k=k, device=device)
+    x, token_list, rank = make_input(rows, table, dtype)
+    hits = torch.zeros(n_edits, dtype=torch.int64, device=device)
+    edited = run(x, table, token_list, rank, hits)
     # Triton's interpreter cuts bfloat16 off instead of rounding to nearest; a GPU rounds.
     slack = 2 if INTERPRETED and dtype == torch.bfloat16 else 1
-    assert rmse_ratio(edited, naive(x, table, active)) < RMSE_RATIO[dtype] * slack
-    untouched = ~active.any(dim=1)
+    assert rmse_ratio(edited, naive(x, table, token_list, rank if k else None)) < RMSE_RATIO[dtype] * slack
+    untouched = torch.tensor([not edits_of(table, number) for number in token_list.tolist()], dtype=torch.bool)
     assert torch.equal(bits(edited[untouched]), bits(x[untouched]))
+    counted = torch.zeros_like(hits)
+    sae_edit_reference(x, table, token_list, rank, counted)
+    assert torch.equal(hits, counted)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_triton_without_a_mask_edits_every_row(launch, dtype):
+def test_triton_takes_strides_and_no_tokens(launch):
     run, device = launch
     table = make_table(3, 63, device=device)
-    x, _ = make_input(7, table, dtype)
-    everywhere = torch.ones(7, 3, dtype=torch.bool, device=device)
-    assert torch.equal(run(x, table), run(x, table, everywhere))
-    if dtype == torch.float32:
-        torch.testing.assert_close(run(x, table), sae_edit_reference(x, table), rtol=1e-5, atol=1e-5)
-
-
-def test_triton_leaves_other_rows_of_out_alone(launch):
-    run, device = launch
-    table = make_table(3, 63, device=device)
-    x, active = make_input(7, table, torch.float32)
-    active[2] = False
-    wanted, kept = run(x, table, active), torch.full_like(x, 9.0)
-    run(x, table, active, kept)
-    touched = active.any(dim=1)
-    assert torch.equal(kept[touched], wanted[touched])
-    assert (kept[~touched] == 9.0).all()
-
-
-def test_triton_takes_strides_and_no_rows(launch):
-    run, device = launch
-    table = make_table(3, 63, device=device)
-    x, active = make_input(7, table, torch.float32)
+    x, token_list, _ = make_input(7, table, torch.float32)
+    hits = torch.zeros(3, dtype=torch.int64, device=device)
     wide = torch.zeros(7, 100, device=device)
     wide[:, :63] = x
-    wanted = run(x, table, active)
-    assert torch.equal(run(wide[:, :63], table, active.T.contiguous().T), wanted)
-    assert torch.equal(run(x.T.contiguous().T, table, active), wanted)
-    assert run(x[:0], table, active[:0]).shape == (0, 63)
+    wanted = run(x, table, token_list, None, hits)
+    assert torch.equal(run(wide[:, :63], table, token_list, None, hits), wanted)
+    assert torch.equal(run(x.T.contiguous().T, table, token_list, None, hits), wanted)
+    assert run(x[:0], table, token_list[:0], None, hits).shape == (0, 63)
 
 
 def test_triton_threshold_is_strict(launch):
     run, device = launch
-    table, x = table_at_its_threshold(device)
-    assert run(x, table)[:, 0].tolist() == [7.0, 5.0]
+    table, x, token_list = table_at_its_threshold(device)
+    edited = run(x, table, token_list, None, torch.zeros(1, dtype=torch.int64, device=device))
+    assert edited[:, 0].tolist() == [7.0, 5.0]
 
 
-def test_triton_keeps_special_values(launch):
+@pytest.mark.parametrize("edit", range(5))
+def test_triton_keeps_special_values(launch, edit):
     run, device = launch
-    table = make_table(2, 60, device=device)
-    x, _ = make_input(3, table, torch.bfloat16)
+    table = make_table(5, 60)
+    only = replace(table, list_start=torch.tensor([0, 1], dtype=torch.int32),
+                   list_edit=torch.tensor([edit], dtype=torch.int32)).to(device)  # fmt: skip
+    x, _, _ = make_input(3, table, torch.bfloat16)
     x[0, 0], x[1, 0], x[2, 5] = -0.0, float("nan"), float("nan")
-    active = torch.tensor([[False, False], [False, False], [True, True]], device=device)
-    edited = run(x, table, active)
+    token_list = torch.tensor([-1, -1, 0], dtype=torch.int32, device=device)
+    edited = run(x.to(device), only, token_list, None, torch.zeros(5, dtype=torch.int64, device=device)).cpu()
     assert torch.equal(bits(edited[:2]), bits(x[:2]))
     assert torch.isnan(edited[2]).any()
 
