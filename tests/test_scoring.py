@@ -33,7 +33,7 @@ def plain(model, prompts, edits=()) -> np.ndarray:
         with torch.inference_mode(), ResidualEdits(model.network, edits) as steer:
             if edits:
                 masks = [token_positions(prompt, encoded.offset_mapping, special, edit.positions) for edit in edits]
-                steer.set_positions(torch.stack(masks)[:, None])
+                steer.use(torch.from_numpy(steer.numbers(torch.stack(masks).numpy())).unsqueeze(0))
             logits = model.network(torch.tensor([encoded.input_ids]), use_cache=False).logits[0, -1]
         chances = torch.softmax(logits.double(), dim=-1)
         found.append([float(chances[ids].sum()) for ids in forms])

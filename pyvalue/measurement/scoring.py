@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyvalue.errors import ModelError
+from pyvalue.models.edit_lists import NO_LIST
 from pyvalue.models.edits import Edit, token_positions
 from pyvalue.models.loading import LanguageModel
 
@@ -79,7 +80,7 @@ def score_prompts(
 
 @dataclass(frozen=True)
 class _Row:
-    """A tokenised prompt: token ids, and for each edit the tokens it hits (edits, tokens)."""
+    """A tokenised prompt: token ids, and for each edit the tokens that it acts on (edits, tokens)."""
 
     ids: list[int]
     hit: npt.NDArray[np.bool_]
@@ -113,7 +114,7 @@ def _run_prefix(model: LanguageModel, row: _Row, shared: int, steer: ResidualEdi
 
     if not shared:
         return None
-    steer.set_positions(torch.from_numpy(row.hit[:, None, :shared]).to(model.device))
+    steer.use(torch.from_numpy(steer.numbers(row.hit[:, :shared])).unsqueeze(0))
     ids = torch.tensor([row.ids[:shared]], device=model.device)
     return model.network(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
 
@@ -127,17 +128,17 @@ def _run_rest(
     width = max(len(row.ids) for row in rows) - shared
     ids = torch.zeros(len(rows), width, dtype=torch.long)
     mask = torch.ones(len(rows), shared + width, dtype=torch.long)
-    hit = torch.zeros(rows[0].hit.shape[0], len(rows), width, dtype=torch.bool)
+    lists = torch.full((len(rows), width), NO_LIST, dtype=torch.int32)
     for i, row in enumerate(rows):
         rest = len(row.ids) - shared
         ids[i, width - rest :] = torch.tensor(row.ids[shared:])
         mask[i, shared : shared + width - rest] = 0
-        hit[:, i, width - rest :] = torch.from_numpy(row.hit[:, shared:])
+        lists[i, width - rest :] = torch.from_numpy(steer.numbers(row.hit[:, shared:]))
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, shared:]
     past = copy.deepcopy(prefix)
     if past is not None:
         past.batch_repeat_interleave(len(rows))
-    steer.set_positions(hit.to(model.device))
+    steer.use(lists)
     output = model.network(
         input_ids=ids.to(model.device),
         attention_mask=mask.to(model.device),

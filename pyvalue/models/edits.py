@@ -1,94 +1,145 @@
-"""One change of one SAE feature, and the table of such changes that the kernel reads. Hooks no model."""
+"""One change of the residual stream, as a value that cannot change. Hooks no model and computes nothing."""
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+import warnings
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-import torch
+from pyvalue.models.direction import Direction
+from pyvalue.models.positions import Indices, Positions, Span, indices, span, special_tokens, token_positions
+from pyvalue.models.sae import SAE
 
-from pyvalue.kernels.edit_table import ADD, NORM_CONSTANT, NORM_LAYER, NORM_NONE, SET, EditTable
-from pyvalue.models.positions import Span, span, special_tokens, token_positions
-from pyvalue.models.sae import SAE, EncoderColumn
+__all__ = ["Direction", "Edit", "Indices", "Span", "indices", "span", "special_tokens", "token_positions"]
 
-__all__ = ["Edit", "Span", "edit_table", "span", "special_tokens", "token_positions"]
+Op = Literal["add", "set", "min", "max", "scale", "ablate", "direction", "splice"]
+Unit = Literal["raw", "unit", "max_act", "relative"]
 
-OPS = {"add": ADD, "set": SET}
-UNITS = ("raw", "unit", "relative")
+OPS: tuple[Op, ...] = get_args(Op)
+UNITS: tuple[Unit, ...] = get_args(Unit)
+WORDS = ("all", "prompt", "generated")
 
-_NORM_CODES = {"none": NORM_NONE, "layer_norm": NORM_LAYER, "constant_norm_rescale": NORM_CONSTANT}
-# An edit that only adds reads no activation; the kernel skips this row.
-_UNREAD = (0.0, 0.0, 1.0, 0.0)
+#: What the strength of an operation may be measured in.
+_UNITS_OF: dict[str, tuple[Unit, ...]] = {
+    "add": UNITS,
+    "set": ("raw", "unit", "max_act"),
+    "min": ("raw", "unit", "max_act"),
+    "max": ("raw", "unit", "max_act"),
+    "scale": ("raw",),
+    "ablate": ("raw",),
+    "direction": ("raw", "unit", "relative"),
+    "splice": ("raw",),
+}
+_DEFAULT_STRENGTH = {"ablate": 0.0, "splice": 1.0}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """One change of one feature of the residual stream, made through an SAE whose reconstruction error is kept.
+    """One change of the residual stream at the tokens that ``positions`` names.
 
-    ``add``: the residual gains ``strength`` decoder rows. ``set``: the feature's activation becomes ``strength``. Edits
-    given together all read the same residual, then their changes are summed.
+    With ``a`` the activation of ``feature``, and the SAE's reconstruction error kept:
+
+    ========== ==================================================================================================
+    op         what happens
+    ========== ==================================================================================================
+    add        the residual gains ``strength`` decoder rows
+    set        ``a`` becomes ``strength``
+    min        ``a`` becomes at least ``strength`` (as ``torch.clamp(min=...)``)
+    max        ``a`` becomes at most ``strength``
+    scale      ``a`` is multiplied by ``strength``
+    ablate     ``a`` becomes 0
+    direction  the residual gains ``strength`` times the vector of ``direction``
+    splice     the residual moves by the share ``strength`` (default 1) to the SAE's reconstruction of it, so that at 1
+               the SAE's error is lost; with it, edits of features act on the reconstruction
+    ========== ==================================================================================================
+
+    Edits given together at one place all read the same residual, then their changes are summed.
 
     Attributes:
-        feature: index from 0.
-        op: ``"add"`` or ``"set"``.
+        feature: index from 0; None for ``direction`` and ``splice``.
+        op: see above.
         strength: how much, in ``unit``.
-        unit: ``"raw"`` multiplies the decoder row as it is; ``"unit"`` the row at length 1; ``"relative"`` the row at
-            the length of the token's own residual (only ``add``).
-        positions: ``"all"``, never including special tokens such as BOS and padding, or a ``span`` of the prompt.
+        unit: ``"raw"`` counts decoder rows (or vectors) as they are; ``"unit"`` rows of length 1; ``"max_act"`` the
+            feature's typical maximum (``sae.max_activations``); ``"relative"`` the length of the token's own residual.
+        positions: ``"all"``, ``"prompt"``, ``"generated"`` (none of them includes special tokens of the prompt, such
+            as BOS and padding), a ``span`` of the prompt's text, or ``indices`` of its tokens.
         sae: the SAE that the feature belongs to.
+        direction: for op ``direction``.
         name: what to call it in tables; default ``label`` describes it.
 
     Raises:
-        ValueError: a value is out of range or unknown.
-        TypeError: ``sae`` is no SAE, or ``feature`` is no integer.
-        ModelError: the SAE cannot make this edit.
+        ValueError: a value is out of range or unknown, or an argument does not go with ``op``.
+        TypeError: an argument has the wrong type.
+        ModelError: the SAE does not read the residual stream.
+
+    Warns:
+        UserWarning: a relative strength above 1 replaces more than it keeps; models break well before 2.
     """
 
-    feature: int
-    op: Literal["add", "set"] = "add"
-    strength: float
-    unit: Literal["raw", "unit", "relative"] = "raw"
-    positions: Literal["all"] | Span = "all"
-    sae: SAE
+    feature: int | None = None
+    op: Op = "add"
+    strength: float | None = None
+    unit: Unit = "raw"
+    positions: Positions = "all"
+    sae: SAE | None = None
+    direction: Direction | None = None
     name: str | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.sae, SAE):
-            raise TypeError(f"sae must be an SAE, such as load_sae(folder) returns, got {type(self.sae).__name__}.")
-        object.__setattr__(self, "feature", _integer("feature", self.feature))
-        object.__setattr__(self, "strength", _finite("strength", self.strength))
-        self.sae.check_feature(self.feature)
         if self.op not in OPS:
             raise ValueError(f"op must be one of {', '.join(OPS)}, got {self.op!r}.")
-        if self.unit not in UNITS:
-            raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {self.unit!r}.")
-        if self.unit == "relative" and self.op != "add":
-            raise ValueError(f"unit 'relative' is for op 'add' only, got op {self.op!r}; use 'raw' or 'unit'.")
-        if self.positions != "all" and not isinstance(self.positions, Span):
-            raise ValueError(f"positions must be 'all' or span(\"text\"), got {self.positions!r}.")
-        # Both raise here, where the caller can see which edit it was, rather than in a forward pass.
-        _ = self.sae.layer
-        _table_row(self)
+        self._check_source()
+        self._check_strength()
+        if self.positions not in WORDS and not isinstance(self.positions, Span | Indices):
+            raise ValueError(
+                f"positions must be one of {', '.join(map(repr, WORDS))}, span(\"text\") or indices(0, -1), got "
+                f"{self.positions!r}."
+            )
+        _ = self.place
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """(layer, ``"resid_post"`` or ``"resid_pre"``) that the edit changes."""
+        if self.direction is not None:
+            return self.direction.place
+        assert self.sae is not None
+        return self.sae.layer, self.sae.hook_point
+
+    @property
+    def d_in(self) -> int:
+        """Width of the residual stream that it fits."""
+        if self.direction is not None:
+            return self.direction.d_in
+        assert self.sae is not None
+        return self.sae.config.d_in
+
+    @property
+    def amount(self) -> float:
+        """``strength``, with the default of the operation filled in."""
+        return _DEFAULT_STRENGTH[self.op] if self.strength is None else self.strength
 
     @property
     def label(self) -> str:
         """``name``, or a description such as ``f1341 add 20 @'your values'``."""
         if self.name is not None:
             return self.name
+        what = self.direction.name if self.direction is not None else f"f{self.feature}"
+        what = self.op if self.op in ("direction", "splice") and self.direction is None else f"{what} {self.op}"
+        if self.strength is not None:
+            what += f" {self.strength:.12g}"
         unit = "" if self.unit == "raw" else f" {self.unit}"
-        place = "all" if self.positions == "all" else str(self.positions)
-        return f"f{self.feature} {self.op} {self.strength:.12g}{unit} @{place}"
+        return f"{what}{unit} @{self.positions}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The edit for a run's manifest: JSON-able, with the SAE's identity instead of its weights."""
-        config = self.sae.config
-        place: Any = "all"
+        """The edit for a run's manifest: JSON-able, with the identity of SAE or direction instead of its weights."""
+        place: Any = self.positions
         if isinstance(self.positions, Span):
             place = {"span": self.positions.text, "occurrence": self.positions.occurrence}
-        return {
+        elif isinstance(self.positions, Indices):
+            place = {"indices": list(self.positions.numbers)}
+        found: dict[str, Any] = {
             "label": self.label,
             "feature": self.feature,
             "op": self.op,
@@ -96,7 +147,17 @@ class Edit:
             "unit": self.unit,
             "positions": place,
             "name": self.name,
-            "sae": {
+        }
+        if self.direction is not None:
+            found["direction"] = {
+                "name": self.direction.name,
+                "sha256": self.direction.content_hash,
+                "hook_name": self.direction.hook,
+                "d_in": self.direction.d_in,
+            }
+        if self.sae is not None:
+            config = self.sae.config
+            found["sae"] = {
                 "name": self.sae.name,
                 "sha256": self.sae.content_hash,
                 "architecture": config.architecture,
@@ -104,68 +165,73 @@ class Edit:
                 "hook_name": config.hook_name,
                 "d_in": config.d_in,
                 "d_sae": config.d_sae,
-            },
-        }
+            }
+        return found
 
+    def _check_source(self) -> None:
+        """Feature, SAE and direction: those that the operation needs, and no others."""
+        if self.op == "direction":
+            if not isinstance(self.direction, Direction):
+                raise TypeError(f"direction must be a Direction for op 'direction', got {_kind(self.direction)}.")
+            if self.sae is not None or self.feature is not None:
+                raise ValueError("sae, feature: op 'direction' uses neither; leave them out.")
+            return
+        if self.direction is not None:
+            raise ValueError(f"direction is for op 'direction' only, got op {self.op!r}.")
+        if not isinstance(self.sae, SAE):
+            raise TypeError(f"sae must be an SAE, such as load_sae(folder) returns, got {_kind(self.sae)}.")
+        if self.op == "splice":
+            if self.feature is not None:
+                raise ValueError("feature: op 'splice' concerns the whole SAE; leave it out, or add a second edit.")
+            return
+        object.__setattr__(self, "feature", _integer("feature", self.feature))
+        self.sae.check_feature(self.feature)  # type: ignore[arg-type]
 
-def edit_table(edits: Sequence[Edit]) -> EditTable:
-    """The edits of one hook point in the order given, as the kernel reads them, float32 on the device of the first SAE.
-
-    Raises:
-        ValueError: no edits, or SAEs of different widths.
-    """
-    if not edits:
-        raise ValueError("edits is empty; a table needs at least one.")
-    widths = sorted({edit.sae.config.d_in for edit in edits})
-    if len(widths) > 1:
-        raise ValueError(f"edits at one hook point must share one width, got SAEs of widths {widths}.")
-    device = edits[0].sae.W_dec.device
-    rows = [_table_row(edit) for edit in edits]
-
-    def column(values: list[Any], dtype: torch.dtype) -> torch.Tensor:
-        return torch.tensor(values, dtype=dtype, device=device)
-
-    return EditTable(
-        encoder=torch.stack([row.encoder.weight.to(device, torch.float32) for row in rows]),
-        bias=column([row.encoder.bias for row in rows], torch.float32),
-        threshold=column([row.encoder.threshold for row in rows], torch.float32),
-        gain=column([row.encoder.gain for row in rows], torch.float32),
-        offset=column([row.encoder.offset for row in rows], torch.float32),
-        decoder=torch.stack([edit.sae.W_dec[edit.feature].to(device, torch.float32) for edit in edits]),
-        op=column([OPS[edit.op] for edit in edits], torch.int32),
-        norm=column([row.norm for row in rows], torch.int32),
-        strength=column([row.strength for row in rows], torch.float32),
-    )
-
-
-@dataclass(frozen=True)
-class _TableRow:
-    encoder: EncoderColumn
-    norm: int
-    strength: float
-
-
-def _table_row(edit: Edit) -> _TableRow:
-    """Encoder, normalisation code and strength in decoder rows of one edit."""
-    row = edit.sae.W_dec[edit.feature].double()
-    norm = _NORM_CODES[edit.sae.config.normalize_activations]
-    strength = edit.strength
-    if edit.unit != "raw":
-        length = float(row.norm())
-        if length == 0.0:
-            raise ValueError(
-                f"feature {edit.feature} has a decoder row of zeros, which unit {edit.unit!r} cannot scale; use 'raw'."
+    def _check_strength(self) -> None:
+        if self.unit not in UNITS:
+            raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {self.unit!r}.")
+        if self.unit not in _UNITS_OF[self.op]:
+            known = ", ".join(map(repr, _UNITS_OF[self.op]))
+            raise ValueError(f"unit of op {self.op!r} must be one of {known}, got {self.unit!r}.")
+        if self.strength is None:
+            if self.op not in _DEFAULT_STRENGTH:
+                raise ValueError(f"strength is missing: op {self.op!r} needs one.")
+        else:
+            object.__setattr__(self, "strength", _finite("strength", self.strength))
+        if self.op == "ablate" and self.amount != 0:
+            raise ValueError(f"strength: op 'ablate' takes none, got {self.strength}; use op 'set'.")
+        if self.op == "splice" and not 0 < self.amount <= 1:
+            raise ValueError(f"strength of op 'splice' must be above 0 and at most 1, got {self.strength}.")
+        if self.unit == "relative" and abs(self.amount) > 1:
+            warnings.warn(
+                f"strength {self.amount:g} relative adds more than the residual itself; models break well before 2",
+                stacklevel=4,
             )
-        strength /= length
-    if edit.unit == "relative":
-        # The kernel's factor of this code is ||x|| / sqrt(d): exactly the residual's own length, up to the constant.
-        norm, strength = NORM_CONSTANT, strength * math.sqrt(row.shape[0])
-    column = edit.sae.encoder_column(edit.feature) if edit.op == "set" else EncoderColumn(row, *_UNREAD)
-    return _TableRow(column, norm, strength)
+        if self.unit == "unit" or (self.unit == "relative" and self.op == "add"):
+            self._check_row()
+        if self.unit == "max_act":
+            assert self.sae is not None and self.feature is not None
+            if self.sae.max_activations is None:
+                raise ValueError(
+                    f"unit 'max_act' needs the maximum of every feature, which {self.sae!r} does not carry; use "
+                    "pv.max_activations(model, sae, texts), or another unit."
+                )
+
+    def _check_row(self) -> None:
+        if self.sae is None or self.feature is None:
+            return
+        if not bool(self.sae.W_dec[self.feature].any()):
+            raise ValueError(
+                f"feature {self.feature} has a decoder row of zeros, which unit {self.unit!r} cannot scale; use 'raw'."
+            )
+
+
+def _kind(value: object) -> str:
+    return "none" if value is None else type(value).__name__
 
 
 def _integer(name: str, value: Any) -> int:
-    if isinstance(value, bool):
+    if isinstance(value, bool) or value is None:
         raise TypeError(f"{name} must be an integer, got {value!r}.")
     try:
         return operator.index(value)

@@ -1,84 +1,180 @@
-"""Edit a Hugging Face model's residual stream in every forward pass of a ``with`` block. Loads and asks no model."""
+"""Edit a Hugging Face model's residual stream inside a ``with`` block, every row of a batch its own way.
+
+A hook at each edited layer reads one buffer: the number of every token's list of edits. What is written there, and
+when, is decided before a forward pass begins (here, and in ``generate_hook`` for ``generate``), so that a compiled or
+captured forward pass needs nothing but the buffer. Loads and asks no model.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from pyvalue.errors import ModelError
-from pyvalue.kernels.edit_table import EditTable
-from pyvalue.kernels.sae_edit import sae_edit
-from pyvalue.models.edits import Edit, edit_table
-from pyvalue.models.hook_points import Change, add_change, decoder_layers, remove_change
+from pyvalue.models.edit_lists import NO_LIST, EditLists
+from pyvalue.models.edit_site import EditSite
+from pyvalue.models.edits import Edit
+from pyvalue.models.generate_hook import GenerateHook
+from pyvalue.models.hook_points import decoder_layers
+from pyvalue.models.placement import Placement, place_prompts, places_from_mask
+
+Rows = Sequence[Edit] | Sequence[Sequence[Edit]]
 
 
 class ResidualEdits:
     """Makes edits in every forward pass while entered; leaves the model as it was.
 
-    Edits at one hook point act jointly: all read the residual that arrives, then their changes are summed. In nested
-    blocks the inner one edits what the outer one left.
+    Edits at one place act jointly: all read the residual that arrives, then their changes are summed. In nested blocks
+    the inner one edits what the outer one left. Rows without edits are bit-identical to the unedited model.
 
-    Positions: without ``set_positions`` an ``"all"`` edit acts on every position, and a span edit is an error. With it,
-    the first forward pass takes the mask as it is. Later ones of a single token are steps of generation, in which
-    ``"all"`` edits act on the rows that the mask selected anywhere and span edits on none; later ones of the mask's
-    shape take it again.
+    ``generate`` of the model is followed from its first pass to its last: whole or chunked prefill, left padding,
+    dynamic and static caches, compiled steps, beams and several sequences a prompt. A pass of the model itself on an
+    empty cache begins new prompts, and later ones on their cache go on with generated tokens. Before a pass that you
+    compiled yourself, call ``place``.
 
     Args:
         model: a ``transformers`` model of a family listed in ``pyvalue.models.hook_points``.
-        edits: made together; none leaves the model untouched.
+        edits: made together in every row, or one sequence of edits a row; none leaves the model untouched.
+        tokenizer: of the model; needed for spans, and to leave special tokens alone.
 
     Raises:
         ModelError: the model's layers are not found, or an SAE does not fit its width or depth.
+        TypeError: ``edits`` holds something else.
     """
 
-    def __init__(self, model: nn.Module, edits: Sequence[Edit]) -> None:
-        self.edits = tuple(edits)
-        self._masks: torch.Tensor | None = None
-        self._sites: list[_Site] = []
+    def __init__(self, model: nn.Module, edits: Rows, tokenizer: Any = None) -> None:
+        rows, self.shared = _as_rows(edits)
+        numbers: dict[Edit, int] = {}
+        self.rows = [tuple(numbers.setdefault(edit, len(numbers)) for edit in row) for row in rows]
+        self.edits = tuple(numbers)
+        self.lists = EditLists()
+        self._model = model
+        self._tokenizer = tokenizer
+        self._sites: list[EditSite] = []
         self._entered = False
+        self._loaded = -1
+        self._placement: Placement | None = None
+        self._given: torch.Tensor | None = None
+        self._shape: tuple[int, ...] | None = None
+        self._ready: tuple[int, ...] | None = None
+        self._generate: GenerateHook | None = None
+        self._handle: Any = None
         if not self.edits:
             return
         layers = decoder_layers(model)
         for edit in self.edits:
             _check_fit(edit, model, len(layers))
-        for layer, point in dict.fromkeys((edit.sae.layer, edit.sae.hook_point) for edit in self.edits):
-            chosen = [i for i, edit in enumerate(self.edits) if (edit.sae.layer, edit.sae.hook_point) == (layer, point)]
-            self._sites.append(_Site(layers[layer], point, chosen, [self.edits[i] for i in chosen]))
+        for place in dict.fromkeys(edit.place for edit in self.edits):
+            chosen = {i: edit for i, edit in enumerate(self.edits) if edit.place == place}
+            self._sites.append(EditSite(layers[place[0]], place, chosen))
+        device = self._sites[0].hits.device
+        self.token_list = torch.full((1,), NO_LIST, dtype=torch.int32, device=device)
+        self._asked = torch.zeros(1, dtype=torch.int64, device=device)
 
     @property
-    def calls(self) -> tuple[int, ...]:
-        """For every edit, the number of forward passes in which it changed at least one position."""
-        counts = [0] * len(self.edits)
+    def hits(self) -> tuple[int, ...]:
+        """For every edit, the number of tokens that it acted on, counted where it acts."""
+        found = [0] * len(self.edits)
         for site in self._sites:
-            for index, count in zip(site.indices, site.calls.tolist(), strict=True):
-                counts[index] = count
-        return tuple(counts)
+            for number, count in zip(site.numbers, site.hits.tolist(), strict=True):
+                found[number] = count
+        return tuple(found)
 
-    def set_positions(self, masks: torch.Tensor | Sequence[torch.Tensor] | None) -> None:
-        """Say where the edits act from the next forward pass on.
+    @property
+    def asked(self) -> tuple[int, ...]:
+        """For every edit, the number of tokens that it was to act on, counted where that is decided."""
+        found = [0] * len(self.edits)
+        counts = self._asked.tolist() if self._sites else []
+        for row, count in zip(self.lists, counts[1:], strict=False):
+            for number in row:
+                found[number] += count
+        return tuple(found)
 
-        Args:
-            masks: (batch, seq) bool for every edit alike; (edits, batch, seq), or a sequence of one (batch, seq) mask
-                an edit, for each its own; None for every position. ``edits.token_positions`` makes the rows.
+    def check(self) -> None:
+        """Make sure that every edit ran wherever it was to run since the block was entered.
 
         Raises:
-            ValueError: the shape or type is wrong.
+            ModelError: it did not: the forward pass went around the hook.
         """
-        for site in self._sites:
-            site.forwards = 0
-        self._masks = None if masks is None else _per_edit(masks, len(self.edits))
+        for edit, ran, wanted in zip(self.edits, self.hits, self.asked, strict=True):
+            if ran != wanted:
+                raise ModelError(
+                    f"the edit {edit.label!r} acted on {ran} tokens, but {wanted} were to be edited: some forward pass "
+                    "went around the hook, so that its results are not steered; please report the model and the call."
+                )
+
+    def place(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> None:
+        """Say which prompts come next, and prepare for their first pass.
+
+        Needed only before a forward pass that you compiled; others find it out themselves.
+
+        Args:
+            input_ids: (b, s) token ids.
+            attention_mask: (b, s), 0 at padding; default no padding.
+
+        Raises:
+            ValueError: a span or index is not in its prompt, or the rows are not those of the edits.
+        """
+        if self._sites:
+            mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+            self.begin(input_ids, mask)
+            self.assign(*places_from_mask(mask, input_ids.shape[1]))
+
+    def begin(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> None:
+        """Take new prompts (b, s), as ``place`` does, but prepare for no pass yet."""
+        rows = self._rows_of(input_ids.shape[0])
+        found = place_prompts(input_ids, attention_mask, rows, self.edits, self.lists, self._tokenizer)
+        self._placement = found.to(self.token_list.device)
+        self._given = None
+
+    def assign(self, position: torch.Tensor, valid: torch.Tensor) -> None:
+        """Prepare for a pass over tokens at these places of the prompts given last; see ``Placement.lists``."""
+        if self._placement is None:
+            raise ModelError(
+                "a forward pass goes on from a cache that was filled before the edits were entered, so that they "
+                "cannot tell prompts from generated text: call place(input_ids, attention_mask) with the prompts."
+            )
+        device = self.token_list.device
+        self._write(self._placement.lists(position.to(device), valid.to(device)))
+        self._ready = tuple(position.shape)
+
+    def end(self) -> None:
+        """No pass is prepared any more: generation is over."""
+        self._ready = None
+
+    def numbers(self, hit: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+        """Numbers (tokens,) of the lists of edits that act where ``hit`` (edits, tokens) says; for ``use``."""
+        return self.lists.numbers(range(len(self.edits)), hit)
+
+    def use(self, token_lists: torch.Tensor | None) -> None:
+        """Let the next forward passes take these lists as they are, whatever their tokens.
+
+        Args:
+            token_lists: (b, s) int32 from ``numbers``, -1 where nothing is edited; None ends it.
+        """
+        self._given = None if token_lists is None or not self._sites else token_lists
 
     def __enter__(self) -> ResidualEdits:
         if self._entered:
             raise RuntimeError("these ResidualEdits are entered already; make new ones to nest.")
         self._entered = True
+        self._refresh()
         for site in self._sites:
+            site.hits.zero_()
             site.enter(partial(self._edit, site))
+        if self._sites:
+            self._asked.zero_()
+            base: Any = getattr(self._model, "base_model", self._model)
+            self._handle = base.register_forward_pre_hook(self._before_forward, with_kwargs=True)
+            self._generate = GenerateHook(self._model, self)
         return self
 
     def __exit__(
@@ -87,106 +183,120 @@ class ResidualEdits:
         self._entered = False
         for site in self._sites:
             site.leave()
+        if self._generate is not None:
+            self._generate.remove()
+            self._handle.remove()
+            self._generate = None
+        if kind is not None or not self._sites:
+            return
+        self.check()
+        if not any(self.asked):
+            warnings.warn("the edits acted on no token: no forward pass reached their positions", stacklevel=2)
 
-    def _edit(self, site: _Site, hidden: torch.Tensor) -> torch.Tensor:
-        if hidden.ndim != 3 or hidden.shape[-1] != site.table.d_model:
-            raise ModelError(
-                f"expected a residual of shape (batch, seq, {site.table.d_model}) at {site}, got {tuple(hidden.shape)}."
-            )
-        if self._masks is not None:
-            # Kept there, so that the steps of a generation copy nothing.
-            self._masks = self._masks.to(hidden.device)
-        active = self._active(site, hidden.shape[0], hidden.shape[1])
-        site.forwards += 1
-        site.count(active)
-        edited: torch.Tensor = sae_edit(hidden, site.on(hidden.device), active)
-        return edited
-
-    def _active(self, site: _Site, batch: int, seq: int) -> torch.Tensor | None:
-        """(batch, seq, edits of the site) bool, or None for everywhere."""
-        if self._masks is None:
-            spans = [edit.label for edit in site.edits if edit.positions != "all"]
-            if spans:
+    def _before_forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Decide the lists of this pass, unless ``generate`` or the caller did."""
+        if torch.compiler.is_compiling():
+            return
+        ids = kwargs.get("input_ids", args[0] if args else None)
+        shape = tuple((ids if ids is not None else kwargs["inputs_embeds"]).shape[:2])
+        if self._given is not None:
+            if tuple(self._given.shape) != shape:
                 raise ValueError(
-                    f"the edit {spans[0]!r} acts on a span: call set_positions(mask) before the forward pass."
+                    f"token_lists has shape {tuple(self._given.shape)}, but the forward pass (batch, seq) = {shape}: "
+                    "call use(token_lists) with the lists of the padded batch."
                 )
-            return None
-        masks = self._masks[site.indices].movedim(0, -1)
-        if site.forwards > 0 and seq == 1 and masks.shape[0] == batch:
-            everywhere = torch.tensor([edit.positions == "all" for edit in site.edits], device=masks.device)
-            return masks.any(dim=1, keepdim=True) & everywhere
-        if masks.shape[:2] != (batch, seq):
-            raise ValueError(
-                f"the mask has shape {tuple(masks.shape[:2])}, but the forward pass (batch, seq) = {(batch, seq)}: "
-                "call set_positions with a mask of the padded batch, repeated for every returned sequence."
+            self._write(self._given.to(self.token_list.device))
+            return
+        ready, self._ready = self._ready, None
+        if ready == shape:
+            return
+        past = _past_length(kwargs.get("past_key_values"))
+        mask = kwargs.get("attention_mask")
+        if past == 0 and not (self._generate and self._generate.running):
+            if ids is None:
+                raise ModelError("edits need token ids: a forward pass with inputs_embeds alone cannot be placed.")
+            self.place(ids, mask if mask is not None and mask.ndim == 2 else None)
+        elif mask is not None and mask.ndim == 2:
+            self.assign(*places_from_mask(mask, shape[1]))
+        else:
+            position = kwargs.get("position_ids")
+            if position is None or position.ndim != 2:
+                position = torch.arange(past, past + shape[1]).unsqueeze(0)
+            self.assign(position.expand(*shape), torch.ones(shape, dtype=torch.bool))
+        self._ready = None
+
+    def _write(self, token_lists: torch.Tensor) -> None:
+        self._refresh()
+        count = token_lists.numel()
+        if count > self.token_list.numel():
+            self.token_list = torch.full((count,), NO_LIST, dtype=torch.int32, device=self.token_list.device)
+        flat = token_lists.reshape(-1)
+        self.token_list[:count].copy_(flat)
+        self._asked.scatter_add_(0, flat.long() + 1, torch.ones_like(flat, dtype=torch.int64))
+        self._shape = tuple(token_lists.shape)
+
+    def _edit(self, site: EditSite, hidden: torch.Tensor) -> torch.Tensor:
+        batch, seq = hidden.shape[:2]
+        if not torch.compiler.is_compiling() and self._shape != (batch, seq):
+            raise ModelError(
+                f"a forward pass of {batch} x {seq} tokens reached the edits without their knowing which; run the model "
+                "or its base model as a whole, not single layers, or call use(token_lists) first."
             )
-        return masks
+        token_list = self.token_list[: batch * seq].view(batch, seq)
+        if hidden.device != token_list.device:
+            token_list = token_list.to(hidden.device)
+        return site.change(hidden, token_list)
+
+    def _refresh(self) -> None:
+        """Load lists that came up since the last time."""
+        if len(self.lists) == self._loaded or not self._sites:
+            return
+        for site in self._sites:
+            site.load(self.lists)
+        self._loaded = len(self.lists)
+        if self._loaded + 1 > self._asked.numel():
+            more = torch.zeros(2 * self._loaded + 1, dtype=torch.int64, device=self._asked.device)
+            more[: self._asked.numel()] = self._asked
+            self._asked = more
+
+    def _rows_of(self, batch: int) -> list[tuple[int, ...]]:
+        if self.shared:
+            return self.rows * batch
+        if len(self.rows) != batch:
+            raise ValueError(f"edits has {len(self.rows)} rows, but the batch {batch} prompts; give one row a prompt.")
+        return self.rows
 
 
-class _Site:
-    """The edits of one hook point of one layer."""
+def _as_rows(edits: Rows) -> tuple[list[Sequence[Edit]], bool]:
+    """(rows, whether there is one for the whole batch)."""
+    if isinstance(edits, Edit):
+        raise TypeError("edits must be a sequence of edits, got one Edit; write [edit].")
+    found: list[Any] = list(edits)
+    if all(isinstance(edit, Edit) for edit in found):
+        return [found], True
+    for i, row in enumerate(found):
+        if isinstance(row, Edit) or not all(isinstance(edit, Edit) for edit in row):
+            raise TypeError(
+                f"edits must hold edits only, or one sequence of edits a row; entry {i} is {type(row).__name__}."
+            )
+    return found, False
 
-    def __init__(self, module: nn.Module, point: str, indices: list[int], edits: list[Edit]) -> None:
-        self.module = module
-        self.point = point
-        self.indices = indices
-        self.edits = edits
-        parameter = next(module.parameters(), None)
-        self.table = edit_table(edits).to("cpu" if parameter is None else parameter.device)
-        self.calls = torch.zeros(len(edits), dtype=torch.long, device=self.table.decoder.device)
-        self.forwards = 0
-        self._change: Change | None = None
 
-    def __str__(self) -> str:
-        return self.edits[0].sae.config.hook_name
-
-    def on(self, device: torch.device) -> EditTable:
-        self.table = self.table.to(device)
-        return self.table
-
-    def count(self, active: torch.Tensor | None) -> None:
-        # On the device and not in place: no synchronisation, and safe across inference_mode.
-        ran: torch.Tensor | int = 1 if active is None else active.flatten(0, 1).any(dim=0)
-        self.calls = self.calls.to(active.device) + ran if isinstance(active, torch.Tensor) else self.calls + ran
-
-    def enter(self, change: Change) -> None:
-        add_change(self.module, self.point, change)
-        self._change = change
-
-    def leave(self) -> None:
-        if self._change is not None:
-            remove_change(self.module, self.point, self._change)
-            self._change = None
+def _past_length(cache: Any) -> int:
+    return 0 if cache is None else int(cache.get_seq_length())
 
 
 def _check_fit(edit: Edit, model: nn.Module, n_layers: int) -> None:
     config: Any = model.config
     width = int(config.get_text_config().hidden_size)
-    if edit.sae.config.d_in != width:
+    source = "direction" if edit.sae is None else "SAE"
+    if edit.d_in != width:
         raise ModelError(
-            f"the SAE of the edit {edit.label!r} has d_in {edit.sae.config.d_in}, but the model's residual stream is "
-            f"{width} wide; the SAE belongs to another model."
+            f"the {source} of the edit {edit.label!r} has d_in {edit.d_in}, but the model's residual stream is "
+            f"{width} wide; it belongs to another model."
         )
-    if edit.sae.layer >= n_layers:
+    if edit.place[0] >= n_layers:
         raise ModelError(
-            f"the SAE of the edit {edit.label!r} reads layer {edit.sae.layer}, but the model has layers 0 to "
-            f"{n_layers - 1}; the SAE belongs to another model."
+            f"the {source} of the edit {edit.label!r} reads layer {edit.place[0]}, but the model has layers 0 to "
+            f"{n_layers - 1}; it belongs to another model."
         )
-
-
-def _per_edit(masks: torch.Tensor | Sequence[torch.Tensor], n_edits: int) -> torch.Tensor:
-    """(edits, batch, seq) bool."""
-    if not isinstance(masks, torch.Tensor):
-        shapes = sorted({tuple(mask.shape) for mask in masks})
-        if len(masks) != n_edits or len(shapes) != 1:
-            raise ValueError(
-                f"masks must be one (batch, seq) mask for each of {n_edits} edits, got {len(masks)} of {shapes}."
-            )
-        masks = torch.stack(list(masks))
-    elif masks.ndim == 2:
-        masks = masks.expand(n_edits, -1, -1)
-    if masks.dtype != torch.bool:
-        raise ValueError(f"masks must be bool, got {masks.dtype}; use mask.bool().")
-    if masks.ndim != 3 or masks.shape[0] != n_edits:
-        raise ValueError(f"masks must be (batch, seq) or ({n_edits}, batch, seq), got shape {tuple(masks.shape)}.")
-    return masks

@@ -74,19 +74,45 @@ class LanguageModel:
         }
 
     @contextlib.contextmanager
-    def edit(self, edits: Sequence[Edit]) -> Iterator[ResidualEdits]:
+    def edit(self, edits: Sequence[Edit] | Sequence[Sequence[Edit]]) -> Iterator[ResidualEdits]:
         """Apply edits of the residual stream to every forward pass inside the ``with`` block.
 
         Args:
-            edits: applied together; an empty sequence leaves the model as it is.
+            edits: applied together to every row of a batch; or one sequence of edits a row, so that every row of a
+                batch has its own. An empty sequence leaves the model as it is.
 
         Yields:
-            The installed hook; ``set_positions`` tells it which tokens the edits of a text span hit.
+            What makes the edits; its ``hits`` count the tokens that each acted on.
         """
         from pyvalue.models.hook import ResidualEdits
 
-        with ResidualEdits(self.network, list(edits)) as steer:
+        with ResidualEdits(self.network, edits, self.tokenizer) as steer:
             yield steer
+
+    def generate(self, prompts: Sequence[str], **options: Any) -> list[str]:
+        """Continue rendered prompts, as one left-padded batch; under ``edit`` steered.
+
+        Args:
+            prompts: texts with their special tokens written out, as a chat template renders them.
+            options: of ``transformers``' ``generate``, such as ``max_new_tokens=50`` or ``do_sample=True``.
+
+        Returns:
+            One continuation a prompt (``num_return_sequences`` of them, side by side, where that is given), without
+            special tokens.
+
+        Raises:
+            ValueError: no prompts.
+        """
+        if isinstance(prompts, str) or not prompts:
+            raise ValueError(f"prompts must be a non-empty sequence of texts, got {prompts!r}.")
+        encoded = self.tokenizer(
+            list(prompts), return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False
+        ).to(self.device)
+        written = self.network.generate(
+            input_ids=encoded["input_ids"], attention_mask=encoded["attention_mask"], **options
+        )
+        texts = self.tokenizer.batch_decode(written[:, encoded["input_ids"].shape[1] :], skip_special_tokens=True)
+        return [str(text) for text in texts]
 
 
 def load_model(

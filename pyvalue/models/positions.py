@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy.typing as npt
 import torch
@@ -47,11 +47,43 @@ def span(text: str, occurrence: Literal["all"] | int = "all") -> Span:
     return Span(text, occurrence)
 
 
+@dataclass(frozen=True)
+class Indices:
+    """Tokens of the prompt by number; made by ``indices``.
+
+    Attributes:
+        numbers: from 0 at the first token of the prompt, from -1 backwards at its last; padding does not count.
+    """
+
+    numbers: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.numbers or not all(isinstance(n, int) and not isinstance(n, bool) for n in self.numbers):
+            raise ValueError(f"numbers must be at least one integer, got {self.numbers!r}.")
+
+    def __str__(self) -> str:
+        return f"[{','.join(map(str, self.numbers))}]"
+
+
+def indices(*numbers: int) -> Indices:
+    """Positions of an edit by number: ``indices(0)`` is the prompt's first token, ``indices(-1)`` its last.
+
+    The only positions that can name a special token, since somebody asked for that very one.
+
+    Raises:
+        ValueError: no numbers, or one that is no integer.
+    """
+    return Indices(numbers)
+
+
+Positions: TypeAlias = Literal["all", "prompt", "generated"] | Span | Indices
+
+
 def token_positions(
     prompt_text: str,
     offsets: Sequence[tuple[int, int]] | npt.NDArray[Any] | torch.Tensor,
     special_mask: Sequence[int] | npt.NDArray[Any] | torch.Tensor,
-    positions: Literal["all"] | Span,
+    positions: Positions,
 ) -> torch.Tensor:
     """Where an edit acts in one prompt, found by characters: a word's token ids depend on what stands before it.
 
@@ -60,20 +92,26 @@ def token_positions(
         offsets: (tokens, 2) first and one-past-last character of every token, as fast tokenizers give with
             ``return_offsets_mapping``.
         special_mask: (tokens,) true at special tokens and padding, which no edit touches. ``special_tokens`` makes one.
-        positions: ``"all"`` or a span.
+        positions: where the edit acts; ``"generated"`` is nowhere in a prompt.
 
     Returns:
         (tokens,) bool.
 
     Raises:
-        ValueError: the span is not in the prompt, has too few occurrences, or no token covers it.
+        ValueError: the span is not in the prompt, has too few occurrences, or no token covers it; an index is beyond
+            the prompt.
     """
     bounds = torch.as_tensor(offsets, dtype=torch.long).reshape(-1, 2)
     special = torch.as_tensor(special_mask).to(torch.bool)
     if special.shape != bounds.shape[:1]:
         raise ValueError(f"special_mask has shape {tuple(special.shape)}, but offsets has {bounds.shape[0]} tokens.")
-    if positions == "all":
+    if positions in ("all", "prompt"):
         return ~special
+    if positions == "generated":
+        return torch.zeros_like(special)
+    if isinstance(positions, Indices):
+        return _numbered(positions, bounds.shape[0])
+    assert isinstance(positions, Span)
     start, end = bounds.unbind(dim=1)
     mask = torch.zeros_like(special)
     for first, last in _occurrences(prompt_text, positions):
@@ -84,10 +122,22 @@ def token_positions(
     return mask
 
 
+def _numbered(wanted: Indices, tokens: int) -> torch.Tensor:
+    mask = torch.zeros(tokens, dtype=torch.bool)
+    for number in wanted.numbers:
+        if not -tokens <= number < tokens:
+            raise ValueError(f"index {number} is beyond the prompt, which has {tokens} tokens.")
+        mask[number] = True
+    return mask
+
+
 def _occurrences(prompt_text: str, wanted: Span) -> list[tuple[int, int]]:
     found = [match.span() for match in re.finditer(re.escape(wanted.text), prompt_text)]
     if not found:
-        raise ValueError(f"the span {wanted.text!r} is not in the prompt, which begins {prompt_text[:80]!r}.")
+        raise ValueError(
+            f"the span {wanted.text!r} is not in the prompt, which begins {prompt_text[:80]!r}; it must stand there "
+            "in one piece, not split over two messages of a chat template."
+        )
     if wanted.occurrence == "all":
         return found
     if not -len(found) <= wanted.occurrence < len(found):

@@ -1,0 +1,100 @@
+"""The edits of one place of a model, in buffers on its device, and the change that they make. Decides no positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import nn
+
+from pyvalue.errors import ModelError
+from pyvalue.kernels.edit_table import EditTable
+from pyvalue.kernels.sae_edit import sae_edit
+from pyvalue.models.edit_rows import edit_rows, reads
+from pyvalue.models.edits import Edit
+from pyvalue.models.hook_points import Change, add_change, remove_change
+
+# Room beyond what is asked for, so that a few more lists need no new buffers (and no new CUDA graph).
+_SPARE = 2
+_LEAST_LISTS, _LEAST_ENTRIES = 32, 64
+
+
+class EditSite:
+    """One place of the residual stream: its edits, their table on the device, and a counter that proves they ran.
+
+    Args:
+        layer: decoder layer.
+        place: (number of the layer, ``"resid_post"`` or ``"resid_pre"``).
+        edits: number among all edits -> edit, of this place.
+    """
+
+    def __init__(self, layer: nn.Module, place: tuple[int, str], edits: dict[int, Edit]) -> None:
+        self.layer = layer
+        self.place = place
+        self.numbers = tuple(edits)
+        self._own = {number: i for i, number in enumerate(edits)}
+        self._rows = edit_rows(list(edits.values()))
+        self._change: Change | None = None
+        parameter = next(layer.parameters(), None)
+        device = torch.device("cpu") if parameter is None else parameter.device
+        self.hits = torch.zeros(len(edits), dtype=torch.int64, device=device)
+        self.table = EditTable.capacity(self.d_model, 1, 1, 1, 1, device, flags=0)
+        known = [edit for edit in edits.values() if edit.sae is not None]
+        ranked = dict.fromkeys(edit.sae for edit in known if edit.sae and edit.sae.config.k and reads(edit))
+        spliced = dict.fromkeys(edit.sae for edit in known if edit.op == "splice")
+        if ranked or spliced:
+            from pyvalue.models.whole_sae import RankedSAE, SplicedSAE
+        self._ranked = [RankedSAE(sae, device) for sae in ranked if sae is not None]
+        self._spliced = [SplicedSAE(sae, device) for sae in spliced if sae is not None]
+
+    def __str__(self) -> str:
+        number, point = self.place
+        return f"blocks.{number}.hook_{point}"
+
+    @property
+    def d_model(self) -> int:
+        """Width of the residual stream."""
+        return self._rows.edits[0].d_in
+
+    def load(self, lists: Iterable[Sequence[int]]) -> None:
+        """Take the lists of edits (by their numbers among all edits) in the order in which tokens name them."""
+        own = [[self._own[number] for number in row if number in self._own] for row in lists]
+        found = self._rows.table(own)
+        if not self.table.fits(found):
+            lists_room = _SPARE * max(found.n_lists, _LEAST_LISTS)
+            entries_room = _SPARE * max(found.list_edit.shape[0], _LEAST_ENTRIES)
+            self.table = EditTable.capacity(
+                self.d_model, found.n_features, found.n_edits, lists_room, entries_room, self.hits.device, found.flags
+            )
+        self.table.load(found)
+        columns = max(1, *(len(row) for row in own)) if own else 1
+        for ranked in self._ranked:
+            ranked.load(self._rows.edits, own, self.table.n_lists, columns)
+        for spliced in self._spliced:
+            spliced.load(self._rows.edits, own, self.table.n_lists)
+
+    def change(self, hidden: torch.Tensor, token_list: torch.Tensor) -> torch.Tensor:
+        """Residual (b, s, d) after the edits of each token's list, ``token_list`` (b, s) int32."""
+        if hidden.ndim != 3 or hidden.shape[-1] != self.d_model:
+            raise ModelError(
+                f"expected a residual of shape (batch, seq, {self.d_model}) at {self}, got {tuple(hidden.shape)}."
+            )
+        rank = None
+        for ranked in self._ranked:
+            found = ranked.rank(hidden, token_list)
+            rank = found if rank is None else rank + found
+        edited: torch.Tensor = sae_edit(hidden, self.table, token_list, rank, self.hits)
+        for spliced in self._spliced:
+            edited = spliced.splice(hidden, edited, token_list)
+        return edited
+
+    def enter(self, change: Change) -> None:
+        """Make ``change`` in every forward pass from now on."""
+        add_change(self.layer, self.place[1], change)
+        self._change = change
+
+    def leave(self) -> None:
+        """Undo ``enter``."""
+        if self._change is not None:
+            remove_change(self.layer, self.place[1], self._change)
+            self._change = None
