@@ -1,154 +1,19 @@
-"""SAEs against sae-lens: what it saves we read, and compute the same. Then every way a folder can be wrong."""
+"""An SAE as a value, and every way its native folder can be wrong. Against sae-lens: test_sae_against_sae_lens."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="SAEs need torch")
 
-from safetensors.torch import load_file, save_file  # noqa: E402
+from sae_files import HOOK, D, F, random_weights, write_folder  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
 
 from pyvalue.errors import ModelError  # noqa: E402
-from pyvalue.models import sae as sae_module  # noqa: E402
 from pyvalue.models.sae import SAE, load_sae  # noqa: E402
 from pyvalue.models.sae_config import SAEConfig  # noqa: E402
-
-D, F = 24, 60
-HOOK = "blocks.3.hook_resid_post"
-
-
-def random_weights(architecture: str, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Tensors as they are stored."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def normal(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=generator)
-
-    weights = {"W_enc": normal(D, F), "W_dec": normal(F, D), "b_dec": normal(D)}
-    if architecture == "gated":
-        return weights | {"b_gate": normal(F), "b_mag": normal(F), "r_mag": normal(F) * 0.3}
-    weights["b_enc"] = normal(F)
-    if architecture == "jumprelu":
-        weights["threshold"] = normal(F)  # some negative, so that the ReLU inside counts
-    return weights
-
-
-def write_folder(folder, kind="standard", weights=None, **config):
-    """A native folder in the current layout with weights of ``kind``; ``config`` may say otherwise."""
-    folder.mkdir(exist_ok=True)
-    cfg = {
-        "architecture": kind,
-        "d_in": D,
-        "d_sae": F,
-        "dtype": "float32",
-        "apply_b_dec_to_input": True,
-        "normalize_activations": "none",
-        "reshape_activations": "none",
-        "metadata": {"hook_name": HOOK, "model_name": "tiny", "sae_lens_version": "6.0.0"},
-    }
-    if kind == "topk":
-        cfg["k"] = 5
-    (folder / "cfg.json").write_text(json.dumps(cfg | config))
-    save_file(weights or random_weights(kind), folder / "sae_weights.safetensors")
-    return folder
-
-
-# Against sae-lens.
-
-
-@pytest.fixture(scope="module")
-def sae_lens():
-    return pytest.importorskip("sae_lens", reason="sae-lens, the oracle of these tests, is not installed")
-
-
-def saved_by_sae_lens(sae_lens, folder, architecture, **config):
-    """An SAE of sae-lens with random weights, and the folder that it wrote."""
-    names = {"standard": "StandardSAE", "jumprelu": "JumpReLUSAE", "gated": "GatedSAE", "topk": "TopKSAE"}
-    sae_class = getattr(sae_lens, names[architecture])
-    config_class = getattr(sae_lens, names[architecture] + "Config")
-    metadata = sae_lens.saes.sae.SAEMetadata(hook_name=HOOK, model_name="tiny")
-    theirs = sae_class(config_class(d_in=D, d_sae=F, metadata=metadata, **config))
-    theirs.load_state_dict(random_weights(architecture))
-    theirs.save_model(folder)
-    return theirs
-
-
-def assert_same_function(ours: SAE, theirs, rows: int = 50) -> None:
-    x = torch.randn(2, rows, D, generator=torch.Generator().manual_seed(9)) * 3
-    with torch.no_grad():
-        wanted = theirs.encode(x)
-        wanted_residual = theirs.decode(wanted)
-    assert bool((wanted > 0).any())
-    features = ours.encode(x)
-    assert relative_error(features, wanted) <= 1e-5
-    assert torch.equal(features != 0, wanted != 0)
-    assert relative_error(ours.decode(wanted, like=x), wanted_residual) <= 1e-5
-
-
-def relative_error(got: torch.Tensor, wanted: torch.Tensor) -> float:
-    return float((got - wanted).norm() / wanted.norm())
-
-
-@pytest.mark.parametrize("normalisation", ["none", "layer_norm", "constant_norm_rescale"])
-@pytest.mark.parametrize("folded_bias", [True, False])
-@pytest.mark.parametrize("architecture", ["standard", "jumprelu", "gated", "topk"])
-def test_encode_and_decode_equal_sae_lens(sae_lens, tmp_path, architecture, folded_bias, normalisation):
-    k = {"k": 7} if architecture == "topk" else {}
-    theirs = saved_by_sae_lens(
-        sae_lens, tmp_path, architecture, apply_b_dec_to_input=folded_bias, normalize_activations=normalisation, **k
-    )
-    ours = load_sae(tmp_path)
-    assert (ours.layer, ours.hook_point, ours.config.model_name) == (3, "resid_post", "tiny")
-    assert_same_function(ours, theirs)
-
-
-def test_topk_rescaled_by_decoder_norm_equals_sae_lens(sae_lens, tmp_path):
-    theirs = saved_by_sae_lens(sae_lens, tmp_path, "topk", k=7, rescale_acts_by_decoder_norm=True)
-    ours = load_sae(tmp_path)
-    assert_same_function(ours, theirs)
-    torch.testing.assert_close(ours.W_dec.norm(dim=-1), torch.ones(F))
-
-
-def test_batchtopk_is_read_as_the_jumprelu_that_sae_lens_saves(sae_lens, tmp_path):
-    trained = sae_lens.BatchTopKTrainingSAE(sae_lens.BatchTopKTrainingSAEConfig(d_in=D, d_sae=F, k=5))
-    trained.topk_threshold = torch.tensor(0.05, dtype=torch.double)
-    trained.save_inference_model(tmp_path)
-    ours = load_sae(tmp_path)
-    assert ours.config.architecture == "jumprelu"
-    assert_same_function(ours, sae_lens.SAE.load_from_disk(tmp_path))
-
-
-def test_flat_layout_of_old_releases(sae_lens, tmp_path):
-    """sae-lens 3 to 5 wrote one flat object, the oldest with ``hook_point`` and a scaling factor of ones."""
-    weights = random_weights("standard") | {"scaling_factor": torch.ones(F)}
-    write_folder(tmp_path, weights=weights)
-    old = {
-        "d_in": D, "d_sae": F, "dtype": "float32", "device": "cpu", "model_name": "gpt2-small", "hook_point": HOOK,
-        "hook_point_layer": 3, "activation_fn_str": "relu", "apply_b_dec_to_input": False, "prepend_bos": True,
-        "normalize_activations": False, "finetuning_scaling_factor": False, "context_size": 128,
-    }  # fmt: skip
-    (tmp_path / "cfg.json").write_text(json.dumps(old))
-    ours = load_sae(tmp_path)
-    assert (ours.layer, ours.config.model_name, ours.config.apply_b_dec_to_input) == (3, "gpt2-small", False)
-    assert_same_function(ours, sae_lens.SAE.load_from_disk(tmp_path))
-
-
-def test_flat_layout_with_topk_as_an_activation(sae_lens, tmp_path):
-    write_folder(tmp_path)
-    old = {
-        "architecture": "standard", "activation_fn_str": "topk", "activation_fn_kwargs": {"k": 4}, "d_in": D,
-        "d_sae": F, "dtype": "float32", "hook_name": HOOK, "normalize_activations": "none",
-    }  # fmt: skip
-    (tmp_path / "cfg.json").write_text(json.dumps(old))
-    ours = load_sae(tmp_path)
-    assert (ours.config.architecture, ours.config.k) == ("topk", 4)
-    assert_same_function(ours, sae_lens.SAE.load_from_disk(tmp_path))
-
-
-# On its own.
 
 
 def test_jumprelu_threshold_is_strict():
@@ -156,25 +21,6 @@ def test_jumprelu_threshold_is_strict():
     one = torch.ones(1)
     sae = SAE(config, one.view(1, 1), 0 * one, one.view(1, 1), 0 * one, threshold=2 * one)
     assert sae.encode(torch.tensor([[2.0], [2.5]])).flatten().tolist() == [0.0, 2.5]
-
-
-@pytest.mark.parametrize("architecture", ["standard", "jumprelu", "gated"])
-@pytest.mark.parametrize("folded_bias", [True, False])
-def test_one_column_reads_what_the_whole_encoder_reads(tmp_path, architecture, folded_bias):
-    sae = load_sae(write_folder(tmp_path, architecture, apply_b_dec_to_input=folded_bias))
-    x = torch.randn(40, D)
-    whole = sae.encode(x)
-    for feature in range(F):
-        weight, bias, threshold, gain, offset = sae.encoder_column(feature)
-        u = x @ weight + bias
-        activation = torch.where(u > threshold, torch.relu(u * gain + offset), 0.0)
-        torch.testing.assert_close(activation, whole[:, feature], rtol=1e-4, atol=1e-4)
-
-
-def test_a_topk_column_is_refused_with_what_works_instead(tmp_path):
-    sae = load_sae(write_folder(tmp_path, "topk"))
-    with pytest.raises(ModelError, match=r"(?s)topk.*standard, jumprelu .*'add' works with every SAE"):
-        sae.encoder_column(0)
 
 
 @pytest.mark.parametrize("stored", [torch.float16, torch.bfloat16])
@@ -244,8 +90,11 @@ def test_an_sae_off_the_residual_stream_has_no_layer(tmp_path, hook):
     [
         ({"normalize_activations": "expected_average_only_in"}, "fold_activation_norm_scaling_factor"),
         ({"normalize_activations": True}, "fold_activation_norm_scaling_factor"),
-        ({"normalize_activations": "covariance_whitening"}, "none, layer_norm, constant_norm_rescale"),
-        ({"architecture": "matching_pursuit"}, "standard, jumprelu, gated, topk"),
+        ({"normalize_activations": "covariance_whitening"}, "fold_activation_whitening"),
+        ({"normalize_activations": "batch_norm"}, "none, layer_norm, constant_norm_rescale"),
+        ({"architecture": "crosscoder"}, "reads several layers at once"),
+        ({"architecture": "clt"}, "other layers than it reads"),
+        ({"architecture": "mystery"}, "Expected one of standard, jumprelu, gated, topk, abstopk"),
         ({"activation_fn": "tanh-relu"}, "activation_fn 'tanh-relu'"),
         ({"reshape_activations": "hook_z"}, "attention heads"),
         ({"d_in": "24"}, "d_in must be a positive integer"),
@@ -253,6 +102,8 @@ def test_an_sae_off_the_residual_stream_has_no_layer(tmp_path, hook):
         ({"metadata": [1]}, "metadata must be an object"),
         ({"architecture": "topk", "k": None}, "k must be a positive integer"),
         ({"architecture": "topk", "k": F + 1}, "more than d_sae"),
+        ({"architecture": "topk", "k": 5.0}, "k must be a positive integer"),
+        ({"architecture": "topk", "activation_fn_kwargs": "k=5"}, "k must be a positive integer"),
         ({"architecture": "jumprelu"}, "lacks threshold"),
         ({"architecture": "gated"}, "lacks b_gate, b_mag, r_mag"),
         ({"d_in": D + 1}, r"W_enc has shape \(24, 60\)"),
@@ -280,9 +131,9 @@ def test_a_fine_tuned_scaling_factor_is_refused(tmp_path):
 
 
 def test_missing_and_damaged_files(tmp_path):
-    with pytest.raises(ModelError, match=r"No SAE folder at .*nowhere"):
+    with pytest.raises(ModelError, match=r"No SAE folder or file at .*nowhere"):
         load_sae(tmp_path / "nowhere")
-    with pytest.raises(ModelError, match=r"Cannot read .*cfg\.json"):
+    with pytest.raises(ModelError, match=r"no SAE folder: it holds neither cfg\.json .* nor params\.safetensors"):
         load_sae(tmp_path)
     write_folder(tmp_path)
     weights, config = tmp_path / "sae_weights.safetensors", tmp_path / "cfg.json"
@@ -317,14 +168,6 @@ def test_missing_tensor_is_named_beside_what_is_there(tmp_path):
 def test_an_unknown_dtype_is_refused(tmp_path):
     with pytest.raises(ValueError, match="dtype must be one of float32"):
         load_sae(write_folder(tmp_path), dtype="int8")
-
-
-def test_the_demo_sae_is_found_by_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(sae_module, "DEMO_FOLDER", tmp_path / "demo_sae")
-    with pytest.raises(ModelError, match="demo_sae"):
-        load_sae("demo")
-    write_folder(tmp_path / "demo_sae")
-    assert load_sae("demo").name == "demo"
 
 
 def test_reading_does_not_touch_the_file(tmp_path):

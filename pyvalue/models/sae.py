@@ -1,38 +1,38 @@
-"""A sparse autoencoder as an immutable value, and its reader for sae-lens' native folder. Trains and hooks nothing."""
+"""A sparse autoencoder as an immutable value, and ``load_sae``, which finds its reader. Trains and hooks nothing."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from pyvalue.errors import ModelError
-from pyvalue.kernels.edit_table import LAYER_NORM_EPS
-from pyvalue.models.sae_config import SAEConfig, read_sae_config
+from pyvalue.models.encoder_columns import EncoderColumn, EncoderColumns, encoder_columns, folded_encoder
+from pyvalue.models.max_activations import check_max_activations, save_max_activations
+from pyvalue.models.normalisation import Normalised, normalise
+from pyvalue.models.sae_config import NORMALISATIONS, SAEConfig
+from pyvalue.models.sae_sources import check_hook, find_sae
+from pyvalue.models.stored_sae import check_tensors, finish, tensor_shapes
 
-WEIGHTS_NAME = "sae_weights.safetensors"
-CONFIG_NAME = "cfg.json"
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+__all__ = [
+    "DEMO_FOLDER",
+    "SAE",
+    "EncoderColumn",
+    "EncoderColumns",
+    "Normalised",
+    "load_sae",
+    "save_max_activations",
+]
+
 DEMO_FOLDER = Path(__file__).parent.parent / "data" / "demo_sae"
-
-
-class EncoderColumn(NamedTuple):
-    """One feature's encoder: ``a = relu(u * gain + offset) if u > threshold else 0``, ``u = x @ weight + bias``.
-
-    ``x`` is the normalised residual; the decoder bias is folded into ``bias``.
-    """
-
-    weight: torch.Tensor
-    """(d_in,)"""
-    bias: float
-    threshold: float
-    gain: float
-    offset: float
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# Set beside the fields once computed; they hold for a copy with the same weights.
+_CACHES = ("content_hash", "_folded_encoder")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +49,10 @@ class SAE:
         r_mag: (f,) log slope of a gated SAE's magnitude, else None.
         b_mag: (f,) bias of a gated SAE's magnitude, else None.
         name: where it came from, for labels and manifests.
+        max_activations: (f,) each feature's typical maximum in the units of ``encode``, or None if nobody measured it.
 
     Raises:
-        ValueError: a tensor is missing, has the wrong shape or holds NaN or infinity.
+        ValueError: a tensor is missing, has the wrong shape or holds NaN or infinity, or the normalisation is unknown.
     """
 
     config: SAEConfig
@@ -63,21 +64,17 @@ class SAE:
     r_mag: torch.Tensor | None = None
     b_mag: torch.Tensor | None = None
     name: str = ""
+    max_activations: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
-        for key, shape in _shapes(self.config).items():
-            tensor: torch.Tensor | None = getattr(self, key)
-            if tensor is None:
-                raise ValueError(f"{key} is missing: a {self.config.architecture} SAE has it, shape {shape}.")
-            if tensor.shape != shape:
-                raise ValueError(
-                    f"{key} has shape {tuple(tensor.shape)}, but d_in {self.config.d_in} and d_sae {self.config.d_sae} "
-                    f"call for {shape}."
-                )
-            if not bool(torch.isfinite(tensor).all()):
-                raise ValueError(
-                    f"{key} holds NaN or infinity; the weights are damaged or overflowed when they were saved."
-                )
+        if self.config.normalize_activations not in NORMALISATIONS:
+            raise ValueError(
+                f"config.normalize_activations must be one of {', '.join(NORMALISATIONS)}, "
+                f"got {self.config.normalize_activations!r}."
+            )
+        check_tensors(self.config, {name: getattr(self, name) for name in tensor_shapes(self.config)})
+        if self.max_activations is not None:
+            check_max_activations(self.max_activations, self.config.d_sae)
 
     def __repr__(self) -> str:
         c = self.config
@@ -96,20 +93,11 @@ class SAE:
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 (hex) of what the SAE computes: its configuration and weights in float32, not its name or place."""
+        c = self.config
         digest = hashlib.sha256()
-        config = self.config
-        digest.update(
-            repr(
-                (
-                    config.architecture,
-                    config.hook_name,
-                    config.apply_b_dec_to_input,
-                    config.normalize_activations,
-                    config.k,
-                )
-            ).encode()
-        )
-        for key in _shapes(config):
+        what = (c.architecture, c.hook_name, c.apply_b_dec_to_input, c.normalize_activations, c.k)
+        digest.update(repr(what).encode())
+        for key in tensor_shapes(c):
             tensor: torch.Tensor = getattr(self, key)
             digest.update(key.encode())
             digest.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().data)
@@ -117,14 +105,13 @@ class SAE:
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """Feature activations (..., f) of a residual ``x`` (..., d), in the dtype of the weights."""
-        self._check_width("x", x, self.config.d_in)
-        normalised, _, _ = self._normalise(x.to(self.W_enc))
+        normalised = self.normalise(x.to(self.W_enc)).values
         if self.config.apply_b_dec_to_input:
             normalised = normalised - self.b_dec
         products = normalised @ self.W_enc
         pre = products + self.b_enc
-        if self.config.architecture == "topk":
-            return _top_k(pre, self.config.k or 0)
+        if self.config.architecture in ("topk", "abstopk"):
+            return _top_k(pre, self.config.k or 0, signed=self.config.architecture == "abstopk")
         if self.r_mag is not None and self.b_mag is not None:
             return torch.relu(products * self.r_mag.exp() + self.b_mag) * (pre > 0)
         if self.threshold is not None:
@@ -142,7 +129,7 @@ class SAE:
         Raises:
             ValueError: the width is wrong, or ``like`` is missing.
         """
-        self._check_width("features", features, self.config.d_sae)
+        _check_width("features", features, self.config.d_sae)
         decoded = features.to(self.W_dec) @ self.W_dec + self.b_dec
         if self.config.normalize_activations == "none":
             return decoded
@@ -151,122 +138,137 @@ class SAE:
                 f"like is missing: this SAE normalises its input ({self.config.normalize_activations}), so "
                 "that decoding needs the residual that was encoded: sae.decode(features, like=x)."
             )
-        self._check_width("like", like, self.config.d_in)
-        _, mean, scale = self._normalise(like.to(self.W_enc))
+        _check_width("like", like, self.config.d_in)
+        _, mean, scale = self.normalise(like.to(self.W_enc))
         return decoded * scale + mean
 
+    def normalise(self, x: torch.Tensor) -> Normalised:
+        """What the encoder reads of a residual ``x`` (..., d), before any decoder bias, in the dtype of ``x``."""
+        _check_width("x", x, self.config.d_in)
+        return normalise(x, self.config.normalize_activations)
+
     def encoder_column(self, feature: int) -> EncoderColumn:
-        """What reads one feature from the residual, the rest of the SAE left alone.
+        """What reads one feature from the residual; ``encoder_columns`` of one feature, as plain numbers.
 
         Raises:
             ValueError: no such feature.
-            ModelError: a ``topk`` SAE, whose features cannot be read one at a time.
+            ModelError: an ``abstopk`` SAE, whose features may be negative.
         """
-        self.check_feature(feature)
-        if self.config.architecture == "topk":
-            raise ModelError(
-                "A single feature of a 'topk' SAE cannot be read without all others; op 'set' works with standard, "
-                "jumprelu (also saved by BatchTopK) and gated SAEs. Op 'add' works with every SAE."
-            )
-        weight = self.W_enc[:, feature]
-        # In double: the fold cancels large terms where the decoder bias is large.
-        shift = float(self.b_dec.double() @ weight.double()) if self.config.apply_b_dec_to_input else 0.0
-        gate_bias = float(self.b_enc[feature])
-        bias = gate_bias - shift
-        if self.r_mag is not None and self.b_mag is not None:
-            gain = float(self.r_mag[feature].double().exp())
-            # relu(p * gain + b_mag) in terms of u = p + gate_bias, so that one dot product serves gate and magnitude.
-            return EncoderColumn(weight, bias, 0.0, gain, float(self.b_mag[feature]) - gate_bias * gain)
-        return EncoderColumn(weight, bias, 0.0 if self.threshold is None else float(self.threshold[feature]), 1.0, 0.0)
+        columns = self.encoder_columns([feature])
+        bias, threshold, gain, offset = (float(values[0]) for values in columns[1:5])
+        return EncoderColumn(columns.weight[0], bias, threshold, gain, offset, columns.k)
+
+    def encoder_columns(self, features: Sequence[int]) -> EncoderColumns:
+        """What reads ``features`` (n of them, repeats allowed) from the residual, the rest of the SAE left alone.
+
+        Returns:
+            Weights (n, d) and biases, thresholds, gains and offsets (n,), float32 on the SAE's device; the decoder bias
+            is folded into the bias in float64. ``k`` is 0, or the number of active features of a TopK SAE.
+
+        Raises:
+            ValueError: no such feature.
+            ModelError: an ``abstopk`` SAE, whose features may be negative.
+        """
+        for feature in features:
+            self.check_feature(feature)
+        return encoder_columns(self, features)
+
+    def folded_encoder(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The whole encoder as ``u = normalised @ weight.T + bias``; computed once and kept, do not write into it.
+
+        Returns:
+            weight (f, d), contiguous, in the dtype of the weights; bias (f,) float32 with the decoder bias folded in,
+            of a gated SAE the bias of the gate.
+
+        Raises:
+            ModelError: an ``abstopk`` SAE, whose features may be negative.
+        """
+        return self._folded_encoder
+
+    @cached_property
+    def _folded_encoder(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return folded_encoder(self)
+
+    def with_max_activations(self, max_activations: torch.Tensor) -> SAE:
+        """The same SAE that knows each feature's typical maximum.
+
+        Args:
+            max_activations: (f,) in the units of ``encode``, finite and at least 0.
+
+        Raises:
+            ValueError: the shape is wrong, or a value is not finite or below 0.
+            TypeError: it is no tensor of floating point numbers.
+        """
+        check_max_activations(max_activations, self.config.d_sae)
+        copy = replace(self, max_activations=max_activations.detach().to(self.W_dec.device, torch.float32))
+        copy.__dict__.update({key: self.__dict__[key] for key in _CACHES if key in self.__dict__})
+        return copy
 
     def check_feature(self, feature: int) -> None:
         """Raise ValueError unless ``feature`` is an index of a feature."""
         if not 0 <= feature < self.config.d_sae:
             raise ValueError(f"feature must be from 0 to {self.config.d_sae - 1} for this SAE, got {feature}.")
 
-    def _normalise(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | float, torch.Tensor | float]:
-        """(what the encoder reads, mean and scale that take it back)."""
-        if self.config.normalize_activations == "layer_norm":
-            mean = x.mean(dim=-1, keepdim=True)
-            std = x.std(dim=-1, keepdim=True)
-            return (x - mean) / (std + LAYER_NORM_EPS), mean, std
-        if self.config.normalize_activations == "constant_norm_rescale":
-            scale = x.norm(dim=-1, keepdim=True) / self.config.d_in**0.5
-            return x / scale, 0.0, scale
-        return x, 0.0, 1.0
 
-    def _check_width(self, name: str, tensor: torch.Tensor, width: int) -> None:
-        if tensor.ndim < 1 or tensor.shape[-1] != width:
-            raise ValueError(f"{name} must have {width} columns for this SAE, got shape {tuple(tensor.shape)}.")
-
-
-def load_sae(folder: str | Path, *, dtype: str = "float32", device: str = "cpu") -> SAE:
-    """Read an SAE from sae-lens' native folder: ``cfg.json`` beside ``sae_weights.safetensors``.
+def load_sae(
+    source: Any = None,
+    *,
+    release: str | None = None,
+    sae_id: str | None = None,
+    hook: str | None = None,
+    norm_factor: float | None = None,
+    dtype: str = "float32",
+    device: str = "cpu",
+) -> SAE:
+    """Read an SAE from files, from a published release, or from an SAE that sae-lens holds.
 
     Args:
-        folder: the folder, or ``"demo"`` for the bundled SAE of SmolLM2-135M-Instruct.
+        source: a folder of sae-lens (``cfg.json``, ``sae_weights.safetensors``); a folder or file of Gemma Scope
+            (``params.npz`` or ``params.safetensors``); a live ``sae_lens.SAE``; or ``"demo"`` for the bundled SAE of
+            SmolLM2-135M-Instruct.
+        release: name of a published release, instead of ``source``; downloaded through sae-lens (``pyvalue[sae]``).
+        sae_id: name of the SAE within ``release``.
+        hook: where it reads, such as ``"blocks.12.hook_resid_post"``; default what the files or folder names say.
+        norm_factor: factor on the residual that is not folded into the weights yet (``expected_average_only_in``).
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"`` in memory, whatever the file holds.
         device: where the weights go; default the CPU.
 
     Raises:
         ModelError: a file or tensor is missing, damaged, of the wrong shape, or of a kind that is not supported.
-        ValueError: an unknown ``dtype``.
+        ValueError: an argument is out of range, or they do not go together.
+        TypeError: an argument has the wrong type.
     """
     if dtype not in _DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}.")
-    path = DEMO_FOLDER if str(folder) == "demo" else Path(folder).expanduser()
-    if not path.is_dir():
-        raise ModelError(f"No SAE folder at {path}. Give a folder that holds {CONFIG_NAME} and {WEIGHTS_NAME}.")
-    config = read_sae_config(path / CONFIG_NAME)
-    weights = _read_weights(path / WEIGHTS_NAME, config, _DTYPES[dtype], device)
-    if config.rescale_acts_by_decoder_norm:
-        # Activations in units of unit-norm rows: the same function, and every decoder row then means what it says.
-        norms = weights["W_dec"].norm(dim=-1)
-        weights["W_dec"] = weights["W_dec"] / norms.unsqueeze(-1)
-        weights["W_enc"] = weights["W_enc"] * norms
-        weights["b_enc"] = weights["b_enc"] * norms
-        config = replace(config, rescale_acts_by_decoder_norm=False)
+    target = _device(device)
+    if hook is not None:
+        check_hook(hook)
+    demo = isinstance(source, str) and source == "demo"
+    stored = find_sae(DEMO_FOLDER if demo else source, release, sae_id, hook)
+    config, weights = finish(stored, norm_factor=norm_factor, hook=hook, dtype=_DTYPES[dtype], device=target)
+    maxima = stored.max_activations
     try:
-        return SAE(config, **weights, name="demo" if str(folder) == "demo" else path.name)
-    except ValueError as error:
-        raise ModelError(f"{path / WEIGHTS_NAME}: {error}") from error
+        sae = SAE(config, **weights, name="demo" if demo else stored.name)
+        return sae if maxima is None else sae.with_max_activations(maxima)
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"{stored.where}: {error}") from error
 
 
-def _shapes(config: SAEConfig) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor that an SAE of this architecture has, in a fixed order."""
-    d, f = config.d_in, config.d_sae
-    shapes: dict[str, tuple[int, ...]] = {"W_enc": (d, f), "b_enc": (f,), "W_dec": (f, d), "b_dec": (d,)}
-    if config.architecture == "jumprelu":
-        shapes["threshold"] = (f,)
-    if config.architecture == "gated":
-        shapes |= {"r_mag": (f,), "b_mag": (f,)}
-    return shapes
-
-
-def _read_weights(path: Path, config: SAEConfig, dtype: torch.dtype, device: str) -> dict[str, torch.Tensor]:
-    stored_names = {
-        name: "b_gate" if name == "b_enc" and config.architecture == "gated" else name for name in _shapes(config)
-    }
-    if not path.is_file():
-        raise ModelError(f"{path} is missing. An SAE folder holds {CONFIG_NAME} and {WEIGHTS_NAME}.")
+def _device(device: str) -> torch.device:
     try:
-        with safe_open(str(path), framework="pt", device=device) as file:
-            present = set(file.keys())
-            missing = sorted(set(stored_names.values()) - present)
-            if missing:
-                raise ModelError(
-                    f"{path} lacks {', '.join(missing)}, which a {config.architecture} SAE has; it holds "
-                    f"{', '.join(sorted(present)) or 'nothing'}."
-                )
-            weights = {name: file.get_tensor(stored).to(dtype) for name, stored in stored_names.items()}
-            factor = file.get_tensor("scaling_factor") if "scaling_factor" in present else None
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path} is not a readable safetensors file: {error}") from error
-    if factor is not None and not torch.allclose(factor.float(), torch.ones_like(factor.float())):
-        raise ModelError(f"{path} holds a fine-tuned scaling_factor, which is not supported.")
-    return weights
+        return torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device must be a device of torch, such as 'cpu' or 'cuda', got {device!r}.") from error
 
 
-def _top_k(pre: torch.Tensor, k: int) -> torch.Tensor:
+def _check_width(name: str, tensor: torch.Tensor, width: int) -> None:
+    if tensor.ndim < 1 or tensor.shape[-1] != width:
+        raise ValueError(f"{name} must have {width} columns for this SAE, got shape {tuple(tensor.shape)}.")
+
+
+def _top_k(pre: torch.Tensor, k: int, *, signed: bool) -> torch.Tensor:
+    if signed:
+        indices = pre.abs().topk(k, dim=-1, sorted=False).indices
+        return torch.zeros_like(pre).scatter_(-1, indices, pre.gather(-1, indices))
     values, indices = pre.topk(k, dim=-1, sorted=False)
     return torch.zeros_like(pre).scatter_(-1, indices, torch.relu(values))
