@@ -4,16 +4,17 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-WIDTHS = (576, 2048, 4096, 8192)
-DTYPES = ("bf16", "fp16", "fp32")
+from .ahead_of_time import Variant
 
-_POINTERS = {"active_ptr": "*u8", "op_ptr": "*i32", "norm_ptr": "*i32"}
+MODULES = ("sae_edit_triton", "topk_rank_triton")
+"""Modules of this folder with kernels; each offers ``ahead_of_time_variants()``."""
 
 
 @dataclass(frozen=True)
@@ -22,86 +23,83 @@ class CompiledKernel:
 
     Attributes:
         kernel: name of the kernel.
-        dtype: element type of the residual stream.
-        d_model: width that the block is chosen for.
-        normed: whether the variant undoes a normalisation of the SAE's input.
+        labels: what tells the variant from others of the kernel, such as dtype and width.
         warps: warps a program.
         registers: registers a thread.
         spill_bytes: bytes of spill stores and loads; 0 for a kernel that fits.
         shared_bytes: shared memory a program.
         cubin_bytes: size of the binary.
+        tensor_core: the tensor-core instructions in the code, such as ``wgmma``; "" for none.
     """
 
     kernel: str
-    dtype: str
-    d_model: int
-    normed: bool
+    labels: dict[str, object]
     warps: int
     registers: int
     spill_bytes: int
     shared_bytes: int
     cubin_bytes: int
+    tensor_core: str
+
+    @property
+    def programs_a_multiprocessor(self) -> int:
+        """How many programs fit into Hopper's 65,536 registers and 227 KB of shared memory at once."""
+        # Registers are given out by the warp, 256 at a time.
+        by_registers = 65_536 // (-(-self.registers // 8) * 256 * self.warps)
+        return min(by_registers, 64 // self.warps, 227 * 1024 // (self.shared_bytes + 1024))
 
 
-def compile_ahead(
-    arch: int = 90, widths: tuple[int, ...] = WIDTHS, dtypes: tuple[str, ...] = DTYPES
-) -> tuple[CompiledKernel, ...]:
-    """Compile ``sae_edit`` for compute capability ``arch`` (90 is Hopper), one report a width, dtype and normalisation.
+def ahead_of_time_variants(modules: tuple[str, ...] = MODULES) -> tuple[Variant, ...]:
+    """Every variant that the named modules offer.
+
+    Raises:
+        ImportError: Triton is not installed.
+        RuntimeError: Triton was imported under ``TRITON_INTERPRET=1``, and then compiles nothing.
+    """
+    import triton
+
+    variants = []
+    for name in modules:
+        module = importlib.import_module(f".{name}", __package__)
+        variants += [Variant(*offered) for offered in module.ahead_of_time_variants()]
+    if not all(isinstance(v.function, triton.JITFunction) for v in variants):
+        raise RuntimeError("TRITON_INTERPRET is set: unset it and start Python anew to compile.")
+    return tuple(variants)
+
+
+def compile_ahead(arch: int = 90, modules: tuple[str, ...] = MODULES) -> tuple[CompiledKernel, ...]:
+    """Compile every variant of every kernel for compute capability ``arch`` (90 is Hopper).
+
+    Args:
+        arch: compute capability times ten.
+        modules: which of ``MODULES``.
 
     Raises:
         ImportError: Triton is not installed.
         RuntimeError: ptxas refuses the code, or Triton was imported under ``TRITON_INTERPRET=1``.
     """
-    return tuple(
-        _compile_sae_edit(arch, width, dtype, normed)
-        for width in widths
-        for dtype in dtypes
-        for normed in (False, True)
-    )
+    return tuple(compile_variant(chosen, arch) for chosen in ahead_of_time_variants(modules))
 
 
-def _compile_sae_edit(arch: int, d_model: int, dtype: str, normed: bool) -> CompiledKernel:
+def compile_variant(chosen: Variant, arch: int = 90) -> CompiledKernel:
+    """Compile one variant; see ``compile_ahead``."""
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from .sae_edit_triton import launch_options, sae_edit_kernel
-
-    if not isinstance(sae_edit_kernel, triton.JITFunction):
-        raise RuntimeError("TRITON_INTERPRET is set: unset it and start Python anew to compile.")
-    block, warps = launch_options(d_model)
-    constants = {"BLOCK_D": block, "HAS_ACTIVE": True, "READS": True, "NORMED": normed, "COPY": True}
-    signature = {name: _argument_type(name, dtype, constants) for name in sae_edit_kernel.arg_names}
-    # Pointers, strides and widths are multiples of 16 in practice; Triton's launcher finds that out, here it is said.
-    aligned = {
-        (index,): [["tt.divisibility", 16]]
-        for index, name in enumerate(sae_edit_kernel.arg_names)
-        if name.endswith("_ptr") or name in ("x_stride", "out_stride", "d_model")
-    }
-    source = ASTSource(fn=sae_edit_kernel, signature=signature, constexprs=constants, attrs=aligned)
-    compiled = triton.compile(source, target=GPUTarget("cuda", arch, 32), options={"num_warps": warps})
+    source = ASTSource(fn=chosen.function, signature=chosen.signature, constexprs=chosen.constants, attrs=chosen.attrs)
+    compiled = triton.compile(source, target=GPUTarget("cuda", arch, 32), options=dict(chosen.options))
     registers, spill_bytes = _resource_usage(compiled.asm["ptx"], arch)
     return CompiledKernel(
-        kernel="sae_edit",
-        dtype=dtype,
-        d_model=d_model,
-        normed=normed,
-        warps=warps,
+        kernel=chosen.kernel,
+        labels=dict(chosen.labels),
+        warps=compiled.metadata.num_warps,
         registers=registers,
         spill_bytes=spill_bytes,
         shared_bytes=compiled.metadata.shared,
         cubin_bytes=len(compiled.asm["cubin"]),
+        tensor_core=" ".join(sorted(set(re.findall(r"\b(wgmma|mma)\.(?:mma_async\.)?sync", compiled.asm["ptx"])))),
     )
-
-
-def _argument_type(name: str, dtype: str, constants: dict[str, int | bool]) -> str:
-    if name in constants:
-        return "constexpr"
-    if name in ("x_ptr", "out_ptr"):
-        return f"*{dtype}"
-    if name.endswith("_ptr"):
-        return _POINTERS.get(name, "*fp32")
-    return "i32"
 
 
 def _resource_usage(ptx: str, arch: int) -> tuple[int, int]:
@@ -132,6 +130,20 @@ def _resource_usage(ptx: str, arch: int) -> tuple[int, int]:
     return int(registers.group(1)), sum(int(number) for number in spills)
 
 
+def table(reports: tuple[CompiledKernel, ...]) -> str:
+    """The reports as lines of text, one a variant."""
+    lines = [
+        f"{'kernel':<22} {'variant':<58} {'warps':>5} {'registers':>9} {'spills B':>8} {'shared B':>8} "
+        f"{'programs/SM':>11} {'cubin B':>8}  tensor core"
+    ]
+    for r in reports:
+        labels = " ".join(f"{name}={value}" for name, value in r.labels.items())
+        lines.append(
+            f"{r.kernel:<22} {labels:<58} {r.warps:>5} {r.registers:>9} {r.spill_bytes:>8} {r.shared_bytes:>8} "
+            f"{r.programs_a_multiprocessor:>11} {r.cubin_bytes:>8}  {r.tensor_core}"
+        )
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
-    for report in compile_ahead():
-        print(asdict(report))
+    print(table(compile_ahead()))
