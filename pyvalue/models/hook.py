@@ -151,8 +151,15 @@ class ResidualEdits:
         self._ready = None
 
     def numbers(self, hit: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
-        """Numbers (tokens,) of the lists of edits that act where ``hit`` (edits, tokens) says; for ``use``."""
-        return self.lists.numbers(range(len(self.edits)), hit)
+        """Numbers (tokens,) of the lists of edits that act where ``hit`` says, for ``use``.
+
+        Args:
+            hit: (edits, tokens), a row for each of the edits given, in their order; they are the same for all rows of
+                the batch.
+        """
+        if not self.shared:
+            raise ValueError("numbers is for edits that all rows share, but every row was given its own.")
+        return self.lists.numbers(self.rows[0], hit)
 
     def use(self, token_lists: torch.Tensor | None) -> None:
         """Let the next forward passes take these lists as they are, whatever their tokens.
