@@ -45,7 +45,7 @@ def activations(columns, u: torch.Tensor, every_u: torch.Tensor, features: list[
 def test_columns_read_what_the_whole_encoder_reads(architecture, folded_bias, normalisation):
     sae = make_sae(architecture, apply_b_dec_to_input=folded_bias, normalize_activations=normalisation)
     x, chosen = residuals(), [59, 0, 7, 7, 31]
-    normalised = sae.normalise(x).values
+    normalised = sae.normalise(x).x
     weight, bias = sae.folded_encoder()
     every_u = normalised @ weight.T + bias
     columns = sae.encoder_columns(chosen)

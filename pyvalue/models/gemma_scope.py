@@ -75,9 +75,10 @@ def _reshapes(encoder: torch.Tensor, decoder: torch.Tensor) -> bool:
 
 def _read_npz(path: Path) -> dict[str, torch.Tensor]:
     try:
-        with np.load(path, allow_pickle=False) as data:
-            if not isinstance(data, np.lib.npyio.NpzFile):
-                raise ModelError(f"{path} holds one array, expected an .npz archive of several.")
+        data = np.load(path, allow_pickle=False)
+        if not isinstance(data, np.lib.npyio.NpzFile):
+            raise ModelError(f"{path} holds one array, expected an .npz archive of several.")
+        with data:
             arrays = {name: data[name] for name in data.files}
     # What zipfile, zlib and numpy raise over damaged or hostile archives; an object array is a ValueError.
     except (OSError, ValueError, EOFError, KeyError, TypeError, NotImplementedError, MemoryError, RuntimeError,

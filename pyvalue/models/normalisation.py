@@ -10,13 +10,13 @@ from pyvalue.kernels.edit_table import LAYER_NORM_EPS
 
 
 class Normalised(NamedTuple):
-    """A residual as the encoder reads it, and the way back: ``x = values * scale + mean``.
+    """A residual as the encoder reads it, and the way back: ``residual = x * scale + mean``.
 
-    Of ``layer_norm`` the way back misses ``x`` by the epsilon of the way in; sae-lens decodes with the same formula.
+    Of ``layer_norm`` the way back misses the residual by the epsilon of the way in; sae-lens decodes with the same formula.
     """
 
-    values: torch.Tensor
-    """(..., d)"""
+    x: torch.Tensor
+    """(..., d) what the encoder reads"""
     mean: torch.Tensor
     """(..., 1), or () where none is subtracted"""
     scale: torch.Tensor

@@ -105,7 +105,7 @@ class SAE:
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """Feature activations (..., f) of a residual ``x`` (..., d), in the dtype of the weights."""
-        normalised = self.normalise(x.to(self.W_enc)).values
+        normalised = self.normalise(x.to(self.W_enc)).x
         if self.config.apply_b_dec_to_input:
             normalised = normalised - self.b_dec
         products = normalised @ self.W_enc
