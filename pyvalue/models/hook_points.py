@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 
 from pyvalue.errors import ModelError
+from pyvalue.models.sae_config import parse_residual_hook
 
 Change = Callable[[torch.Tensor], torch.Tensor]
 """Takes the residual stream and returns it changed, never in place."""
@@ -18,23 +19,66 @@ Change = Callable[[torch.Tensor], torch.Tensor]
 LAYER_PATHS = {
     "model.layers": "Llama, Gemma, Qwen, Mistral, Phi, SmolLM",
     "model.language_model.layers": "Gemma 3 and Qwen-VL with images",
+    "language_model.model.layers": "Gemma 3 with images before transformers 4.52",
     "transformer.h": "GPT-2",
     "gpt_neox.layers": "GPT-NeoX, Pythia",
 }
+
+
+POINTS = ("resid_pre", "resid_post")
+"""Input and output of a decoder layer."""
+
+
+class ResidualSite(NamedTuple):
+    """A place in a model's residual stream."""
+
+    layer: nn.Module
+    """The decoder layer."""
+    point: str
+    """``"resid_post"`` for the output of the layer, ``"resid_pre"`` for its input."""
+    path: str
+    """Name of the layer in the model, such as ``model.layers.12``, for ``model.get_submodule``."""
 
 
 def decoder_layers(model: nn.Module) -> nn.ModuleList:
     """The decoder layers of a ``transformers`` model, whose outputs are the residual stream.
 
     Raises:
-        ModelError: the model is of no known family.
+        ModelError: the model is of no known family, or has no modules to reach into.
     """
+    return _find_layers(model)[1]
+
+
+def residual_site(model: nn.Module, hook_name: str) -> ResidualSite:
+    """Where in a ``transformers`` model a hook of TransformerLens' name lies.
+
+    Args:
+        model: of a family listed in ``LAYER_PATHS``.
+        hook_name: ``blocks.12.hook_resid_post`` or ``blocks.12.hook_resid_pre``.
+
+    Raises:
+        ModelError: the model is of no known family, the name is no place in the residual stream, or the model has no
+            such layer.
+    """
+    path, layers = _find_layers(model)
+    number, point = parse_residual_hook(hook_name)
+    if number >= len(layers):
+        raise ModelError(f"hook_name is {hook_name!r}, but the model has layers 0 to {len(layers) - 1}.")
+    return ResidualSite(layers[number], point, f"{path}.{number}")
+
+
+def _find_layers(model: nn.Module) -> tuple[str, nn.ModuleList]:
+    if not isinstance(model, nn.Module):
+        raise ModelError(
+            "edits need open weights: expected a torch model such as load_model(...).network, got "
+            f"{type(model).__name__}. A model behind an API can be asked but not edited; give it a role instead."
+        )
     for path in LAYER_PATHS:
         found: Any = model
         for name in path.split("."):
             found = getattr(found, name, None)
         if isinstance(found, nn.ModuleList) and len(found) > 0:
-            return found
+            return path, found
     tree = "; ".join(
         f"{name} ({type(child).__name__}: {', '.join(dict(child.named_children())) or 'no children'})"
         for name, child in model.named_children()
@@ -50,7 +94,12 @@ def add_change(layer: nn.Module, point: str, change: Change) -> None:
         layer: a decoder layer.
         point: ``"resid_post"`` for its output, ``"resid_pre"`` for its input.
         change: what to do; pass the same object to ``remove_change``.
+
+    Raises:
+        ValueError: an unknown ``point``.
     """
+    if point not in POINTS:
+        raise ValueError(f"point must be one of {', '.join(POINTS)}, got {point!r}.")
     chains = _chains.setdefault(layer, {})
     if point not in chains:
         chains[point] = _Chain(layer, point)
@@ -58,8 +107,14 @@ def add_change(layer: nn.Module, point: str, change: Change) -> None:
 
 
 def remove_change(layer: nn.Module, point: str, change: Change) -> None:
-    """Undo ``add_change``; the hook goes with the last change."""
-    chain = _chains[layer][point]
+    """Undo ``add_change``; the hook goes with the last change.
+
+    Raises:
+        ValueError: the change is not there.
+    """
+    chain = _chains.get(layer, {}).get(point)
+    if chain is None or change not in chain.changes:
+        raise ValueError(f"change is not at {point!r} of this {type(layer).__name__}; it was removed, or never added.")
     chain.changes.remove(change)
     if not chain.changes:
         chain.handle.remove()

@@ -12,7 +12,7 @@ from pyvalue.kernels.edit_table import LAYER_NORM_EPS
 class Normalised(NamedTuple):
     """A residual as the encoder reads it, and the way back: ``residual = x * scale + mean``.
 
-    Of ``layer_norm`` the way back misses the residual by the epsilon of the way in; sae-lens decodes with the same formula.
+    Of ``layer_norm`` the way back misses the residual by the epsilon of the way in; sae-lens decodes just so.
     """
 
     x: torch.Tensor
