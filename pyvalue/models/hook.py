@@ -28,6 +28,11 @@ from pyvalue.models.placement import Placement, place_prompts, places_from_mask
 
 Rows = Sequence[Edit] | Sequence[Sequence[Edit]]
 
+PACKED = (
+    "continuous batching packs the tokens of many prompts, so that edits made by model.edit(...) cannot tell which "
+    "tokens are theirs: call model.generate_batch(prompts, edits), outside of the with block."
+)
+
 
 class ResidualEdits:
     """Makes edits in every forward pass while entered; leaves the model as it was.
@@ -63,6 +68,7 @@ class ResidualEdits:
         self._loaded = -1
         self._placement: Placement | None = None
         self._given: torch.Tensor | None = None
+        self._reads = False
         self._shape: tuple[int, ...] | None = None
         self._ready: tuple[int, ...] | None = None
         self._generate: GenerateHook | None = None
@@ -169,6 +175,28 @@ class ResidualEdits:
         """
         self._given = None if token_lists is None or not self._sites else token_lists
 
+    def read(self, buffer: torch.Tensor | None, seq: int = 0) -> None:
+        """Let the next forward passes, each of (1, ``seq``) tokens, read a buffer that somebody else fills.
+
+        For passes that are replayed from a CUDA graph, where no Python runs: the buffer keeps its address.
+
+        Args:
+            buffer: (at least ``seq``,) int32 on the device of ``token_list``, -1 where nothing is edited; None ends it.
+            seq: tokens of a pass, padding included.
+        """
+        self._reads = buffer is not None
+        if buffer is not None:
+            self.token_list = buffer
+            self._shape = (1, seq)
+
+    def count(self, tokens: torch.Tensor) -> None:
+        """Add to ``asked`` what passes over a buffer of ``read`` were to do.
+
+        Args:
+            tokens: (lists,) int64, the tokens that named each list.
+        """
+        self._asked[1 : 1 + tokens.numel()] += tokens.to(self._asked.device)
+
     def __enter__(self) -> ResidualEdits:
         if self._entered:
             raise RuntimeError("these ResidualEdits are entered already; make new ones to nest.")
@@ -206,6 +234,10 @@ class ResidualEdits:
             return
         ids = kwargs.get("input_ids", args[0] if args else None)
         shape = tuple((ids if ids is not None else kwargs["inputs_embeds"]).shape[:2])
+        if self._reads:
+            return
+        if "cu_seq_lens_q" in kwargs:
+            raise ModelError(PACKED)
         if self._given is not None:
             if tuple(self._given.shape) != shape:
                 raise ValueError(
@@ -246,8 +278,8 @@ class ResidualEdits:
         batch, seq = hidden.shape[:2]
         if not torch.compiler.is_compiling() and self._shape != (batch, seq):
             raise ModelError(
-                f"a forward pass of {batch} x {seq} tokens reached the edits without their knowing which; run the model "
-                "or its base model as a whole, not single layers, or call use(token_lists) first."
+                f"a forward pass of {batch} x {seq} tokens reached the edits without their knowing which; run the "
+                "model or its base model as a whole, not single layers, or call use(token_lists) first."
             )
         token_list = self.token_list[: batch * seq].view(batch, seq)
         if hidden.device != token_list.device:
@@ -282,7 +314,7 @@ def _as_rows(edits: Rows) -> tuple[list[Sequence[Edit]], bool]:
     if all(isinstance(edit, Edit) for edit in found):
         return [found], True
     for i, row in enumerate(found):
-        if isinstance(row, Edit) or not all(isinstance(edit, Edit) for edit in row):
+        if not isinstance(row, Sequence) or not all(isinstance(edit, Edit) for edit in row):
             raise TypeError(
                 f"edits must hold edits only, or one sequence of edits a row; entry {i} is {type(row).__name__}."
             )
