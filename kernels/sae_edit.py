@@ -1,6 +1,6 @@
 """Edit SAE features of a residual stream in one pass, the SAE's error kept: Triton on CUDA, torch elsewhere.
 
-Registered as ``torch.ops.pyvalue.sae_edit``, so that ``torch.compile`` keeps it in the graph and CUDA graphs capture it.
+Registered as ``torch.ops.pyvalue.sae_edit``: ``torch.compile`` keeps it in the graph, CUDA graphs capture it.
 """
 
 from __future__ import annotations

@@ -9,7 +9,19 @@ import torch
 import triton
 import triton.language as tl
 
-from .edit_table import ADD, LAYER_NORM_EPS, MAX, MIN, NORM_CONSTANT, NORM_LAYER, NORMED, RANKED, READS, SCALE, EditTable
+from .edit_table import (
+    ADD,
+    LAYER_NORM_EPS,
+    MAX,
+    MIN,
+    NORM_CONSTANT,
+    NORM_LAYER,
+    NORMED,
+    RANKED,
+    READS,
+    SCALE,
+    EditTable,
+)
 
 _ADD, _MIN, _MAX, _SCALE = tl.constexpr(ADD), tl.constexpr(MIN), tl.constexpr(MAX), tl.constexpr(SCALE)
 _NORM_LAYER = tl.constexpr(NORM_LAYER)

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="the hook needs torch")
 transformers = pytest.importorskip("transformers", reason="the hook edits models of transformers")
 
 from pyvalue.errors import ModelError  # noqa: E402
-from pyvalue.models.edits import Edit, span  # noqa: E402
+from pyvalue.models.edits import Edit, indices, span  # noqa: E402
 from pyvalue.models.hook import ResidualEdits  # noqa: E402
 from pyvalue.models.hook_points import decoder_layers  # noqa: E402
 from pyvalue.models.sae import SAE  # noqa: E402
@@ -74,6 +74,12 @@ def hook_count(model) -> int:
     return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
 
 
+def lists_of(steer: ResidualEdits, *masks: torch.Tensor) -> torch.Tensor:
+    """Lists (batch, seq) of the edits that act where their masks (batch, seq) say."""
+    hit = torch.stack(masks).flatten(1).numpy()
+    return torch.from_numpy(steer.numbers(hit)).view(masks[0].shape)
+
+
 def spliced(x: torch.Tensor, sae: SAE, feature: int, value: float) -> torch.Tensor:
     features = sae.encode(x)
     error = x - sae.decode(features)
@@ -90,9 +96,9 @@ def test_the_residual_is_spliced_at_its_place_and_nowhere_before(family, hook, d
     mask = torch.zeros(3, 7, dtype=torch.bool)
     mask[0, 2:4] = mask[1, 5] = True
     with ResidualEdits(model, [Edit(feature=3, op="set", strength=8, sae=sae)]) as steer:
-        steer.set_positions(mask)
+        steer.use(lists_of(steer, mask))
         edited = residuals(model, tokens)
-    assert steer.calls == (1,)
+    assert steer.hits == (3,)
     # Entry 3 is the output of layer 2. The input of layer 3 is edited inside its hook, so it shows from entry 4 on.
     place = 3 if hook.endswith("post") else 4
     assert all(torch.equal(a, b) for a, b in zip(base[:place], edited[:place], strict=True))
@@ -117,7 +123,7 @@ def test_after_the_block_the_model_is_as_before(family):
     model, tokens = make_model(family), ids()
     base, hooks = model(tokens).logits, hook_count(model)
     with ResidualEdits(model, [Edit(feature=3, strength=8, sae=make_sae())]):
-        assert hook_count(model) == hooks + 1
+        assert hook_count(model) == hooks + 2  # at the layer, and where a pass begins
         assert not torch.equal(model(tokens).logits, base)
     assert hook_count(model) == hooks
     assert torch.equal(model(tokens).logits, base)
@@ -134,8 +140,8 @@ def test_no_edits_touch_nothing():
     model = make_model()
     with ResidualEdits(model, []) as steer:
         assert hook_count(model) == 0
-        steer.set_positions(None)
-    assert steer.calls == ()
+        steer.use(None)
+    assert steer.hits == ()
 
 
 def test_edits_of_one_hook_point_are_joint_and_those_of_two_follow_the_layers():
@@ -151,7 +157,7 @@ def test_edits_of_one_hook_point_are_joint_and_those_of_two_follow_the_layers():
         edited = residuals(model, tokens)
     both = spliced(base[2], first, 3, 8.0) + spliced(base[2], first, 4, 7.0) - base[2]
     torch.testing.assert_close(edited[2], both, rtol=1e-4, atol=1e-4)
-    assert steer.calls == (1, 1, 1)
+    assert steer.hits == steer.asked == (21, 21, 21)
 
 
 def test_nested_blocks_run_from_the_outer_to_the_inner():
@@ -162,23 +168,29 @@ def test_nested_blocks_run_from_the_outer_to_the_inner():
     with ResidualEdits(model, [Edit(feature=feature, strength=8, sae=sae)]) as outer:
         with ResidualEdits(model, [Edit(feature=feature, op="set", strength=5, sae=sae)]) as inner:
             edited = residuals(model, tokens)[2]
-            assert hook_count(model) == 1
+            assert hook_count(model) == 3  # one at the layer, which runs both
         alone = residuals(model, tokens)[2]
     shifted = base + 8 * sae.W_dec[feature]
     torch.testing.assert_close(alone, shifted)
     torch.testing.assert_close(edited, spliced(shifted, sae, feature, 5.0), rtol=1e-4, atol=1e-4)
-    assert (outer.calls, inner.calls) == ((2,), (1,))
+    assert (outer.hits, inner.hits) == ((42,), (21,))
     assert hook_count(model) == 0
 
 
 def test_the_same_edits_cannot_be_entered_twice_at_once_but_again_later():
     model = make_model()
     edits = ResidualEdits(model, [Edit(feature=3, strength=8, sae=make_sae())])
-    with edits, pytest.raises(RuntimeError, match="entered already"), edits:
+    with (
+        pytest.warns(UserWarning, match="acted on no token"),
+        edits,
+        pytest.raises(RuntimeError, match="entered already"),
+        edits,
+    ):
         pass
-    with edits:
-        model(ids())
-    assert edits.calls == (1,)
+    for _ in range(2):
+        with edits:
+            model(ids())
+        assert edits.hits == (21,)
     assert hook_count(model) == 0
 
 
@@ -207,113 +219,181 @@ def test_the_tensor_of_the_layer_is_not_written():
     assert torch.equal(kept[-1], base)
 
 
-# Positions.
+# Rows and positions.
 
 
-def test_each_edit_has_its_own_mask_and_rows_without_any_are_bit_identical():
+def test_every_row_has_its_own_edits_and_rows_without_any_are_bit_identical():
+    model, tokens, sae = make_model(), ids(), make_sae()
+    base = residuals(model, tokens)
+    first, second = Edit(feature=3, strength=8, sae=sae), Edit(feature=4, op="scale", strength=2, sae=sae)
+    with ResidualEdits(model, [[first], [], [second, first]]) as steer:
+        edited = residuals(model, tokens)
+    for row, edits in enumerate([[first], [], [second, first]]):
+        if not edits:
+            assert all(torch.equal(a[row], b[row]) for a, b in zip(edited, base, strict=True))
+            continue
+        with ResidualEdits(model, edits):
+            alone = residuals(model, tokens[row : row + 1])
+        for a, b in zip(edited, alone, strict=True):
+            torch.testing.assert_close(a[row], b[0], rtol=1e-5, atol=1e-5)
+    assert steer.hits == (14, 7)
+
+
+def test_lists_given_are_taken_as_they_are():
     model, tokens, sae = make_model(), ids(), make_sae()
     base = residuals(model, tokens)
     masks = torch.zeros(2, 3, 7, dtype=torch.bool)
     masks[0, 0, 2], masks[1, 1, :] = True, True
     edits = [Edit(feature=3, strength=8, positions=span("x"), sae=sae), Edit(feature=4, strength=2, sae=sae)]
-    for given in (masks, list(masks)):
-        with ResidualEdits(model, edits) as steer:
-            steer.set_positions(given)
-            edited = residuals(model, tokens)
-        change = edited[2] - base[2]
-        torch.testing.assert_close(change[0, 2], 8 * sae.W_dec[3], rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(change[1], (2 * sae.W_dec[4]).expand(7, D), rtol=1e-4, atol=1e-4)
-        assert torch.equal(edited[-1][2], base[-1][2])
-        assert torch.equal(edited[-1][0, :2], base[-1][0, :2])
+    with ResidualEdits(model, edits) as steer:
+        steer.use(lists_of(steer, *masks))
+        edited = residuals(model, tokens)
+    change = edited[2] - base[2]
+    torch.testing.assert_close(change[0, 2], 8 * sae.W_dec[3], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(change[1], (2 * sae.W_dec[4]).expand(7, D), rtol=1e-4, atol=1e-4)
+    assert torch.equal(edited[-1][2], base[-1][2])
+    assert torch.equal(edited[-1][0, :2], base[-1][0, :2])
 
 
-def test_a_mask_that_selects_nothing_counts_as_no_call():
-    model, tokens = make_model(), ids()
-    with ResidualEdits(model, [Edit(feature=3, strength=8, sae=make_sae())]) as steer:
-        steer.set_positions(torch.zeros(3, 7, dtype=torch.bool))
-        model(tokens)
-        assert steer.calls == (0,)
-        steer.set_positions(torch.ones(3, 7, dtype=torch.bool))
-        model(tokens)
-        model(tokens)
-    assert steer.calls == (2,)
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_padding_and_indices(side):
+    """Positions count a row's own tokens, wherever its padding is."""
+    model, sae = make_model(), make_sae()
+    tokens, mask = ids(), torch.ones(3, 7, dtype=torch.long)
+    pads = slice(0, 2) if side == "left" else slice(5, 7)
+    mask[1, pads] = 0
+    edits = [Edit(feature=3, strength=8, positions=indices(0, -1), sae=sae), Edit(feature=4, strength=2, sae=sae)]
+    kept = []
+    with ResidualEdits(model, edits) as steer:
+        inner, steer._sites[0].change = steer._sites[0].change, lambda x, lists: kept.append(lists) or inner(x, lists)
+        model(tokens, attention_mask=mask)
+    hit = kept[0]
+    assert (hit[1, pads] == -1).all()
+    both, second = hit[0, 0], hit[0, 1]
+    assert hit[0].tolist() == [both] + [second] * 5 + [both]
+    assert hit[1][mask[1].bool()].tolist() == [both] + [second] * 3 + [both]
+    assert steer.hits == (6, 19)
 
 
-def test_a_span_without_a_mask_is_an_error():
+def test_a_span_without_a_tokenizer_is_an_error():
     model = make_model()
     edit = Edit(feature=3, strength=8, positions=span("your values"), sae=make_sae())
-    with pytest.raises(ValueError, match=r"'your values'.*call set_positions"), ResidualEdits(model, [edit]):
+    with pytest.raises(ModelError, match=r"needs the tokenizer.*tokenizer=tokenizer"), ResidualEdits(model, [edit]):
         model(ids())
     assert hook_count(model) == 0
 
 
 @pytest.mark.parametrize("batch, seq", [(3, 6), (2, 7), (3, 1)])
-def test_a_mask_of_another_shape_is_an_error(batch, seq):
+def test_lists_of_another_shape_are_an_error(batch, seq):
     model = make_model()
-    with ResidualEdits(model, [Edit(feature=3, strength=8, sae=make_sae())]) as steer:
-        steer.set_positions(torch.ones(3, 7, dtype=torch.bool))
-        with pytest.raises(ValueError, match=rf"\(3, 7\).*\({batch}, {seq}\)"):
-            model(ids(batch, seq))
+    with (
+        pytest.raises(ValueError, match=rf"\(3, 7\).*\({batch}, {seq}\)"),
+        ResidualEdits(model, [Edit(feature=3, strength=8, sae=make_sae())]) as steer,
+    ):
+        steer.use(lists_of(steer, torch.ones(3, 7, dtype=torch.bool)))
+        model(ids(batch, seq))
 
 
-@pytest.mark.parametrize(
-    "masks, words",
-    [
-        (torch.ones(3, 7), "must be bool"),
-        (torch.ones(7, dtype=torch.bool), r"\(batch, seq\) or \(1, batch, seq\)"),
-        (torch.ones(2, 3, 7, dtype=torch.bool), r"got shape \(2, 3, 7\)"),
-        ([torch.ones(3, 7, dtype=torch.bool)] * 2, "for each of 1 edits, got 2"),
-    ],
-)
-def test_bad_masks(masks, words):
-    with pytest.raises(ValueError, match=words):
-        ResidualEdits(make_model(), [Edit(feature=3, strength=8, sae=make_sae())]).set_positions(masks)
+def test_a_batch_with_other_rows_than_the_edits_is_an_error():
+    edit = Edit(feature=3, strength=8, sae=make_sae())
+    model = make_model()
+    with (
+        pytest.raises(ValueError, match="edits has 2 rows, but the batch 3 prompts"),
+        ResidualEdits(model, [[edit], []]),
+    ):
+        model(ids())
+    with pytest.raises(ValueError, match="every row was given its own"):
+        ResidualEdits(model, [[edit], []]).numbers(torch.ones(1, 3, dtype=torch.bool).numpy())
 
 
-# Generation.
+@pytest.mark.parametrize("edits", [[1], [[1]], "ab", ["a", []]])
+def test_what_is_no_edit_is_refused(edits):
+    with pytest.raises(TypeError, match="edits must hold edits only"):
+        ResidualEdits(make_model(), edits)
+    with pytest.raises(TypeError, match=r"write \[edit\]"):
+        ResidualEdits(make_model(), Edit(feature=3, strength=8, sae=make_sae()))
 
 
-def generate(model, tokens, steps: int = 5) -> torch.Tensor:
-    return model.generate(
-        tokens, attention_mask=torch.ones_like(tokens), max_new_tokens=steps, min_new_tokens=steps, do_sample=False
-    )
+def test_a_pass_that_goes_around_the_hook_is_noticed():
+    """A replaced forward of the layer, as some optimisers install, must not leave results silently unsteered."""
+    model = make_model()
+    with (
+        pytest.raises(ModelError, match="acted on 0 tokens, but 21 were to be edited"),
+        ResidualEdits(model, [Edit(feature=3, strength=8, sae=make_sae())]),
+    ):
+        layer = decoder_layers(model)[1]
+        hooks, layer._forward_hooks = layer._forward_hooks, type(layer._forward_hooks)()
+        model(ids())
+        layer._forward_hooks = hooks
+
+
+def test_a_layer_run_on_its_own_is_refused():
+    model = make_model("gpt2")
+    with ResidualEdits(model, [Edit(feature=3, strength=8, sae=make_sae())]):
+        with pytest.raises(ModelError, match="not single layers"):
+            decoder_layers(model)[1](torch.zeros(2, 3, D))
+        model(ids())
+
+
+def test_a_cache_from_before_the_edits_is_refused():
+    model = make_model()
+    past = model(ids(), use_cache=True).past_key_values
+    with (
+        pytest.raises(ModelError, match=r"cache that was filled before.*call place"),
+        ResidualEdits(model, [Edit(feature=3, strength=8, sae=make_sae())]),
+    ):
+        model(ids(3, 1), past_key_values=past)
+
+
+# A manual loop, and compiled passes.
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_generation_with_a_cache_equals_generation_without(family):
-    """ "All" acts on generated tokens as well, a span on the prompt only; recomputing everything must agree."""
+def test_steps_on_a_cache_equal_one_pass(family):
     model, tokens, sae = make_model(family), ids(), make_sae()
     edits = [
-        Edit(feature=3, op="set", strength=30, positions=span("x"), sae=sae),
-        Edit(feature=4, strength=1, unit="relative", sae=sae),
+        Edit(feature=3, op="set", strength=30, positions="prompt", sae=sae),
+        Edit(feature=4, strength=0.4, unit="relative", sae=sae),
+        Edit(feature=5, op="min", strength=3, positions="generated", sae=sae),
     ]
-    masks = torch.zeros(2, 3, 7, dtype=torch.bool)
-    masks[0, :2, 2:4], masks[1, :2, 1:] = True, True
+    mask = torch.zeros(3, 3, 7, dtype=torch.bool)
+    mask[0, :, :4], mask[1], mask[2, :, 4:] = True, True, True
     with ResidualEdits(model, edits) as steer:
-        steer.set_positions(masks)
-        fast = generate(model, tokens)
-        assert steer.calls == (1, 5)
-        slow = tokens
-        for step in range(5):
-            # Generated tokens: no span, and "all" only in the rows that it was given.
-            new = torch.zeros(2, 3, step, dtype=torch.bool)
-            new[1, :2] = True
-            steer.set_positions(torch.cat([masks, new], dim=2))
-            slow = torch.cat([slow, model(slow).logits[:, -1:].argmax(-1)], dim=1)
-    assert torch.equal(fast, slow)
-    plain = generate(model, tokens)
-    assert torch.equal(fast[2], plain[2])
-    assert not torch.equal(fast[:2], plain[:2])
+        steer.use(lists_of(steer, *mask))
+        whole = model(tokens).logits[:, -1]
+    with ResidualEdits(model, edits) as steer:
+        past = model(tokens[:, :4], use_cache=True).past_key_values
+        for step in range(4, 7):
+            last = model(tokens[:, step : step + 1], past_key_values=past).logits[:, -1]
+    torch.testing.assert_close(last, whole, rtol=1e-4, atol=1e-4)
+    assert steer.hits == (12, 21, 9)
 
 
-def test_generation_without_a_mask_edits_everywhere():
+def test_a_compiled_pass_reads_the_buffer_and_is_counted():
+    model, tokens, sae = make_model(), ids(), make_sae()
+    with ResidualEdits(model, [Edit(feature=3, op="set", strength=8, sae=sae)]), torch.no_grad():
+        wanted = model(tokens).logits
+    with ResidualEdits(model, [[Edit(feature=3, op="set", strength=8, sae=sae)]] * 3) as steer, torch.no_grad():
+        compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+        steer.place(tokens)
+        torch.testing.assert_close(compiled(input_ids=tokens).logits, wanted)
+        steer.place(ids().flip(0))
+        torch.testing.assert_close(compiled(input_ids=tokens.flip(0)).logits, wanted.flip(0))
+        assert steer.hits == steer.asked == (42,)
+
+
+def test_a_compiled_pass_that_was_not_placed_is_noticed():
+    """Without care it would run on what the buffer held last."""
     model, tokens = make_model(), ids()
-    with ResidualEdits(model, [Edit(feature=3, strength=8, sae=make_sae())]) as steer, torch.inference_mode():
-        generate(model, tokens, 4)
-    assert steer.calls == (4,)
-    with steer:
-        model(tokens)
-    assert steer.calls == (5,)
+    with (
+        pytest.raises(ModelError, match="acted on 42 tokens, but 21"),
+        ResidualEdits(model, [Edit(feature=3, strength=8, sae=make_sae())]) as steer,
+        torch.no_grad(),
+    ):
+        compiled = torch.compile(model, backend="eager", fullgraph=True)
+        steer.place(tokens)
+        compiled(input_ids=tokens)
+        compiled(input_ids=tokens)
 
 
 # Precision and fit.

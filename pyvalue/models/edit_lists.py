@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ class EditLists:
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def __iter__(self) -> Iterable[tuple[int, ...]]:
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
         return iter(self._numbers)
 
     def number(self, edits: Iterable[int]) -> int:

@@ -13,6 +13,7 @@ from pyvalue.kernels.sae_edit import sae_edit
 from pyvalue.models.edit_rows import edit_rows, reads
 from pyvalue.models.edits import Edit
 from pyvalue.models.hook_points import Change, add_change, remove_change
+from pyvalue.models.whole_sae import RankedSAE, SplicedSAE
 
 # Room beyond what is asked for, so that a few more lists need no new buffers (and no new CUDA graph).
 _SPARE = 2
@@ -42,8 +43,6 @@ class EditSite:
         known = [edit for edit in edits.values() if edit.sae is not None]
         ranked = dict.fromkeys(edit.sae for edit in known if edit.sae and edit.sae.config.k and reads(edit))
         spliced = dict.fromkeys(edit.sae for edit in known if edit.op == "splice")
-        if ranked or spliced:
-            from pyvalue.models.whole_sae import RankedSAE, SplicedSAE
         self._ranked = [RankedSAE(sae, device) for sae in ranked if sae is not None]
         self._spliced = [SplicedSAE(sae, device) for sae in spliced if sae is not None]
 

@@ -101,4 +101,5 @@ class GenerateHook:
         ends = ends if isinstance(ends, list | tuple) else [ends]
         if pad is None or pad in ends:
             return torch.ones_like(ids)
-        return (ids != pad).long()
+        found: torch.Tensor = (ids != pad).long()
+        return found

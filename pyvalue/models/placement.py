@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -126,7 +127,7 @@ def prompt_text(ids: Sequence[int], tokenizer: Any) -> tuple[str, list[tuple[int
     if list(again["input_ids"]) == list(ids):
         return text, list(again["offset_mapping"])
     ends = [len(_decode(tokenizer, ids[:i])) for i in range(len(ids) + 1)]
-    return text, list(zip(ends[:-1], ends[1:], strict=True))
+    return text, list(itertools.pairwise(ends))
 
 
 def _decode(tokenizer: Any, ids: Sequence[int]) -> str:
