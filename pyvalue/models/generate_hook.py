@@ -12,7 +12,13 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from pyvalue.errors import ModelError
 from pyvalue.models.placement import places_from_mask
+
+PACKED = (
+    "continuous batching packs the tokens of many prompts, so that edits made by model.edit(...) cannot tell which "
+    "tokens are theirs: call model.generate_batch(prompts, edits), outside of the with block."
+)
 
 
 class Placed(Protocol):
@@ -32,16 +38,22 @@ class Placed(Protocol):
 
 
 class GenerateHook:
-    """Wraps ``generate`` and ``prepare_inputs_for_generation`` of one model object until ``remove``."""
+    """Wraps ``generate`` and ``prepare_inputs_for_generation`` of one model object until ``remove``.
+
+    Refuses ``generate_batch``, which goes through ``init_continuous_batching`` whoever calls it.
+    """
 
     def __init__(self, model: nn.Module, placed: Placed) -> None:
         self.running = False
         self._model: Any = model
         self._placed = placed
-        self._before = {name: vars(model).get(name) for name in ("generate", "prepare_inputs_for_generation")}
+        names = ("generate", "prepare_inputs_for_generation", "init_continuous_batching")
+        self._before = {name: vars(model).get(name) for name in names}
         if hasattr(model, "generate"):
             self._wrap("generate", self._generate)
             self._wrap("prepare_inputs_for_generation", self._prepare)
+        if hasattr(model, "init_continuous_batching"):
+            self._wrap("init_continuous_batching", self._refuse)
 
     def remove(self) -> None:
         """Leave the model as it was."""
@@ -78,6 +90,9 @@ class GenerateHook:
             self._placed.end()
         self._placed.check()
         return result
+
+    def _refuse(self, inner: Any, *args: Any, **kwargs: Any) -> Any:
+        raise ModelError(PACKED)
 
     def _prepare(self, inner: Any, *args: Any, **kwargs: Any) -> Any:
         inputs = inner(*args, **kwargs)

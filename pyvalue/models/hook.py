@@ -22,16 +22,11 @@ from pyvalue.errors import ModelError
 from pyvalue.models.edit_lists import NO_LIST, EditLists
 from pyvalue.models.edit_site import EditSite
 from pyvalue.models.edits import Edit
-from pyvalue.models.generate_hook import GenerateHook
+from pyvalue.models.generate_hook import PACKED, GenerateHook
 from pyvalue.models.hook_points import decoder_layers
 from pyvalue.models.placement import Placement, place_prompts, places_from_mask
 
 Rows = Sequence[Edit] | Sequence[Sequence[Edit]]
-
-PACKED = (
-    "continuous batching packs the tokens of many prompts, so that edits made by model.edit(...) cannot tell which "
-    "tokens are theirs: call model.generate_batch(prompts, edits), outside of the with block."
-)
 
 
 class ResidualEdits:
