@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .ahead_of_time import Variant
 
-MODULES = ("sae_edit_triton", "topk_rank_triton")
+MODULES = ("sae_edit_triton", "topk_rank_triton", "sae_splice_triton")
 """Modules of this folder with kernels; each offers ``ahead_of_time_variants()``."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 
 import pytest
@@ -31,8 +32,6 @@ def every(reports) -> list[CompiledKernel]:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_kernel_of_a_module_has_variants_for_the_widths_that_matter(module):
-    import importlib
-
     import triton
 
     kernels = {
@@ -72,8 +71,8 @@ def test_shared_memory_of_an_edit_is_only_for_sums_across_warps(reports):
 
 
 def test_products_run_on_tensor_cores(every):
-    products = [report for report in every if report.kernel in ("asked_pre_activation", "count_above")]
-    assert products
+    products = [report for report in every if report.kernel in ("asked_pre_activation", "count_above", "encode")]
+    assert {report.labels["tokens"] for report in products} >= {1, 16, 64, 128, 512}
     assert [report for report in products if "wgmma" not in report.tensor_core] == []
 
 
@@ -82,6 +81,13 @@ def test_small_batches_leave_room_for_two_programs(every):
     small = [r for r in every if r.tensor_core and r.labels["tokens"] <= 64]
     assert small
     assert min(report.programs_a_multiprocessor for report in small) >= 2
+
+
+def test_a_program_of_the_sparse_decode_leaves_room_for_seven_more(every):
+    """Its loads are few and scattered: many programs together keep the memory busy."""
+    decodes = [report for report in every if report.kernel == "sparse_decode" and report.labels["dtype"] == "bf16"]
+    assert decodes
+    assert min(report.programs_a_multiprocessor for report in decodes) >= 8
 
 
 def test_the_table_has_a_line_for_every_variant(reports):
