@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("torch", reason="the kernels need torch")
 pytest.importorskip("triton", reason="Triton is not installed on this platform")
 
-from pyvalue.kernels.compile_ahead import MODULES, CompiledKernel, ahead_of_time_variants, compile_ahead, table
+from pyvalue.kernels.ahead_of_time import Variant
+from pyvalue.kernels.compile_ahead import MODULES, CompiledKernel, ahead_of_time_variants, compile_variant, table
 
 pytestmark = [
     pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") == "1", reason="Triton's interpreter compiles nothing"),
@@ -19,10 +20,15 @@ pytestmark = [
 SHARED_BYTES = 227 * 1024
 
 
+def chosen_variants(module: str) -> list[Variant]:
+    """All but float16's, which differ from bfloat16's in the names of instructions."""
+    return [variant for variant in ahead_of_time_variants((module,)) if variant.labels.get("dtype") != "fp16"]
+
+
 @pytest.fixture(scope="module")
 def reports() -> dict[str, tuple[CompiledKernel, ...]]:
     """Reports by module, compiled for Hopper."""
-    return {module: compile_ahead(90, (module,)) for module in MODULES}
+    return {module: tuple(compile_variant(v, arch=90) for v in chosen_variants(module)) for module in MODULES}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +53,7 @@ def test_every_kernel_of_a_module_has_variants_for_the_widths_that_matter(module
 
 
 def test_every_variant_compiles_to_a_binary(every):
-    assert len(every) == len(ahead_of_time_variants())
+    assert len(every) == sum(len(chosen_variants(module)) for module in MODULES) >= len(MODULES)
     assert all(report.cubin_bytes > 0 for report in every)
 
 
