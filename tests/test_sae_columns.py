@@ -112,6 +112,12 @@ def test_a_feature_that_is_not_there(feature):
         make_sae("standard").encoder_columns([0, feature])
 
 
+@pytest.mark.parametrize("features", [[1.5], ["1"], [None]])
+def test_a_feature_that_is_no_integer(features):
+    with pytest.raises(TypeError, match="features must be integers"):
+        make_sae("standard").encoder_columns(features)
+
+
 def test_a_feature_with_a_sign_is_refused_with_what_works_instead():
     sae = make_sae("abstopk")
     for read in (lambda: sae.encoder_column(0), lambda: sae.encoder_columns([0]), sae.folded_encoder):

@@ -144,7 +144,7 @@ def test_without_sae_lens_a_release_names_the_extra(monkeypatch):
             ValueError,
             "dtype must be one of float32, bfloat16, float16, got 'int8'",
         ),
-        ({"source": "demo", "device": "toaster"}, ValueError, "device must be a device of torch.*'toaster'"),
+        ({"source": "demo", "device": "toaster"}, ValueError, "device must be one that torch finds.*'toaster'"),
         ({"source": "demo", "hook": 12}, TypeError, "hook must be a string.*got int"),
         ({"source": "demo", "hook": "blocks.1.hook_mlp_out"}, ValueError, "hook must be blocks.L.hook_resid_post"),
         ({"source": "demo", "norm_factor": 0.5}, ValueError, "says 'none'; leave norm_factor out"),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -80,19 +78,19 @@ def _read_npz(path: Path) -> dict[str, torch.Tensor]:
             raise ModelError(f"{path} holds one array, expected an .npz archive of several.")
         with data:
             arrays = {name: data[name] for name in data.files}
-    # What zipfile, zlib and numpy raise over damaged or hostile archives; an object array is a ValueError.
-    except (OSError, ValueError, EOFError, KeyError, TypeError, NotImplementedError, MemoryError, RuntimeError,
-            zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
-        if isinstance(error, ModelError):
-            raise
+    except ModelError:
+        raise
+    # Over damaged or hostile archives zipfile, zlib and numpy's parser of headers raise a dozen types.
+    except Exception as error:
         raise ModelError(
             f"{path} is not a readable .npz file of plain arrays (pickled objects are never loaded): {error}"
         ) from error
     for name, array in arrays.items():
         if array.dtype.kind != "f":
             raise ModelError(f"{path}: {name} holds {array.dtype}, expected floating point numbers.")
-    # Also turns a foreign byte order into this machine's.
-    return {name: torch.from_numpy(np.array(array, dtype=np.float32)) for name, array in arrays.items()}
+    # Also turns a foreign byte order into this machine's. What overflows becomes infinity, which the SAE refuses by name.
+    with np.errstate(over="ignore"):
+        return {name: torch.from_numpy(np.array(array, dtype=np.float32)) for name, array in arrays.items()}
 
 
 def _folders(path: Path) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from pyvalue.models.max_activations import check_max_activations, save_max_activ
 from pyvalue.models.normalisation import Normalised, normalise
 from pyvalue.models.sae_config import NORMALISATIONS, SAEConfig
 from pyvalue.models.sae_sources import check_hook, find_sae
-from pyvalue.models.stored_sae import check_tensors, finish, tensor_shapes
+from pyvalue.models.stored_sae import check_finite, check_shapes, finish, tensor_shapes
 
 __all__ = [
     "DEMO_FOLDER",
@@ -31,8 +33,6 @@ __all__ = [
 
 DEMO_FOLDER = Path(__file__).parent.parent / "data" / "demo_sae"
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-# Set beside the fields once computed; they hold for a copy with the same weights.
-_CACHES = ("content_hash", "_folded_encoder")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,9 @@ class SAE:
                 f"config.normalize_activations must be one of {', '.join(NORMALISATIONS)}, "
                 f"got {self.config.normalize_activations!r}."
             )
-        check_tensors(self.config, {name: getattr(self, name) for name in tensor_shapes(self.config)})
+        tensors = {name: getattr(self, name) for name in tensor_shapes(self.config)}
+        check_shapes(self.config, tensors)
+        check_finite(self.config, tensors)
         if self.max_activations is not None:
             check_max_activations(self.max_activations, self.config.d_sae)
 
@@ -167,11 +169,16 @@ class SAE:
 
         Raises:
             ValueError: no such feature.
+            TypeError: a feature is no integer.
             ModelError: an ``abstopk`` SAE, whose features may be negative.
         """
-        for feature in features:
+        try:
+            indices = [operator.index(feature) for feature in features]
+        except TypeError:
+            raise TypeError(f"features must be integers, got {list(features)!r}.") from None
+        for feature in indices:
             self.check_feature(feature)
-        return encoder_columns(self, features)
+        return encoder_columns(self, indices)
 
     def folded_encoder(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The whole encoder as ``u = normalised @ weight.T + bias``; computed once and kept, do not write into it.
@@ -200,9 +207,10 @@ class SAE:
             TypeError: it is no tensor of floating point numbers.
         """
         check_max_activations(max_activations, self.config.d_sae)
-        copy = replace(self, max_activations=max_activations.detach().to(self.W_dec.device, torch.float32))
-        copy.__dict__.update({key: self.__dict__[key] for key in _CACHES if key in self.__dict__})
-        return copy
+        # Not dataclasses.replace, which would check gigabytes of weights again and drop what is computed from them.
+        sae = copy(self)
+        object.__setattr__(sae, "max_activations", max_activations.detach().to(self.W_dec.device, torch.float32))
+        return sae
 
     def check_feature(self, feature: int) -> None:
         """Raise ValueError unless ``feature`` is an index of a feature."""
@@ -256,9 +264,12 @@ def load_sae(
 
 def _device(device: str) -> torch.device:
     try:
-        return torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f"device must be a device of torch, such as 'cpu' or 'cuda', got {device!r}.") from error
+        target = torch.device(device)
+        torch.empty(0, device=target)
+    # torch answers with any of these where a device is unknown, or known but not there.
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"device must be one that torch finds here, such as 'cpu', got {device!r}: {error}") from error
+    return target
 
 
 def _check_width(name: str, tensor: torch.Tensor, width: int) -> None:

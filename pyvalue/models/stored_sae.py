@@ -48,8 +48,8 @@ def tensor_shapes(config: SAEConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def check_tensors(config: SAEConfig, tensors: Mapping[str, torch.Tensor | None]) -> None:
-    """Raise ValueError unless every tensor of the architecture is there, has its shape and holds finite numbers."""
+def check_shapes(config: SAEConfig, tensors: Mapping[str, torch.Tensor | None]) -> None:
+    """Raise ValueError unless every tensor of the architecture is there, has its shape and is of floating point."""
     for key, shape in tensor_shapes(config).items():
         tensor = tensors[key]
         if tensor is None:
@@ -61,7 +61,12 @@ def check_tensors(config: SAEConfig, tensors: Mapping[str, torch.Tensor | None])
             )
         if not tensor.dtype.is_floating_point:
             raise ValueError(f"{key} holds {tensor.dtype}, expected floating point numbers.")
-        if not bool(torch.isfinite(tensor).all()):
+
+
+def check_finite(config: SAEConfig, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raise ValueError where a tensor of the architecture holds NaN or infinity."""
+    for key in tensor_shapes(config):
+        if not bool(torch.isfinite(tensors[key]).all()):
             raise ValueError(
                 f"{key} holds NaN or infinity; the weights are damaged or overflowed when they were saved."
             )
@@ -80,7 +85,7 @@ def finish(
         device: of the tensors.
 
     Raises:
-        ModelError: a tensor is missing or damaged, or the settings ask for what cannot be done.
+        ModelError: a tensor is missing or of another shape, or the settings ask for what cannot be done.
         ValueError: ``norm_factor`` is out of range or has nothing to fold into.
     """
     config = parse_sae_config(stored.settings, stored.where)
@@ -89,7 +94,7 @@ def finish(
     factor = _check_norm_factor(config, stored, norm_factor)
     weights = _named(config, stored)
     try:
-        check_tensors(config, weights)
+        check_shapes(config, weights)
     except ValueError as error:
         raise ModelError(f"{stored.where}: {error}") from error
     if factor is not None or config.rescale_acts_by_decoder_norm:
