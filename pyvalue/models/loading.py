@@ -20,6 +20,7 @@ from pyvalue.models.bundled import BUNDLED, bundled_folder
 if TYPE_CHECKING:
     import torch
 
+    from pyvalue.models.continuous import Continuation
     from pyvalue.models.edits import Edit
     from pyvalue.models.hook import ResidualEdits
 
@@ -113,6 +114,23 @@ class LanguageModel:
         )
         texts = self.tokenizer.batch_decode(written[:, encoded["input_ids"].shape[1] :], skip_special_tokens=True)
         return [str(text) for text in texts]
+
+    def generate_batch(
+        self, prompts: Sequence[str], edits: Sequence[Edit] | Sequence[Sequence[Edit]] = (), **options: Any
+    ) -> list[Continuation]:
+        """Continue rendered prompts by continuous batching, each with its own edits; not inside of ``edit``.
+
+        Args:
+            prompts: texts with their special tokens written out, as a chat template renders them.
+            edits: made in every prompt, or one sequence of edits a prompt.
+            options: of ``pyvalue.models.continuous.generate_batch``, such as ``max_new_tokens=50``.
+
+        Returns:
+            One continuation a prompt (``num_return_sequences`` of them, side by side, where that is given).
+        """
+        from pyvalue.models.continuous import generate_batch
+
+        return generate_batch(self, prompts, edits, **options)
 
 
 def load_model(
