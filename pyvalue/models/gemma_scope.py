@@ -88,7 +88,7 @@ def _read_npz(path: Path) -> dict[str, torch.Tensor]:
     for name, array in arrays.items():
         if array.dtype.kind != "f":
             raise ModelError(f"{path}: {name} holds {array.dtype}, expected floating point numbers.")
-    # Also turns a foreign byte order into this machine's. What overflows becomes infinity, which the SAE refuses by name.
+    # Also turns a foreign byte order into this machine's. What overflows becomes infinity, which is refused by name.
     with np.errstate(over="ignore"):
         return {name: torch.from_numpy(np.array(array, dtype=np.float32)) for name, array in arrays.items()}
 
