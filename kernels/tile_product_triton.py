@@ -51,12 +51,13 @@ def tile_options(n_tokens: int, d_model: int, half: bool) -> TileOptions:
         # Three passes of TF32 need the registers.
         block_t = min(64, max(16, triton.next_power_of_2(n_tokens)))
         return TileOptions(64, block_t, 32, d_model % 32 == 0, True, 4, 4)
-    even = d_model % 64 == 0
-    # A width that is no multiple of 64, which no known model has, needs the registers for masks.
-    block_t = min(256 if even else 64, max(16, triton.next_power_of_2(n_tokens)))
+    if d_model % 64:
+        # Rows that start anywhere are loaded element by element, which needs the registers; 64 divides known widths.
+        return TileOptions(64, min(32, max(16, triton.next_power_of_2(n_tokens))), 64, False, False, 4, 3)
+    block_t = min(256, max(16, triton.next_power_of_2(n_tokens)))
     warps = 8 if block_t >= 128 else 4
     stages = {16: 5, 32: 5, 64: 4, 128: 3, 256: 4}[block_t]
-    return TileOptions(128, block_t, 64, even, False, warps, stages)
+    return TileOptions(128, block_t, 64, True, False, warps, stages)
 
 
 def share_half_type(x: torch.Tensor, weight: torch.Tensor) -> bool:

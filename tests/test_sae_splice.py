@@ -148,12 +148,17 @@ def test_chunks_do_not_change_the_result(monkeypatch):
     torch.testing.assert_close(sae_splice(x, weights, strength), wanted, rtol=1e-13, atol=1e-13)
 
 
-def test_threshold_is_strict():
+def weights_at_their_threshold(device="cpu"):
+    """One JumpReLU feature with threshold 2, and two tokens: at the threshold, and above it."""
     weights = SpliceWeights(
         encoder=torch.eye(1, 4), bias=torch.zeros(1), decoder=torch.eye(1, 4), decoder_bias=torch.zeros(4),
         threshold=torch.tensor([2.0]),
     )  # fmt: skip
-    x = torch.tensor([[2.0, 1, 1, 1], [2.5, 1, 1, 1]])
+    return weights.to(device), torch.tensor([[2.0, 1, 1, 1], [2.5, 1, 1, 1]], device=device)
+
+
+def test_threshold_is_strict():
+    weights, x = weights_at_their_threshold()
     assert sae_splice(x, weights, torch.ones(2)).tolist() == [[0.0] * 4, [2.5, 0, 0, 0]]
 
 
@@ -312,22 +317,28 @@ def test_triton_equals_the_naive_loop(launch, shape, kind, norm):
 
 
 @pytest.mark.parametrize(
-    "n_tokens, kind, norm",
+    "n_tokens, d_model, kind, norm",
     [
-        (1, "gated", NORM_LAYER), (33, "jumprelu", NORM_NONE), (33, "topk", NORM_LAYER), (70, "topk", NORM_CONSTANT),
-        (70, "gated", NORM_LAYER), (130, "jumprelu", NORM_NONE),
+        (1, 63, "gated", NORM_LAYER), (33, 128, "jumprelu", NORM_NONE), (33, 60, "topk", NORM_LAYER),
+        (70, 64, "topk", NORM_CONSTANT), (70, 63, "gated", NORM_LAYER), (130, 64, "jumprelu", NORM_NONE),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_triton_equals_the_naive_loop_in_half_precision(launch, n_tokens, kind, norm, dtype):
+def test_triton_equals_the_naive_loop_in_half_precision(launch, n_tokens, d_model, kind, norm, dtype):
     run, device = launch
-    weights = make_weights(kind, 63, 150, norm=norm, dtype=dtype, device=device)
-    x, strength = make_input(n_tokens, 63, dtype, device=device)
+    weights = make_weights(kind, d_model, 150, norm=norm, dtype=dtype, device=device)
+    x, strength = make_input(n_tokens, d_model, dtype, device=device)
     strength[0] = 1
     spliced = run(x, weights, strength)
     assert rmse_ratio(spliced, naive(x, weights, strength)) < RMSE_RATIO[dtype] * slack(dtype, norm)
     assert torch.equal(bits(spliced[strength == 0]), bits(x[strength == 0]))
     assert torch.equal(run(x, weights, strength), spliced)
+
+
+def test_triton_threshold_is_strict(launch):
+    run, device = launch
+    weights, x = weights_at_their_threshold(device)
+    assert run(x, weights, torch.ones(2, device=device)).tolist() == [[0.0] * 4, [2.5, 0, 0, 0]]
 
 
 def test_triton_lists_features_across_blocks(launch):
