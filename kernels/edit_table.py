@@ -136,8 +136,7 @@ class EditTable:
 
     def fits(self, other: EditTable) -> bool:
         """Whether ``load(other)`` would succeed."""
-        names = (*_FEATURES, *_EDITS, *_LISTS)
-        room = all(getattr(other, name).shape[0] <= getattr(self, name).shape[0] for name in names)
+        room = all(b.shape[0] <= a.shape[0] for a, b in zip(self.tensors(), other.tensors(), strict=True))
         return room and other.d_model == self.d_model and other.flags & ~self.flags == 0
 
     def load(self, other: EditTable) -> None:
@@ -152,11 +151,14 @@ class EditTable:
                 f"{self.d_model} with flags {self.flags}, which is too little for {other.n_features}, "
                 f"{other.n_edits}, {other.n_lists}, {other.d_model}, {other.flags}; make larger ones."
             )
-        for name in (*_FEATURES, *_EDITS, *_LISTS):
-            source = getattr(other, name)
-            getattr(self, name)[: source.shape[0]].copy_(source)
+        for buffer, source in zip(self.tensors(), other.tensors(), strict=True):
+            buffer[: source.shape[0]].copy_(source)
         # Lists beyond those loaded are empty.
         self.list_start[other.n_lists :].fill_(other.list_edit.shape[0])
+
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """Every tensor, in the order of the attributes."""
+        return tuple(getattr(self, name) for name in (*_FEATURES, *_EDITS, *_LISTS))
 
     @property
     def n_features(self) -> int:

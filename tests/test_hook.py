@@ -275,6 +275,23 @@ def test_padding_and_indices(side):
     assert steer.hits == (6, 19)
 
 
+def test_other_edits_of_those_given_can_be_chosen_later():
+    model, tokens, sae = make_model(), ids(), make_sae()
+    first, second = Edit(feature=3, strength=8, sae=sae), Edit(feature=4, op="scale", strength=2, sae=sae)
+    with ResidualEdits(model, [first, second]) as steer:
+        buffers = [tensor.data_ptr() for tensor in steer._sites[0].table.tensors()]
+        for rows in ([[first], [], [second, first]], [second]):
+            steer.choose(rows)
+            chosen = model(tokens).logits
+            with ResidualEdits(model, rows):
+                # Nested edits would add up: the outer ones make none meanwhile.
+                steer.choose([])
+                torch.testing.assert_close(model(tokens).logits, chosen)
+        assert [tensor.data_ptr() for tensor in steer._sites[0].table.tensors()] == buffers
+        with pytest.raises(ValueError, match=r"'f5 add 1 @all' was not given at the start"):
+            steer.choose([Edit(feature=5, strength=1, sae=sae)])
+
+
 def test_a_span_without_a_tokenizer_is_an_error():
     model = make_model()
     edit = Edit(feature=3, strength=8, positions=span("your values"), sae=make_sae())

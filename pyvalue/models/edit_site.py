@@ -38,7 +38,7 @@ class EditSite:
         self._change: Change | None = None
         parameter = next(layer.parameters(), None)
         device = torch.device("cpu") if parameter is None else parameter.device
-        self.hits = torch.zeros(len(edits), dtype=torch.int64, device=device)
+        self.hits = keep_address(torch.zeros(len(edits), dtype=torch.int64, device=device))
         self.table = EditTable.capacity(self.d_model, 1, 1, 1, 1, device, flags=0)
         known = [edit for edit in edits.values() if edit.sae is not None]
         ranked = dict.fromkeys(edit.sae for edit in known if edit.sae and edit.sae.config.k and reads(edit))
@@ -65,6 +65,8 @@ class EditSite:
             self.table = EditTable.capacity(
                 self.d_model, found.n_features, found.n_edits, lists_room, entries_room, self.hits.device, found.flags
             )
+            for tensor in self.table.tensors():
+                keep_address(tensor)
         self.table.load(found)
         columns = max(1, *(len(row) for row in own)) if own else 1
         for ranked in self._ranked:
@@ -97,3 +99,11 @@ class EditSite:
         if self._change is not None:
             remove_change(self.layer, self.place[1], self._change)
             self._change = None
+
+
+def keep_address(tensor: torch.Tensor) -> torch.Tensor:
+    """Tell ``torch.compile`` that a buffer stays where it is: a CUDA graph then reads and counts in it directly, where
+    it would refuse a graph that writes into what it takes for an ordinary input."""
+    if tensor.is_cuda:
+        torch._dynamo.mark_static_address(tensor)
+    return tensor

@@ -20,7 +20,7 @@ from torch import nn
 
 from pyvalue.errors import ModelError
 from pyvalue.models.edit_lists import NO_LIST, EditLists
-from pyvalue.models.edit_site import EditSite
+from pyvalue.models.edit_site import EditSite, keep_address
 from pyvalue.models.edits import Edit
 from pyvalue.models.generate_hook import PACKED, GenerateHook
 from pyvalue.models.hook_points import decoder_layers
@@ -77,7 +77,7 @@ class ResidualEdits:
             chosen = {i: edit for i, edit in enumerate(self.edits) if edit.place == place}
             self._sites.append(EditSite(layers[place[0]], place, chosen))
         device = self._sites[0].hits.device
-        self.token_list = torch.full((1,), NO_LIST, dtype=torch.int32, device=device)
+        self.token_list = keep_address(torch.full((1,), NO_LIST, dtype=torch.int32, device=device))
         self._asked = torch.zeros(1, dtype=torch.int64, device=device)
 
     @property
@@ -111,6 +111,22 @@ class ResidualEdits:
                     f"the edit {edit.label!r} acted on {ran} tokens, but {wanted} were to be edited: some forward pass "
                     "went around the hook, so that its results are not steered; please report the model and the call."
                 )
+
+    def choose(self, edits: Rows) -> None:
+        """Make other edits from the next prompts on, among those given at the start: nothing is loaded or compiled anew.
+
+        Args:
+            edits: as at the start.
+
+        Raises:
+            ValueError: an edit that was not among those given at the start.
+        """
+        rows, self.shared = _as_rows(edits)
+        known = {edit: number for number, edit in enumerate(self.edits)}
+        if unknown := [edit.label for row in rows for edit in row if edit not in known]:
+            raise ValueError(f"edits: {unknown[0]!r} was not given at the start; give all edits there that may come.")
+        self.rows = [tuple(known[edit] for edit in row) for row in rows]
+        self._placement = None
 
     def place(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> None:
         """Say which prompts come next, and prepare for their first pass.
@@ -263,7 +279,8 @@ class ResidualEdits:
         self._refresh()
         count = token_lists.numel()
         if count > self.token_list.numel():
-            self.token_list = torch.full((count,), NO_LIST, dtype=torch.int32, device=self.token_list.device)
+            fresh = torch.full((count,), NO_LIST, dtype=torch.int32, device=self.token_list.device)
+            self.token_list = keep_address(fresh)
         flat = token_lists.reshape(-1)
         self.token_list[:count].copy_(flat)
         self._asked.scatter_add_(0, flat.long() + 1, torch.ones_like(flat, dtype=torch.int64))
