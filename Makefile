@@ -4,7 +4,10 @@ VENV   := .venv
 PIP    := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 SOURCE := $(shell find csrc kernels pyvalue -type f -not -name '*.pyc' -not -name '*.so')
 
-.PHONY: demo test bench lint native-test clean
+GPU_TESTS := tests/test_kernels.py tests/test_topk_rank.py tests/test_sae_splice.py tests/test_hook.py \
+  tests/test_generate_hook.py tests/test_continuous.py
+
+.PHONY: demo test bench gpu lint native-test clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/pyvalue demo --folder demo-run
@@ -19,6 +22,14 @@ bench: $(VENV)/.test
 	$(PIP) andrey-core bnlearn-port
 	mkdir -p bench/results
 	$(VENV)/bin/pytest bench --benchmark-only --benchmark-json=bench/results/$(shell date +%F)-$(shell uname -m)-$(shell nproc)-cores.json
+
+# On a machine with a GPU, its own torch and no network: the tests that need one, then the benches, in one command.
+gpu:
+	$(PYTHON) -m pip install --no-build-isolation --no-deps .
+	mkdir -p bench/results
+	$(PYTHON) -P -m pytest $(GPU_TESTS) -q
+	$(PYTHON) -P -m pytest bench/bench_steering_gpu.py --benchmark-only \
+	  --benchmark-json=bench/results/$(shell date +%F)-$(shell uname -m)-gpu.json
 
 lint: $(VENV)/.test
 	$(PIP) ruff mypy

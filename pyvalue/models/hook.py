@@ -113,7 +113,7 @@ class ResidualEdits:
                 )
 
     def choose(self, edits: Rows) -> None:
-        """Make other edits from the next prompts on, among those given at the start: nothing is loaded or compiled anew.
+        """Make other edits from the next prompts on, of those given at the start: nothing is compiled anew.
 
         Args:
             edits: as at the start.
