@@ -383,10 +383,10 @@ def test_triton_takes_strides_no_tokens_and_mixed_types(launch):
 
 
 @pytest.mark.parametrize("n_tokens", [4, 70])
-@pytest.mark.parametrize("kind", ["relu", "topk"])
-def test_triton_keeps_special_values(launch, kind, n_tokens):
+@pytest.mark.parametrize("kind, norm", [("jumprelu", NORM_NONE), ("topk", NORM_NONE), ("gated", NORM_LAYER)])
+def test_triton_keeps_special_values(launch, kind, norm, n_tokens):
     run, device = launch
-    weights = make_weights(kind, 60, 130, norm=NORM_LAYER, dtype=torch.bfloat16, device=device)
+    weights = make_weights(kind, 60, 130, norm=norm, dtype=torch.bfloat16, device=device)
     x, _ = make_input(n_tokens, 60, torch.bfloat16, device=device)
     x[0, 0], x[1, 0], x[2, 5], x[3, 0] = -0.0, float("nan"), float("nan"), float("inf")
     before = bits(x).clone()
