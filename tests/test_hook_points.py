@@ -180,6 +180,24 @@ def test_generation_runs_the_change_once_a_step(family, point):
     assert change.calls == 4
 
 
+@pytest.mark.parametrize("point", ["resid_pre", "resid_post"])
+def test_hooks_that_were_there_before_see_the_changed_residual(point):
+    model, tokens, seen = make_model("llama"), ids(), []
+    layer = decoder_layers(model)[1]
+
+    def before(module, args, kwargs):
+        seen.append((args[0] if args else kwargs["hidden_states"]).clone())
+
+    if point == "resid_pre":
+        layer.register_forward_pre_hook(before, with_kwargs=True)
+    else:
+        layer.register_forward_hook(lambda module, args, output: seen.append(output.clone()))
+    model(tokens)
+    add_change(layer, point, Added(direction()))
+    model(tokens)
+    assert torch.equal(seen[1], seen[0] + direction())
+
+
 def test_changes_run_in_their_order():
     model, tokens = make_model("llama"), ids()
     base = layer_outputs(model, tokens)[0][1]
