@@ -165,7 +165,7 @@ def test_compiled_decoding_steps_are_steered(models, sae):
             assert steer.hits == steer.asked
     finally:
         if hasattr(model.network, "_compiled_call"):
-            model.network._compiled_call = None
+            del model.network._compiled_call
 
 
 def test_beams_and_several_sequences_keep_to_their_prompts(models, sae):
@@ -293,7 +293,7 @@ def test_compiled_steps_that_nobody_prepares_would_not_be_steered(models, sae, m
             assert steer.hits[1] == 0  # the edit of generated tokens never ran
     finally:
         if hasattr(model.network, "_compiled_call"):
-            model.network._compiled_call = None
+            del model.network._compiled_call
 
 
 @pytest.mark.parametrize(
@@ -314,3 +314,23 @@ def test_what_generate_refuses_under_edits(models, sae, inputs, kind, words):
 def test_prompts_must_be_a_sequence_of_texts(models, prompts):
     with pytest.raises(ValueError, match="prompts must be a non-empty sequence"):
         models().generate(prompts)
+
+
+def test_steps_that_were_compiled_before_the_edits_came_are_steered_too(models, sae):
+    """torch.compile does not look at hooks again once it has compiled a module without them."""
+    model, rows = models(), edits_of(sae)
+    inputs = encode(model, PROMPTS)
+    with model.edit(rows):
+        wanted = generate(model, inputs)
+    plain = generate(model, inputs)
+    compiled = transformers.CompileConfig(backend="eager", mode=None)
+    compiled._compile_all_devices = True
+    options = {"cache_implementation": "static", "compile_config": compiled}
+    try:
+        for _ in range(2):
+            assert torch.equal(generate(model, inputs, **options), plain)
+            with model.edit(rows) as steer:
+                assert torch.equal(generate(model, inputs, **options), wanted)
+            assert min(steer.hits) > 0
+    finally:
+        del model.network._compiled_call

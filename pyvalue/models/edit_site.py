@@ -36,6 +36,7 @@ class EditSite:
         self._own = {number: i for i, number in enumerate(edits)}
         self._rows = edit_rows(list(edits.values()))
         self._change: Change | None = None
+        self._class: type[nn.Module] = type(layer)
         parameter = next(layer.parameters(), None)
         device = torch.device("cpu") if parameter is None else parameter.device
         self.hits = keep_address(torch.zeros(len(edits), dtype=torch.int64, device=device))
@@ -93,12 +94,17 @@ class EditSite:
         """Make ``change`` in every forward pass from now on."""
         add_change(self.layer, self.place[1], change)
         self._change = change
+        # torch.compile does not guard on hooks: code that it made before would go on without them, and nothing would be
+        # steered. It does guard on the type of a module, so the layer gets one of its own while it is edited.
+        self._class = type(self.layer)
+        self.layer.__class__ = type(self._class.__name__, (self._class,), {"__module__": self._class.__module__})
 
     def leave(self) -> None:
         """Undo ``enter``."""
         if self._change is not None:
             remove_change(self.layer, self.place[1], self._change)
             self._change = None
+            self.layer.__class__ = self._class
 
 
 def keep_address(tensor: torch.Tensor) -> torch.Tensor:
