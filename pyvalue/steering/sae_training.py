@@ -6,7 +6,6 @@ held-out text, and ``max_activations.safetensors`` beside it. The folder is ther
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -21,14 +20,11 @@ from pyvalue.errors import ModelError
 from pyvalue.measurement.progress import progress_bar
 from pyvalue.models.loading import LanguageModel
 from pyvalue.steering.residual_activations import residual_activations, shuffled_batches
-from pyvalue.steering.sae_quality import SAEQuality, largest_activations, measure_sae
+from pyvalue.steering.sae_folder import complete_config, write_sae
+from pyvalue.steering.sae_quality import SAEQuality
 
 #: bytes of activations that are kept in memory; more go to a file that is mapped into it
 MEMORY_LIMIT = 2**31
-#: tokens on which the threshold is set; 2 million activations, far more than a quantile needs
-THRESHOLD_TOKENS = 65_536
-WEIGHTS = "sae_weights.safetensors"
-CONFIG = "cfg.json"
 
 
 @dataclass(frozen=True)
@@ -78,6 +74,7 @@ def train_sae(
     folder: str | Path,
     settings: SAETraining,
     *,
+    held_out: Sequence[str] | None = None,
     memory_limit: int = MEMORY_LIMIT,
     show: bool | None = None,
 ) -> SAEQuality:
@@ -88,6 +85,7 @@ def train_sae(
         texts: rendered prompts with answers, for example from ``write_texts``; at least 100.
         folder: created; gets ``cfg.json``, ``sae_weights.safetensors`` and ``max_activations.safetensors``.
         settings: of the training.
+        held_out: texts to measure the quality on; by default a share of ``texts`` is kept for that.
         memory_limit: bytes of activations kept in memory; more go to a temporary file beside ``folder``.
         show: progress bars; by default only on a terminal.
 
@@ -96,15 +94,16 @@ def train_sae(
 
     Raises:
         ModelError: sae-lens is not installed, or the activations do not fit half precision.
-        ValueError: fewer than 100 texts, a layer that the model does not have, or ``folder`` holds something already.
+        ValueError: fewer than 100 texts, no held-out text, a layer that the model does not have, or ``folder`` holds
+            something already.
     """
     folder = Path(folder)
     check_training(model, folder, settings)
     if len(texts) < 100:
         raise ValueError(f"texts: expected at least 100, got {len(texts)}")
-    order = np.random.default_rng(settings.seed).permutation(len(texts))
-    cut = max(1, int(len(texts) * settings.held_out))
-    held_out, training = [texts[i] for i in order[:cut]], [texts[i] for i in order[cut:]]
+    if held_out is not None and not held_out:
+        raise ValueError("held_out: expected at least 1 text, got none; leave it out to keep a share of texts")
+    held_out, training = _split(texts, settings) if held_out is None else (held_out, texts)
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -115,14 +114,26 @@ def train_sae(
             activations = residual_activations(model, training, settings.layer, file=file, advance=advance)
         sae = _fit(model, activations, settings, show)
         result = scratch / "sae"
-        quality = _write(sae, model, activations, held_out, result, settings)
-        _complete_config(result, settings, quality, len(activations), len(training))
+        quality = write_sae(sae, model, activations, held_out, result, settings.active)
+        counts = {
+            "distinct_texts": len(training),
+            "distinct_tokens": len(activations),
+            "held_out_texts": len(held_out),
+        }
+        complete_config(result, asdict(settings) | counts, quality)
         if folder.exists():
             folder.rmdir()  # empty, as checked
         result.rename(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return quality
+
+
+def _split(texts: Sequence[str], settings: SAETraining) -> tuple[list[str], list[str]]:
+    """(held out, training): drawn, because texts written one after another are of one kind."""
+    order = np.random.default_rng(settings.seed).permutation(len(texts))
+    cut = max(1, int(len(texts) * settings.held_out))
+    return [texts[i] for i in order[:cut]], [texts[i] for i in order[cut:]]
 
 
 def check_training(model: LanguageModel, folder: Path, settings: SAETraining) -> None:
@@ -179,7 +190,8 @@ def _fit(model: LanguageModel, activations: Any, settings: SAETraining, show: bo
         lr_decay_steps=steps // 3,
         dead_feature_window=max(10, min(1000, steps // 10)),
         device=device,
-        # Half the time a step on a CPU with bfloat16 and the same losses to four digits; weights stay float32.
+        # On a CPU with bfloat16 a step takes two thirds of the time, at the same losses to four digits; weights
+        # stay in float32.
         autocast=model.dtype == torch.bfloat16,
     )
     trainer = SAETrainer(config, sae, iter(()))
@@ -199,64 +211,3 @@ def _mean_and_scale(activations: Any) -> tuple[Any, float]:
     mean = sum(chunk.double().sum(dim=0) for chunk in activations.split(65_536)) / len(activations)
     norm = sum(chunk.float().norm(dim=1).double().sum().item() for chunk in activations.split(65_536))
     return mean.float(), activations.shape[1] ** 0.5 / (norm / len(activations))
-
-
-def _write(
-    sae: Any, model: LanguageModel, activations: Any, held_out: Sequence[str], folder: Path, settings: SAETraining
-) -> SAEQuality:
-    """Write the folder, then measure what was written: half precision is part of the quality."""
-    import torch
-    from safetensors.torch import load_file, save_file
-
-    from pyvalue.models.sae import load_sae, save_max_activations
-
-    sae.save_inference_model(folder)
-    weights = {name: tensor.half() for name, tensor in load_file(folder / WEIGHTS).items()}
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
-        raise ModelError("the trained weights do not fit half precision; train on another layer")
-    _make_portable(folder)
-    save_file(weights, folder / WEIGHTS)
-    device = str(model.device)
-    weights["threshold"] = _threshold(load_sae(folder, device=device), activations, settings)
-    save_file(weights, folder / WEIGHTS)
-    written = load_sae(folder, device=device)
-    save_max_activations(folder, largest_activations(written, activations))
-    return measure_sae(model, written, held_out)
-
-
-def _threshold(sae: Any, activations: Any, settings: SAETraining) -> Any:
-    """The threshold (f,), the same for all features, at which ``active`` of them are active a token.
-
-    The trainer's own is a running mean of each batch's smallest activation, which is lower or higher by some percent.
-    """
-    import torch
-
-    generator = torch.Generator().manual_seed(settings.seed)
-    some = activations[torch.randperm(len(activations), generator=generator)[:THRESHOLD_TOKENS].sort().values]
-    kept = []
-    with torch.inference_mode():
-        for chunk in some.split(2048):
-            pre = (chunk.to(sae.W_enc) - sae.b_dec) @ sae.W_enc + sae.b_enc
-            wanted = min(pre.numel(), 2 * settings.active * len(chunk))  # twice the mean holds the best of any chunk
-            kept.append(torch.relu(pre).flatten().topk(wanted).values.cpu())
-    largest = torch.cat(kept).sort(descending=True).values
-    place = min(settings.active * len(some), len(largest) - 1)
-    return torch.full((settings.features,), float(largest[place]), dtype=torch.float16)
-
-
-def _make_portable(folder: Path) -> None:
-    """Say "cpu" in the configuration, whatever the training ran on: readers put the weights there."""
-    path = folder / CONFIG
-    config = json.loads(path.read_text(encoding="utf-8")) | {"device": "cpu"}
-    path.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-
-
-def _complete_config(folder: Path, settings: SAETraining, quality: SAEQuality, tokens: int, texts: int) -> None:
-    path = folder / CONFIG
-    config = json.loads(path.read_text(encoding="utf-8"))
-    config.setdefault("metadata", {}).update(
-        training=asdict(settings)
-        | {"distinct_tokens": tokens, "distinct_texts": texts, "trainer": "sae-lens BatchTopK"},
-        quality={name: round(figure, 4) for name, figure in asdict(quality).items()},
-    )
-    path.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
