@@ -128,15 +128,14 @@ def _manager(network: Any, config: Any, settings: Any) -> Iterator[Any]:
     before = network.config._attn_implementation
     manager = None
     try:
-        manager = network.init_continuous_batching(generation_config=config, continuous_batching_config=settings)
+        try:
+            manager = network.init_continuous_batching(generation_config=config, continuous_batching_config=settings)
+            # As transformers' own warm-up makes it; a manager goes on with the processor that it has.
+            manager.batch_processor = manager._create_batch_processor()
+        except (ValueError, AttributeError) as fault:
+            raise ModelError(_cannot_page(network, " ".join(str(fault).split())[:200])) from fault
         _check_attention(network)
-        # As transformers' own warm-up makes it; a manager goes on with the processor that it has.
-        manager.batch_processor = manager._create_batch_processor()
         yield manager
-    except (ValueError, AttributeError) as fault:
-        if manager is not None and manager.batch_processor is not None:
-            raise
-        raise ModelError(_cannot_page(network, " ".join(str(fault).split()))) from fault
     finally:
         if manager is not None:
             manager.batch_processor = None
@@ -178,8 +177,8 @@ def _steered(manager: Any, steer: ResidualEdits, requests: RequestLists) -> Iter
         yield
         return
     hook = ContinuousHook(manager.batch_processor, steer, requests)
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()  # tables were filled on another stream than passes run on
+    if steer.token_list.device.type == "cuda":
+        torch.cuda.synchronize(steer.token_list.device)  # tables were filled on another stream than passes run on
     try:
         yield
     finally:

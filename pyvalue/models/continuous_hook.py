@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from pyvalue.errors import ModelError
-from pyvalue.models.continuous_lists import Numbers, RequestLists
+from pyvalue.models.continuous_lists import RequestLists
 from pyvalue.models.edit_lists import NO_LIST
 from pyvalue.models.hook import ResidualEdits
 
@@ -56,7 +57,7 @@ class ContinuousHook:
         pinned = device.type == "cuda"
         size = int(cache.max_batch_tokens)
         self._host = [torch.full((size,), NO_LIST, dtype=torch.int32, pin_memory=pinned) for _ in range(pairs)]
-        self.buffers = [host.to(device) if pinned else host for host in self._host]
+        self.buffers = [host.to(device) for host in self._host]
         self._undo: list[tuple[Any, str]] = []
         self._wrap(self._io, "prepare_batch_tensors", self._prepare_batch)
         if getattr(cache, "allow_block_sharing", True):
@@ -78,26 +79,28 @@ class ContinuousHook:
     def _prepare_batch(self, *args: Any, **kwargs: Any) -> None:
         given = self._signature.bind(*args, **kwargs).arguments
         # Before the inner call, which moves the positions on.
-        lists = self._lists(given["requests_in_batch"])
+        positions, lists = self._layout(given["requests_in_batch"])
         self._prepare(*args, **kwargs)
-        self._check_positions(lists)
-        self._fill(np.concatenate([numbers for _, numbers in lists]), int(given["num_q_tokens"]))
+        self._check(positions)
+        self._fill(np.array(lists, dtype=np.int32), int(given["num_q_tokens"]))
 
-    def _lists(self, batch: Sequence[Any]) -> list[tuple[int, Numbers]]:
-        """(position of its first token, lists of its tokens) of every request in the order of its tokens."""
-        starts = [(future.state.request_id, future.state.position_offset, future.query_length) for future in batch]
-        return [(start, self._requests.lists(name, start, tokens)) for name, start, tokens in starts]
+    def _layout(self, batch: Sequence[Any]) -> tuple[list[int], list[int]]:
+        """Position and list of every token of a batch, the requests in their order."""
+        positions: list[int] = []
+        lists: list[int] = []
+        for future in batch:
+            start, tokens = future.state.position_offset, future.query_length
+            positions.extend(range(start, start + tokens))
+            lists.extend(self._requests.lists(future.state.request_id, start, tokens))
+        return positions, lists
 
-    def _check_positions(self, lists: list[tuple[int, Numbers]]) -> None:
+    def _check(self, positions: list[int]) -> None:
         """That the batch was laid out as taken for granted here, where looking costs no wait for a GPU."""
         io = self._io.io_pairs[self._io.current_pair].host_io if hasattr(self._io, "io_pairs") else self._io
-        if io.position_ids.device.type != "cpu":
-            return
-        wanted = np.concatenate([np.arange(start, start + len(numbers)) for start, numbers in lists])
-        if not np.array_equal(io.position_ids[: len(wanted)].numpy(), wanted):
+        if io.position_ids.device.type == "cpu" and io.position_ids[: len(positions)].tolist() != positions:
             raise ModelError(_unexpected("a batch holds its tokens in another order than its requests"))
 
-    def _fill(self, lists: Numbers, tokens: int) -> None:
+    def _fill(self, lists: npt.NDArray[np.int32], tokens: int) -> None:
         """Write the lists of a pass of so many tokens, padding included, where its forward pass will read them."""
         self.asked += np.bincount(lists + 1, minlength=len(self.asked))
         pair = getattr(self._io, "current_pair", 0)
@@ -107,7 +110,7 @@ class ContinuousHook:
         if buffer is not host:
             # The stream that brings the other inputs: the forward pass waits for it.
             stream = getattr(self._io, "h2d_stream", None) or self._io.compute_stream
-            with torch.cuda.stream(stream) if stream is not None else contextlib.nullcontext():
+            with _on(stream, buffer.device):
                 buffer[:tokens].copy_(host[:tokens], non_blocking=True)
         self._steer.read(buffer, tokens)
 
@@ -149,6 +152,14 @@ def sharing_is_known(cache_class: type) -> bool:
         return False
     wanted = ["self", "request_id", "prompt_ids"]
     return list(inspect.signature(match).parameters) == wanted and len(inspect.signature(marks[0]).parameters) == 3
+
+
+def _on(stream: Any, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Work goes on ``stream``, where the device has streams."""
+    if stream is None:
+        return contextlib.nullcontext()
+    found: contextlib.AbstractContextManager[Any] = torch.get_device_module(device).stream(stream)
+    return found
 
 
 def _unexpected(what: str) -> str:

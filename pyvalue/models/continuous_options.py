@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
@@ -19,6 +20,8 @@ SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "num_return_sequences"
 _CPU_PAGE = 32
 _CPU_BATCH_TOKENS = 512
 _CPU_CACHE_TOKENS = 16384
+
+_MOST_REQUESTS = 1024  # in a batch, as transformers has it
 
 
 def generation_config(network: Any, max_new_tokens: int, options: Mapping[str, Any]) -> Any:
@@ -37,17 +40,20 @@ def generation_config(network: Any, max_new_tokens: int, options: Mapping[str, A
     config.update(max_new_tokens=max_new_tokens, **options)
     if config.eos_token_id is None:
         config.eos_token_id = -1  # as transformers spells "none" here
-    dropped = [
-        type(processor).__name__
-        for processor in network._get_logits_processor(config)
-        if getattr(processor, "supports_continuous_batching", None) is False
-    ]
-    if dropped:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about inputs that are not given here
+        processors = network._get_logits_processor(config)  # as the manager of transformers asks for them
+    names = [type(found).__name__ for found in processors if _is_dropped(found)]
+    if names:
         raise ValueError(
-            f"the model's generation_config asks for {', '.join(dropped)}, which continuous batching would leave out; "
+            f"the model's generation_config asks for {', '.join(names)}, which continuous batching would leave out; "
             "unset it there, or use model.generate(...)."
         )
     return config
+
+
+def _is_dropped(processor: Any) -> bool:
+    return getattr(processor, "supports_continuous_batching", None) is False
 
 
 def batching_config(batching: Any, needed: Sequence[int], device: torch.device, seed: int | None) -> Any:
@@ -80,7 +86,7 @@ def batching_config(batching: Any, needed: Sequence[int], device: torch.device, 
         )
         setattr(config, _page_name(config), _CPU_PAGE)
     else:
-        config = ContinuousBatchingConfig()
+        config = ContinuousBatchingConfig(max_requests_per_batch=min(len(needed), _MOST_REQUESTS))
     if seed is not None:
         config.seed = seed
     if not sharing_is_known(PagedAttentionCache):
