@@ -148,7 +148,7 @@ def sae_train(
     features: Annotated[int, typer.Option(help="Dictionary size.")] = 4096,
     active: Annotated[int, typer.Option(help="Mean number of active features a token.")] = 32,
     tokens: Annotated[int, typer.Option(help="Token activations seen, repeats included.")] = 4_000_000,
-    batch: Annotated[int, typer.Option(help="Tokens a training step.")] = 2048,
+    batch: Annotated[int, typer.Option(help="Tokens a training step.")] = 1024,
     seed: Annotated[int, typer.Option(help="Of text, split, initialisation and shuffling.")] = 0,
     work: Annotated[
         Path | None,

@@ -194,6 +194,20 @@ def test_training_from_disk_gives_the_same_weights(trained, tiny_model, texts, t
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_quality_is_measured_on_the_texts_that_are_given_for_it(tiny_model, texts, tmp_path):
+    short = dataclasses.replace(SMALL, tokens=400)
+    with pytest.raises(ValueError, match="held_out: expected at least 1 text"):
+        train_sae(tiny_model, texts, tmp_path / "sae", short, held_out=[])
+    (tmp_path / ".sae.part").mkdir()  # what a killed run left
+    quality = train_sae(tiny_model, texts[:110], tmp_path / "sae", short, held_out=texts[110:])
+    assert quality.held_out_tokens == len(hidden_states(tiny_model, texts[110:], SMALL.layer))
+    assert quality == measure_sae(tiny_model, load_sae(tmp_path / "sae"), texts[110:])
+    training = json.loads((tmp_path / "sae" / "cfg.json").read_text(encoding="utf-8"))["metadata"]["training"]
+    assert (training["distinct_texts"], training["held_out_texts"]) == (110, 10)
+    assert training["distinct_tokens"] == len(hidden_states(tiny_model, texts[:110], SMALL.layer))
+    assert [path.name for path in tmp_path.iterdir()] == ["sae"]
+
+
 @settings(max_examples=30, deadline=None)
 @given(n=st.integers(1, 40), batch=st.integers(1, 50), seed=st.integers(0, 5))
 def test_every_pass_over_the_activations_sees_each_once(n, batch, seed):

@@ -26,6 +26,7 @@ def residual_activations(
     layer: int,
     *,
     file: Path | None = None,
+    memory_limit: int = 0,
     batch_size: int = 32,
     advance: Callable[[], None] | None = None,
 ) -> Any:
@@ -35,7 +36,8 @@ def residual_activations(
         model: whose residual stream is read.
         texts: rendered, template included; nothing is added to them.
         layer: decoder layer, from 0.
-        file: keep the activations in this ``.npy`` file, mapped into memory, rather than in memory.
+        file: keep the activations in this ``.npy`` file, mapped into memory, where they exceed ``memory_limit``.
+        memory_limit: bytes of activations kept in memory all the same.
         batch_size: texts a forward pass.
         advance: called after every text.
 
@@ -51,7 +53,11 @@ def residual_activations(
     special = set(model.tokenizer.all_special_ids)
     ordinary = [[place > 0 and token not in special for place, token in enumerate(row)] for row in ids]
     shape = (sum(map(sum, ordinary)), model.d_model)
-    rows: Any = np.lib.format.open_memmap(file, "w+", np.float16, shape) if file else np.empty(shape, np.float16)
+    rows: Any
+    if file is not None and 2 * shape[0] * shape[1] > memory_limit:
+        rows = np.lib.format.open_memmap(file, "w+", np.float16, shape)
+    else:
+        rows = np.empty(shape, np.float16)
     filled = 0
     # Batches of like length waste no padding; the longest come first, so that memory runs out at once or never.
     order = sorted((i for i in range(len(ids)) if any(ordinary[i])), key=lambda i: -len(ids[i]))

@@ -21,7 +21,19 @@ CONFIG = "cfg.json"
 def write_sae(
     sae: Any, model: LanguageModel, activations: Any, held_out: Sequence[str], folder: Path, active: int
 ) -> SAEQuality:
-    """Write the folder, then measure what was written: half precision is part of the quality."""
+    """Write the folder, then measure what was written: half precision is part of the quality.
+
+    Args:
+        sae: sae-lens' trained SAE, its scale and decoder norms folded in.
+        model: whose residual stream it encodes.
+        activations: (n, d) that it was trained on.
+        held_out: texts that it was not trained on.
+        folder: for ``cfg.json``, ``sae_weights.safetensors`` and ``max_activations.safetensors``.
+        active: mean number of active features a token that the threshold is set for.
+
+    Raises:
+        ModelError: a weight does not fit half precision.
+    """
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -69,6 +81,7 @@ def _make_portable(folder: Path) -> None:
 
 
 def complete_config(folder: Path, training: dict[str, Any], quality: SAEQuality) -> None:
+    """Add to the metadata in ``cfg.json`` how the SAE was trained, and its quality to four digits."""
     path = folder / CONFIG
     config = json.loads(path.read_text(encoding="utf-8"))
     config.setdefault("metadata", {}).update(

@@ -7,7 +7,6 @@ held-out text, and ``max_activations.safetensors`` beside it. The folder is ther
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -49,8 +48,8 @@ class SAETraining:
     features: int = 4096
     active: int = 32
     tokens: int = 4_000_000
-    batch: int = 2048
-    learning_rate: float = 8e-4
+    batch: int = 1024
+    learning_rate: float = 2e-3
     held_out: float = 0.05
     seed: int = 0
 
@@ -86,7 +85,8 @@ def train_sae(
         folder: created; gets ``cfg.json``, ``sae_weights.safetensors`` and ``max_activations.safetensors``.
         settings: of the training.
         held_out: texts to measure the quality on; by default a share of ``texts`` is kept for that.
-        memory_limit: bytes of activations kept in memory; more go to a temporary file beside ``folder``.
+        memory_limit: bytes of activations kept in memory; more go to a file beside ``folder``, removed at
+            the end.
         show: progress bars; by default only on a terminal.
 
     Returns:
@@ -105,13 +105,19 @@ def train_sae(
         raise ValueError("held_out: expected at least 1 text, got none; leave it out to keep a share of texts")
     held_out, training = _split(texts, settings) if held_out is None else (held_out, texts)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    scratch = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left
+    scratch.mkdir()
     try:
         with progress_bar("reading activations", len(training), show) as advance:
-            # Four characters a token at the least: an estimate that errs towards the file.
-            is_large = sum(map(len, training)) / 3 * model.d_model * 2 > memory_limit
-            file = scratch / "activations.npy" if is_large else None
-            activations = residual_activations(model, training, settings.layer, file=file, advance=advance)
+            activations = residual_activations(
+                model,
+                training,
+                settings.layer,
+                file=scratch / "activations.npy",
+                memory_limit=memory_limit,
+                advance=advance,
+            )
         sae = _fit(model, activations, settings, show)
         result = scratch / "sae"
         quality = write_sae(sae, model, activations, held_out, result, settings.active)
