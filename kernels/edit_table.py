@@ -108,6 +108,7 @@ class EditTable:
         entries: int,
         device: torch.device | str = "cpu",
         flags: int = READS | NORMED | RANKED,
+        weights: torch.dtype = torch.float32,
     ) -> EditTable:
         """Empty buffers that ``load`` fills, and that keep their addresses from then on.
 
@@ -119,7 +120,11 @@ class EditTable:
             entries: most edits of all lists together.
             device: where they live.
             flags: what loaded tables may need.
+            weights: number format of encoder and decoder rows.
         """
+
+        def wide(*shape: int) -> torch.Tensor:
+            return torch.zeros(*shape, dtype=weights, device=device)
 
         def real(*shape: int) -> torch.Tensor:
             return torch.zeros(*shape, device=device)
@@ -127,9 +132,9 @@ class EditTable:
         def whole(*shape: int) -> torch.Tensor:
             return torch.zeros(*shape, dtype=torch.int32, device=device)
 
-        wide, row, edit = (features, d_model), (features,), (edits,)
+        row, edit = (features,), (edits,)
         return cls(
-            real(*wide), real(*row), real(*row), real(*row), real(*row), real(*wide),
+            wide(features, d_model), real(*row), real(*row), real(*row), real(*row), wide(features, d_model),
             whole(*edit), whole(*edit), whole(*edit), real(*edit), whole(*edit),
             whole(lists + 1), whole(entries), flags,
         )  # fmt: skip

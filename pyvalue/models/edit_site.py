@@ -39,6 +39,9 @@ class EditSite:
         self._class: type[nn.Module] = type(layer)
         parameter = next(layer.parameters(), None)
         device = torch.device("cpu") if parameter is None else parameter.device
+        # On a GPU rows in the model's own half precision are half the memory to move; the sums are in float32.
+        half = parameter is not None and parameter.is_cuda and parameter.dtype in (torch.bfloat16, torch.float16)
+        self._weights = parameter.dtype if half and parameter is not None else torch.float32
         self.hits = keep_address(torch.zeros(len(edits), dtype=torch.int64, device=device))
         self.table = EditTable.capacity(self.d_model, 1, 1, 1, 1, device, flags=0)
         known = [edit for edit in edits.values() if edit.sae is not None]
@@ -64,8 +67,9 @@ class EditSite:
             lists_room = _SPARE * max(found.n_lists, _LEAST_LISTS)
             entries_room = _SPARE * max(found.list_edit.shape[0], _LEAST_ENTRIES)
             self.table = EditTable.capacity(
-                self.d_model, found.n_features, found.n_edits, lists_room, entries_room, self.hits.device, found.flags
-            )
+                self.d_model, found.n_features, found.n_edits, lists_room, entries_room, self.hits.device, found.flags,
+                self._weights,
+            )  # fmt: skip
             for tensor in self.table.tensors():
                 keep_address(tensor)
         self.table.load(found)
