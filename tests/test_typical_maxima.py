@@ -33,7 +33,7 @@ def test_the_maximum_over_ordinary_tokens(tiny_model, tiny_sae, hook):
 def test_what_does_not_fit_is_refused(tiny_model, tiny_sae):
     with pytest.raises(ValueError, match="texts must be a non-empty sequence"):
         max_activations(tiny_model, tiny_sae, "a text")
-    with pytest.raises(ModelError, match="reads blocks.1.hook_resid_post of width 576"):
+    with pytest.raises(ModelError, match=r"reads blocks\.1\.hook_resid_post of width 576"):
         demo = load_sae("demo")
         max_activations(tiny_model, replace(demo, config=replace(demo.config, hook_name="blocks.1.hook_resid_post"),
                                             max_activations=None), TEXTS)  # fmt: skip
