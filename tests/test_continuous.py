@@ -5,6 +5,7 @@ Every trap of continuous batching is shown to be one: without our care the outpu
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import gc
@@ -341,6 +342,40 @@ def test_each_pair_of_inputs_has_its_buffer_and_padding_names_no_list():
     assert hook.asked.tolist() == [3, 5, 2]
     hook.remove()
     assert reads[-1][0] is None and not hasattr(io, "prepare_batch_tensors")
+
+
+class Now:
+    """A stream or an event of a device that does everything at once."""
+
+    def __init__(self, *_args, **_kwargs) -> None: ...
+
+    def record_event(self, event) -> None: ...
+
+    def wait_event(self, event) -> None: ...
+
+    def synchronize(self) -> None: ...
+
+
+@pytest.mark.parametrize("options", [{}, {"max_batch_tokens": 7}, {"num_blocks": 18, "safety_margin": 0.0}])
+def test_batches_prepared_ahead_are_steered(tiny_model, monkeypatch, options):
+    """Asynchronous batching prepares a batch before the tokens of the one before are known; here without a GPU."""
+    from transformers.generation.continuous_batching import input_outputs, model_runner, offloading_manager
+
+    if not hasattr(input_outputs, "create_device_stream"):
+        pytest.skip("this transformers makes CUDA streams itself")
+    monkeypatch.setattr(input_outputs.ContinuousBatchingAsyncIOs, "_supported_device_types", ("cpu",))
+    monkeypatch.setattr(input_outputs, "create_device_stream", Now)
+    monkeypatch.setattr(torch, "Event", Now)
+    for module in (input_outputs, model_runner, offloading_manager):
+        monkeypatch.setattr(module, "stream_context", lambda stream: contextlib.nullcontext())
+    used: set[int] = set()
+    read = ResidualEdits.read
+    monkeypatch.setattr(ResidualEdits, "read", lambda self, buffer, *n: used.add(id(buffer)) or read(self, buffer, *n))
+    batching = config(use_async_batching=True, **options)
+    found = generate_batch(tiny_model, PROMPTS, ROWS, max_new_tokens=NEW, batching=batching)
+    assert len(used - {id(None)}) == 2
+    monkeypatch.undo()
+    assert tokens(found) == expected(tiny_model)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

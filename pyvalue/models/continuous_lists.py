@@ -56,6 +56,8 @@ class RequestLists:
                     "through model.generate_batch(prompts, edits) only."
                 )
             return self.lists(parent, start, tokens)
+        if start >= len(prompt):
+            return [self.generated[request]] * tokens
         found = list(prompt[start : start + tokens])
         return found + [self.generated[request]] * (tokens - len(found))
 
