@@ -115,7 +115,9 @@ def encode_kernel(
     inside = candidate < n_features
     x_rows = tl.minimum(token, n_tokens - 1).to(tl.int64)
     weight_rows = tl.minimum(candidate, n_features - 1).to(tl.int64)
-    u = tile_product(weight_ptr, weight_rows, x_ptr, x_rows, x_stride, d_model, BLOCK_F, BLOCK_T, BLOCK_D, EVEN, WIDE)
+    u = tile_product(
+        weight_ptr, weight_rows, d_model, x_ptr, x_rows, x_stride, d_model, BLOCK_F, BLOCK_T, BLOCK_D, EVEN, WIDE
+    )
     if NORMED:
         u = u / tl.load(divisor_ptr + token, mask=exists, other=1.0)[None, :]
     u += tl.load(bias_ptr + weight_rows).to(tl.float32)[:, None]

@@ -69,42 +69,43 @@ def share_half_type(x: torch.Tensor, weight: torch.Tensor) -> bool:
 
 @triton.jit
 def tile_product(
-    weight_ptr,
-    weight_rows,
-    x_ptr,
-    x_rows,
-    x_stride,
+    a_ptr,
+    a_rows,
+    a_stride,
+    b_ptr,
+    b_rows,
+    b_stride,
     d_model,
-    BLOCK_F: tl.constexpr,
-    BLOCK_T: tl.constexpr,
+    BLOCK_A: tl.constexpr,
+    BLOCK_B: tl.constexpr,
     BLOCK_D: tl.constexpr,
     EVEN: tl.constexpr,
     WIDE: tl.constexpr,
 ):
-    """``weight[weight_rows] @ x[x_rows].T`` as (BLOCK_F, BLOCK_T), summed in float32.
+    """``a[a_rows] @ b[b_rows].T`` as (BLOCK_A, BLOCK_B), summed in float32.
 
-    weight (f, d_model) contiguous; x (t, d_model) with unit column stride; weight_rows (BLOCK_F,) and x_rows (BLOCK_T,)
-    int64, all of them inside. Features are the long side of the tensor core's instruction, whose other side goes down
-    to 8, so that a few tokens waste little of it. An element's sum runs over d_model in an order that depends neither
+    a and b have d_model columns of unit stride; a_rows (BLOCK_A,) and b_rows (BLOCK_B,) are int64, all of them inside.
+    The tensor core's instruction takes 64 of a and any multiple of 8 of b, so that few rows go into b. Its threads
+    hold many columns of few rows of the result. An element's sum runs over d_model in an order that depends neither
     on its place in the tile nor on its neighbours.
     """
     column = tl.arange(0, BLOCK_D)
-    weight_ptrs = weight_ptr + weight_rows[:, None] * d_model + column[None, :]
-    x_ptrs = x_ptr + x_rows[None, :] * x_stride + column[:, None]
-    total = tl.zeros((BLOCK_F, BLOCK_T), dtype=tl.float32)
+    a_ptrs = a_ptr + a_rows[:, None] * a_stride + column[None, :]
+    b_ptrs = b_ptr + b_rows[None, :] * b_stride + column[:, None]
+    total = tl.zeros((BLOCK_A, BLOCK_B), dtype=tl.float32)
     for start in range(0, d_model, BLOCK_D):
         if EVEN:
-            weight = tl.load(weight_ptrs)
-            x = tl.load(x_ptrs)
+            a = tl.load(a_ptrs)
+            b = tl.load(b_ptrs)
         else:
             inside = start + column < d_model
-            weight = tl.load(weight_ptrs, mask=inside[None, :], other=0.0)
-            x = tl.load(x_ptrs, mask=inside[:, None], other=0.0)
+            a = tl.load(a_ptrs, mask=inside[None, :], other=0.0)
+            b = tl.load(b_ptrs, mask=inside[:, None], other=0.0)
         if WIDE:
             # Three TF32 products carry a float32 product to within a few units of its last place.
-            total = tl.dot(weight.to(tl.float32), x.to(tl.float32), total, input_precision="tf32x3")
+            total = tl.dot(a.to(tl.float32), b.to(tl.float32), total, input_precision="tf32x3")
         else:
-            total = tl.dot(weight, x, total)
-        weight_ptrs += BLOCK_D
-        x_ptrs += BLOCK_D
+            total = tl.dot(a, b, total)
+        a_ptrs += BLOCK_D
+        b_ptrs += BLOCK_D
     return total

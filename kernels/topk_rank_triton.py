@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 
 from .ahead_of_time import Variant, variant
-from .tile_product_triton import share_half_type, tile_options, tile_product
+from .tile_product_triton import TileOptions, share_half_type, tile_options, tile_product
 
 
 @triton.jit
@@ -63,12 +63,12 @@ def asked_pre_activation_kernel(
 
     column_token = tl.arange(0, BLOCK_T)
     x_rows = tl.minimum(first_token + column_token, n_tokens - 1).to(tl.int64)
-    feature = tl.where(valid, feature, 0)
+    weight_rows = tl.where(valid, feature, 0).to(tl.int64)
     product = tile_product(
-        weight_ptr, feature.to(tl.int64), x_ptr, x_rows, x_stride, d_model, BLOCK_F, BLOCK_T, BLOCK_D, EVEN, WIDE
+        x_ptr, x_rows, x_stride, weight_ptr, weight_rows, d_model, d_model, BLOCK_T, BLOCK_F, BLOCK_D, EVEN, WIDE
     )
-    own = tl.sum(tl.where(own_token[:, None] == column_token[None, :], product, 0.0), axis=1)
-    asked = own + tl.load(bias_ptr + feature).to(tl.float32)
+    own = tl.sum(tl.where(column_token[:, None] == own_token[None, :], product, 0.0), axis=0)
+    asked = own + tl.load(bias_ptr + weight_rows).to(tl.float32)
     tl.store(asked_ptr + asked_at, asked, mask=exists & valid)
 
 
@@ -110,21 +110,27 @@ def count_above_kernel(
 
     candidate = tl.program_id(1) * BLOCK_F + tl.arange(0, BLOCK_F)
     weight_rows = tl.minimum(candidate, n_features - 1).to(tl.int64)
+    # Tokens first: a thread holds few of them, so that what was asked fits into its registers and it counts by itself.
     product = tile_product(
-        weight_ptr, weight_rows, x_ptr, row, x_stride, d_model, BLOCK_F, BLOCK_T, BLOCK_D, EVEN, WIDE
+        x_ptr, row, x_stride, weight_ptr, weight_rows, d_model, d_model, BLOCK_T, BLOCK_F, BLOCK_D, EVEN, WIDE
     )
-    pre = product + tl.load(bias_ptr + weight_rows).to(tl.float32)[:, None]
+    pre = product + tl.load(bias_ptr + weight_rows).to(tl.float32)[None, :]
     # Rows beyond the last feature are above nothing.
-    pre = tl.where((candidate < n_features)[:, None], pre, float("-inf"))
+    pre = tl.where((candidate < n_features)[None, :], pre, float("-inf"))
     slot_start = tl.full((), 0, dtype=tl.int64)
     for _ in range(n_slots):
         listed = tl.load(listed_ptr + slot_start + token, mask=exists, other=-1)
         asked = tl.load(asked_ptr + slot_start + token, mask=exists, other=float("inf"))
         # The asked feature is left out by its number: its two sums need not be trusted to agree.
-        above = (pre > asked[None, :]) & (candidate[:, None] != listed[None, :])
-        count = tl.sum(above.to(tl.int32), axis=0)
+        above = (pre > asked[:, None]) & (candidate[None, :] != listed[:, None])
+        count = tl.sum(above.to(tl.int32), axis=1)
         tl.atomic_add(rank_ptr + slot_start + token, count, mask=exists & (count > 0), sem="relaxed")
         slot_start += n_tokens
+
+
+def _tile_options(n_tokens: int, d_model: int, half: bool) -> TileOptions:
+    # Tokens are the side of which the tensor core's instruction takes 64.
+    return tile_options(max(64, n_tokens), d_model, half)
 
 
 def topk_rank_triton(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, feature: torch.Tensor) -> torch.Tensor:
@@ -142,7 +148,7 @@ def topk_rank_triton(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, 
         return rank.view(n_tokens, n_slots)
     listed = torch.empty_like(rank)
     asked = torch.empty(n_slots, n_tokens, dtype=torch.float32, device=x.device)
-    options = tile_options(n_tokens, d_model, share_half_type(x, weight))
+    options = _tile_options(n_tokens, d_model, share_half_type(x, weight))
     token_tiles = triton.cdiv(n_tokens, options.block_t)
     launch = {**options.constants(), "num_warps": options.warps, "num_stages": options.stages}
     asked_pre_activation_kernel[(token_tiles, triton.cdiv(options.block_t * n_slots, options.block_f))](
@@ -174,7 +180,7 @@ def ahead_of_time_variants() -> list[Variant]:
     cases += [("fp32", 576, 16), ("fp32", 4096, 64)]
     variants = []
     for dtype, d_model, n_tokens in cases:
-        options = tile_options(n_tokens, d_model, dtype != "fp32")
+        options = _tile_options(n_tokens, d_model, dtype != "fp32")
         for kernel in (asked_pre_activation_kernel, count_above_kernel):
             variants.append(
                 variant(
