@@ -265,7 +265,8 @@ def test_padding_and_indices(side):
     edits = [Edit(feature=3, strength=8, positions=indices(0, -1), sae=sae), Edit(feature=4, strength=2, sae=sae)]
     kept = []
     with ResidualEdits(model, edits) as steer:
-        inner, steer._sites[0].change = steer._sites[0].change, lambda x, lists: kept.append(lists) or inner(x, lists)
+        site = steer._buffers._sites[0]
+        inner, site.change = site.change, lambda x, lists: kept.append(lists) or inner(x, lists)
         model(tokens, attention_mask=mask)
     hit = kept[0]
     assert (hit[1, pads] == -1).all()
@@ -279,7 +280,7 @@ def test_other_edits_of_those_given_can_be_chosen_later():
     model, tokens, sae = make_model(), ids(), make_sae()
     first, second = Edit(feature=3, strength=8, sae=sae), Edit(feature=4, op="scale", strength=2, sae=sae)
     with ResidualEdits(model, [first, second]) as steer:
-        buffers = [tensor.data_ptr() for tensor in steer._sites[0].table.tensors()]
+        buffers = [tensor.data_ptr() for tensor in steer._buffers._sites[0].table.tensors()]
         for rows in ([[first], [], [second, first]], [second]):
             steer.choose(rows)
             chosen = model(tokens).logits
@@ -287,7 +288,7 @@ def test_other_edits_of_those_given_can_be_chosen_later():
                 # Nested edits would add up: the outer ones make none meanwhile.
                 steer.choose([])
                 torch.testing.assert_close(model(tokens).logits, chosen)
-        assert [tensor.data_ptr() for tensor in steer._sites[0].table.tensors()] == buffers
+        assert [tensor.data_ptr() for tensor in steer._buffers._sites[0].table.tensors()] == buffers
         with pytest.raises(ValueError, match=r"'f5 add 1 @all' was not given at the start"):
             steer.choose([Edit(feature=5, strength=1, sae=sae)])
 

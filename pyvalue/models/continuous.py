@@ -177,8 +177,8 @@ def _steered(manager: Any, steer: ResidualEdits, requests: RequestLists) -> Iter
         yield
         return
     hook = ContinuousHook(manager.batch_processor, steer, requests)
-    if steer.token_list.device.type == "cuda":
-        torch.cuda.synchronize(steer.token_list.device)  # tables were filled on another stream than passes run on
+    if steer.device.type == "cuda":
+        torch.cuda.synchronize(steer.device)  # tables were filled on another stream than passes run on
     try:
         yield
     finally:

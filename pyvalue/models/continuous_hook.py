@@ -53,7 +53,7 @@ class ContinuousHook:
         if not {"requests_in_batch", "num_q_tokens"} <= found:
             raise ModelError(_unexpected(f"prepare_batch_tensors takes {', '.join(sorted(found))}"))
         pairs = len(getattr(self._io, "io_pairs", (None,)))
-        device = steer.token_list.device
+        device = steer.device
         pinned = device.type == "cuda"
         size = int(cache.max_batch_tokens)
         self._host = [torch.full((size,), NO_LIST, dtype=torch.int32, pin_memory=pinned) for _ in range(pairs)]

@@ -1,15 +1,13 @@
 """Edit a Hugging Face model's residual stream inside a ``with`` block, every row of a batch its own way.
 
-A hook at each edited layer reads one buffer: the number of every token's list of edits. What is written there, and
-when, is decided before a forward pass begins (here, and in ``generate_hook`` for ``generate``), so that a compiled or
-captured forward pass needs nothing but the buffer. Loads and asks no model.
+Decides before each forward pass which tokens name which list of edits (here, and in ``generate_hook`` for
+``generate``), and writes it where the hooks read it (``edit_buffers``). Loads and asks no model.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -19,11 +17,10 @@ import torch
 from torch import nn
 
 from pyvalue.errors import ModelError
-from pyvalue.models.edit_lists import NO_LIST, EditLists
-from pyvalue.models.edit_site import EditSite, keep_address
+from pyvalue.models.edit_buffers import EditBuffers
+from pyvalue.models.edit_lists import EditLists
 from pyvalue.models.edits import Edit
 from pyvalue.models.generate_hook import PACKED, GenerateHook
-from pyvalue.models.hook_points import decoder_layers
 from pyvalue.models.placement import Placement, place_prompts, places_from_mask
 
 Rows = Sequence[Edit] | Sequence[Sequence[Edit]]
@@ -56,48 +53,34 @@ class ResidualEdits:
         self.rows = [tuple(numbers.setdefault(edit, len(numbers)) for edit in row) for row in rows]
         self.edits = tuple(numbers)
         self.lists = EditLists()
+        self._buffers: EditBuffers | None = None
+        if self.edits:
+            self._buffers = EditBuffers(model, self.edits)
+            self.lists = self._buffers.lists
         self._model = model
         self._tokenizer = tokenizer
-        self._sites: list[EditSite] = []
         self._entered = False
-        self._loaded = -1
         self._placement: Placement | None = None
         self._given: torch.Tensor | None = None
         self._reads = False
-        self._shape: tuple[int, ...] | None = None
         self._ready: tuple[int, ...] | None = None
         self._generate: GenerateHook | None = None
         self._handle: Any = None
-        if not self.edits:
-            return
-        layers = decoder_layers(model)
-        for edit in self.edits:
-            _check_fit(edit, model, len(layers))
-        for place in dict.fromkeys(edit.place for edit in self.edits):
-            chosen = {i: edit for i, edit in enumerate(self.edits) if edit.place == place}
-            self._sites.append(EditSite(layers[place[0]], place, chosen))
-        device = self._sites[0].hits.device
-        self.token_list = keep_address(torch.full((1,), NO_LIST, dtype=torch.int32, device=device))
-        self._asked = torch.zeros(1, dtype=torch.int64, device=device)
 
     @property
     def hits(self) -> tuple[int, ...]:
         """For every edit, the number of tokens that it acted on, counted where it acts."""
-        found = [0] * len(self.edits)
-        for site in self._sites:
-            for number, count in zip(site.numbers, site.hits.tolist(), strict=True):
-                found[number] = count
-        return tuple(found)
+        return self._buffers.hits if self._buffers else ()
 
     @property
     def asked(self) -> tuple[int, ...]:
         """For every edit, the number of tokens that it was to act on, counted where that is decided."""
-        found = [0] * len(self.edits)
-        counts = self._asked.tolist() if self._sites else []
-        for row, count in zip(self.lists, counts[1:], strict=False):
-            for number in row:
-                found[number] += count
-        return tuple(found)
+        return self._buffers.asked if self._buffers else ()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the buffers are."""
+        return self._buffers.token_list.device if self._buffers else torch.device("cpu")
 
     def check(self) -> None:
         """Make sure that every edit ran wherever it was to run since the block was entered.
@@ -140,7 +123,7 @@ class ResidualEdits:
         Raises:
             ValueError: a span or index is not in its prompt, or the rows are not those of the edits.
         """
-        if self._sites:
+        if self._buffers:
             mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
             self.begin(input_ids, mask)
             self.assign(*places_from_mask(mask, input_ids.shape[1]))
@@ -149,7 +132,7 @@ class ResidualEdits:
         """Take new prompts (b, s), as ``place`` does, but prepare for no pass yet."""
         rows = self._rows_of(input_ids.shape[0])
         found = place_prompts(input_ids, attention_mask, rows, self.edits, self.lists, self._tokenizer)
-        self._placement = found.to(self.token_list.device)
+        self._placement = found.to(self.device)
         self._given = None
 
     def assign(self, position: torch.Tensor, valid: torch.Tensor) -> None:
@@ -159,8 +142,8 @@ class ResidualEdits:
                 "a forward pass goes on from a cache that was filled before the edits were entered, so that they "
                 "cannot tell prompts from generated text: call place(input_ids, attention_mask) with the prompts."
             )
-        device = self.token_list.device
-        self._write(self._placement.lists(position.to(device), valid.to(device)))
+        if self._buffers:
+            self._buffers.write(self._placement.lists(position.to(self.device), valid.to(self.device)))
         self._ready = tuple(position.shape)
 
     def end(self) -> None:
@@ -184,7 +167,7 @@ class ResidualEdits:
         Args:
             token_lists: (b, s) int32 from ``numbers``, -1 where nothing is edited; None ends it.
         """
-        self._given = None if token_lists is None or not self._sites else token_lists
+        self._given = token_lists
 
     def read(self, buffer: torch.Tensor | None, seq: int = 0) -> None:
         """Let the next forward passes, each of (1, ``seq``) tokens, read a buffer that somebody else fills.
@@ -192,13 +175,12 @@ class ResidualEdits:
         For passes that are replayed from a CUDA graph, where no Python runs: the buffer keeps its address.
 
         Args:
-            buffer: (at least ``seq``,) int32 on the device of ``token_list``, -1 where nothing is edited; None ends it.
+            buffer: (at least ``seq``,) int32 on ``device``, -1 where nothing is edited; None ends it.
             seq: tokens of a pass, padding included.
         """
         self._reads = buffer is not None
-        if buffer is not None:
-            self.token_list = buffer
-            self._shape = (1, seq)
+        if buffer is not None and self._buffers:
+            self._buffers.read(buffer, (1, seq))
 
     def count(self, tokens: torch.Tensor) -> None:
         """Add to ``asked`` what passes over a buffer of ``read`` were to do.
@@ -206,18 +188,15 @@ class ResidualEdits:
         Args:
             tokens: (lists,) int64, the tokens that named each list.
         """
-        self._asked[1 : 1 + tokens.numel()] += tokens.to(self._asked.device)
+        if self._buffers:
+            self._buffers.count(tokens)
 
     def __enter__(self) -> ResidualEdits:
         if self._entered:
             raise RuntimeError("these ResidualEdits are entered already; make new ones to nest.")
         self._entered = True
-        self._refresh()
-        for site in self._sites:
-            site.hits.zero_()
-            site.enter(partial(self._edit, site))
-        if self._sites:
-            self._asked.zero_()
+        if self._buffers:
+            self._buffers.enter()
             base: Any = getattr(self._model, "base_model", self._model)
             self._handle = base.register_forward_pre_hook(self._before_forward, with_kwargs=True)
             self._generate = GenerateHook(self._model, self)
@@ -227,13 +206,14 @@ class ResidualEdits:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._entered = False
-        for site in self._sites:
-            site.leave()
+        if not self._buffers:
+            return
+        self._buffers.leave()
+        self._handle.remove()
         if self._generate is not None:
             self._generate.remove()
-            self._handle.remove()
             self._generate = None
-        if kind is not None or not self._sites:
+        if kind is not None:
             return
         self.check()
         if not any(self.asked):
@@ -255,7 +235,8 @@ class ResidualEdits:
                     f"token_lists has shape {tuple(self._given.shape)}, but the forward pass (batch, seq) = {shape}: "
                     "call use(token_lists) with the lists of the padded batch."
                 )
-            self._write(self._given.to(self.token_list.device))
+            if self._buffers:
+                self._buffers.write(self._given)
             return
         ready, self._ready = self._ready, None
         if ready == shape:
@@ -274,41 +255,6 @@ class ResidualEdits:
                 position = torch.arange(past, past + shape[1]).unsqueeze(0)
             self.assign(position.expand(*shape), torch.ones(shape, dtype=torch.bool))
         self._ready = None
-
-    def _write(self, token_lists: torch.Tensor) -> None:
-        self._refresh()
-        count = token_lists.numel()
-        if count > self.token_list.numel():
-            fresh = torch.full((count,), NO_LIST, dtype=torch.int32, device=self.token_list.device)
-            self.token_list = keep_address(fresh)
-        flat = token_lists.reshape(-1)
-        self.token_list[:count].copy_(flat)
-        self._asked.scatter_add_(0, flat.long() + 1, torch.ones_like(flat, dtype=torch.int64))
-        self._shape = tuple(token_lists.shape)
-
-    def _edit(self, site: EditSite, hidden: torch.Tensor) -> torch.Tensor:
-        batch, seq = hidden.shape[:2]
-        if not torch.compiler.is_compiling() and self._shape != (batch, seq):
-            raise ModelError(
-                f"a forward pass of {batch} x {seq} tokens reached the edits without their knowing which; run the "
-                "model or its base model as a whole, not single layers, or call use(token_lists) first."
-            )
-        token_list = self.token_list[: batch * seq].view(batch, seq)
-        if hidden.device != token_list.device:
-            token_list = token_list.to(hidden.device)
-        return site.change(hidden, token_list)
-
-    def _refresh(self) -> None:
-        """Load lists that came up since the last time."""
-        if len(self.lists) == self._loaded or not self._sites:
-            return
-        for site in self._sites:
-            site.load(self.lists)
-        self._loaded = len(self.lists)
-        if self._loaded + 1 > self._asked.numel():
-            more = torch.zeros(2 * self._loaded + 1, dtype=torch.int64, device=self._asked.device)
-            more[: self._asked.numel()] = self._asked
-            self._asked = more
 
     def _rows_of(self, batch: int) -> list[tuple[int, ...]]:
         if self.shared:
@@ -335,19 +281,3 @@ def _as_rows(edits: Rows) -> tuple[list[Sequence[Edit]], bool]:
 
 def _past_length(cache: Any) -> int:
     return 0 if cache is None else int(cache.get_seq_length())
-
-
-def _check_fit(edit: Edit, model: nn.Module, n_layers: int) -> None:
-    config: Any = model.config
-    width = int(config.get_text_config().hidden_size)
-    source = "direction" if edit.sae is None else "SAE"
-    if edit.d_in != width:
-        raise ModelError(
-            f"the {source} of the edit {edit.label!r} has d_in {edit.d_in}, but the model's residual stream is "
-            f"{width} wide; it belongs to another model."
-        )
-    if edit.place[0] >= n_layers:
-        raise ModelError(
-            f"the {source} of the edit {edit.label!r} reads layer {edit.place[0]}, but the model has layers 0 to "
-            f"{n_layers - 1}; it belongs to another model."
-        )

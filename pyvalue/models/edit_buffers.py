@@ -1,0 +1,143 @@
+"""What the hooks of a model read: every token's list of edits, the tables that it points into, counts of both sides.
+
+Everything that a forward pass needs is in buffers on the device, filled before it begins: a compiled or captured pass
+runs no Python. Decides neither which tokens are edited nor when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from pyvalue.errors import ModelError
+from pyvalue.models.edit_lists import NO_LIST, EditLists
+from pyvalue.models.edit_site import EditSite, keep_address
+from pyvalue.models.edits import Edit
+from pyvalue.models.hook_points import decoder_layers
+
+
+class EditBuffers:
+    """The buffers of all places that some edits change.
+
+    Args:
+        model: a ``transformers`` model.
+        edits: at least one.
+
+    Attributes:
+        edits: as given.
+        lists: the sets of edits that tokens name.
+        token_list: int32 on the device; the first b * s entries are those of a pass over (b, s) tokens.
+
+    Raises:
+        ModelError: the model's layers are not found, or an SAE does not fit its width or depth.
+    """
+
+    def __init__(self, model: nn.Module, edits: Sequence[Edit]) -> None:
+        self.edits = tuple(edits)
+        self.lists = EditLists()
+        layers = decoder_layers(model)
+        for edit in self.edits:
+            _check_fit(edit, model, len(layers))
+        self._sites: list[EditSite] = []
+        for place in dict.fromkeys(edit.place for edit in self.edits):
+            chosen = {i: edit for i, edit in enumerate(self.edits) if edit.place == place}
+            self._sites.append(EditSite(layers[place[0]], place, chosen))
+        device = self._sites[0].hits.device
+        self.token_list = keep_address(torch.full((1,), NO_LIST, dtype=torch.int32, device=device))
+        self._asked = torch.zeros(1, dtype=torch.int64, device=device)
+        self._loaded = -1
+        self._shape: tuple[int, ...] | None = None
+
+    @property
+    def hits(self) -> tuple[int, ...]:
+        """For every edit, the number of tokens that it acted on, counted where it acts."""
+        found = [0] * len(self.edits)
+        for site in self._sites:
+            for number, count in zip(site.numbers, site.hits.tolist(), strict=True):
+                found[number] = count
+        return tuple(found)
+
+    @property
+    def asked(self) -> tuple[int, ...]:
+        """For every edit, the number of tokens that it was to act on, counted where that is decided."""
+        found = [0] * len(self.edits)
+        for row, count in zip(self.lists, self._asked.tolist()[1:], strict=False):
+            for number in row:
+                found[number] += count
+        return tuple(found)
+
+    def enter(self) -> None:
+        """Hook the model, with counts from zero."""
+        self._asked.zero_()
+        self.refresh()
+        for site in self._sites:
+            site.hits.zero_()
+            site.enter(partial(self._change, site))
+
+    def leave(self) -> None:
+        """Unhook it."""
+        for site in self._sites:
+            site.leave()
+
+    def write(self, token_lists: torch.Tensor) -> None:
+        """Take the lists (b, s) int32 of the next pass."""
+        self.refresh()
+        flat = token_lists.to(self.token_list.device).reshape(-1)
+        if flat.numel() > self.token_list.numel():
+            self.token_list = keep_address(torch.full_like(flat, NO_LIST))
+        self.token_list[: flat.numel()].copy_(flat)
+        self._asked.scatter_add_(0, flat.long() + 1, torch.ones_like(flat, dtype=torch.int64))
+        self._shape = tuple(token_lists.shape)
+
+    def read(self, buffer: torch.Tensor, shape: tuple[int, int]) -> None:
+        """Let the next passes over ``shape`` tokens read another buffer, which somebody else fills."""
+        self.token_list = buffer
+        self._shape = shape
+
+    def count(self, tokens: torch.Tensor) -> None:
+        """Add (lists,) int64 to what was asked: tokens that named each list in a buffer of ``read``."""
+        self._asked[1 : 1 + tokens.numel()] += tokens.to(self._asked.device)
+
+    def refresh(self) -> None:
+        """Load lists that came up since the last time."""
+        if len(self.lists) == self._loaded:
+            return
+        for site in self._sites:
+            site.load(self.lists)
+        self._loaded = len(self.lists)
+        if self._loaded + 1 > self._asked.numel():
+            more = torch.zeros(2 * self._loaded + 1, dtype=torch.int64, device=self._asked.device)
+            more[: self._asked.numel()] = self._asked
+            self._asked = more
+
+    def _change(self, site: EditSite, hidden: torch.Tensor) -> torch.Tensor:
+        batch, seq = hidden.shape[:2]
+        if not torch.compiler.is_compiling() and self._shape != (batch, seq):
+            raise ModelError(
+                f"a forward pass of {batch} x {seq} tokens reached the edits without their knowing which; run the "
+                "model or its base model as a whole, not single layers, or call use(token_lists) first."
+            )
+        token_list = self.token_list[: batch * seq].view(batch, seq)
+        if hidden.device != token_list.device:
+            token_list = token_list.to(hidden.device)
+        return site.change(hidden, token_list)
+
+
+def _check_fit(edit: Edit, model: nn.Module, n_layers: int) -> None:
+    config: Any = model.config
+    width = int(config.get_text_config().hidden_size)
+    source = "direction" if edit.sae is None else "SAE"
+    if edit.d_in != width:
+        raise ModelError(
+            f"the {source} of the edit {edit.label!r} has d_in {edit.d_in}, but the model's residual stream is "
+            f"{width} wide; it belongs to another model."
+        )
+    if edit.place[0] >= n_layers:
+        raise ModelError(
+            f"the {source} of the edit {edit.label!r} reads layer {edit.place[0]}, but the model has layers 0 to "
+            f"{n_layers - 1}; it belongs to another model."
+        )
