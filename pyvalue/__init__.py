@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "CITest": "pyvalue.discovery.custom_test",
+    "Continuation": "pyvalue.models.continuous",
+    "Direction": "pyvalue.models.direction",
     "Edit": "pyvalue.models.edits",
     "Evaluation": "pyvalue.evaluation.prediction",
     "Inventory": "pyvalue.measurement.inventory",
@@ -26,20 +28,31 @@ _PUBLIC = {
     "SAE": "pyvalue.models.sae",
     "SteeringPlan": "pyvalue.steering.plan",
     "StoreError": "pyvalue.errors",
+    "StrengthSearch": "pyvalue.steering.strength_search",
+    "SweepResult": "pyvalue.steering.sweep_table",
     "ValueGraph": "pyvalue.graph",
     "ci_test": "pyvalue.discovery.custom_test",
     "discover": "pyvalue.discovery.api",
     "evaluate": "pyvalue.evaluation.prediction",
     "find_features": "pyvalue.steering.features",
+    "find_strength": "pyvalue.steering.strength_search",
+    "indices": "pyvalue.models.edits",
     "load_inventory": "pyvalue.measurement.inventory",
     "load_model": "pyvalue.models.loading",
     "load_personas": "pyvalue.measurement.personas",
     "load_sae": "pyvalue.models.sae",
+    "load_sweep": "pyvalue.steering.sweep_table",
     "make_personas": "pyvalue.measurement.personas",
+    "max_activations": "pyvalue.steering.typical_maxima",
     "measure": "pyvalue.measurement.api",
     "plan": "pyvalue.steering.plan",
+    "random_controls": "pyvalue.steering.controls",
     "report": "pyvalue.reporting.html",
+    "save_max_activations": "pyvalue.models.sae",
     "span": "pyvalue.models.edits",
+    "sweep": "pyvalue.steering.sweep",
+    "value_effect": "pyvalue.steering.effects_of_edits",
+    "yes_effect": "pyvalue.steering.effects_of_edits",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
@@ -62,17 +75,30 @@ if TYPE_CHECKING:
     from pyvalue.measurement.personas import Persona as Persona
     from pyvalue.measurement.personas import load_personas as load_personas
     from pyvalue.measurement.personas import make_personas as make_personas
+    from pyvalue.models.continuous import Continuation as Continuation
+    from pyvalue.models.direction import Direction as Direction
     from pyvalue.models.edits import Edit as Edit
+    from pyvalue.models.edits import indices as indices
     from pyvalue.models.edits import span as span
     from pyvalue.models.loading import LanguageModel as LanguageModel
     from pyvalue.models.loading import load_model as load_model
     from pyvalue.models.sae import SAE as SAE
     from pyvalue.models.sae import load_sae as load_sae
+    from pyvalue.models.sae import save_max_activations as save_max_activations
     from pyvalue.reporting.html import report as report
     from pyvalue.responses import Responses as Responses
+    from pyvalue.steering.controls import random_controls as random_controls
+    from pyvalue.steering.effects_of_edits import value_effect as value_effect
+    from pyvalue.steering.effects_of_edits import yes_effect as yes_effect
     from pyvalue.steering.features import find_features as find_features
     from pyvalue.steering.plan import SteeringPlan as SteeringPlan
     from pyvalue.steering.plan import plan as plan
+    from pyvalue.steering.strength_search import StrengthSearch as StrengthSearch
+    from pyvalue.steering.strength_search import find_strength as find_strength
+    from pyvalue.steering.sweep import sweep as sweep
+    from pyvalue.steering.sweep_table import SweepResult as SweepResult
+    from pyvalue.steering.sweep_table import load_sweep as load_sweep
+    from pyvalue.steering.typical_maxima import max_activations as max_activations
 
 
 def __getattr__(name: str) -> Any:
