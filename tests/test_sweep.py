@@ -199,6 +199,20 @@ def test_a_text_that_ends_early_is_finished_whatever_its_batch_does(tiny_model, 
     assert not whole.table["text"].str.contains("<|", regex=False).any()
 
 
+def test_a_text_that_ends_at_once_is_no_cause_for_a_warning(tiny_model, tiny_sae):
+    end = Direction(1e4 * tiny_model.network.lm_head.weight[2], "blocks.3.hook_resid_post")
+    made = (
+        Edit(op="direction", strength=1.0, direction=end, positions=indices(-1)),
+        Edit(feature=4, op="set", strength=4.0, sae=tiny_sae, positions="generated"),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = sweep(tiny_model, PROMPTS[:1], {"end": made[:1], "idle": made}, batch_size=1, progress=False)
+    assert result.texts("end") == result.texts("idle") == [""]
+    rows = result.table[result.table["edit"] != ""]
+    assert rows["finished"].all() and (rows["n_tokens"] == 1).all() and (rows["log_probability"] > -1e-3).all()
+
+
 def test_the_settings_that_a_model_brings_along_are_left_out_and_left_alone(tiny_model):
     own = tiny_model.network.generation_config
     plain = sweep(tiny_model, PROMPTS, [], max_new_tokens=9, progress=False)
@@ -524,11 +538,13 @@ def test_bad_edits(tiny_model, tiny_sae, monkeypatch):
             [Edit(feature=1, strength=1.0, sae=tiny_sae, positions=indices(5))], {}, ValueError,
             "does not fit the prompt 'No': index 5 is beyond",
         ),
+        ([Edit(feature=1, strength=1.0, sae=tiny_sae, positions="generated")], {"max_new_tokens": 1}, ValueError,
+         "max_new_tokens is 1, but .*'f1 add 1 @generated' changes nothing"),
         ([Edit(op="splice", sae=tiny_sae)], {"controls": 1}, ValueError, "controls=1 is not possible"),
     ]  # fmt: skip
     for edits, options, error, message in cases:
         with pytest.raises(error, match=message):
-            sweep(tiny_model, ["No", *PROMPTS[:1]], edits, max_new_tokens=2, **options)
+            sweep(tiny_model, ["No", *PROMPTS[:1]], edits, **{"max_new_tokens": 2, **options})
 
 
 def test_a_chat_without_a_template_is_named(tiny_model, tokenizer_of):

@@ -117,7 +117,9 @@ def write_batch(model: LanguageModel, batch: Sequence[Row], sampling: Sampling) 
         mask[i, width - len(row.prompt.ids) :] = 1
     sampler = RowSampler([row.seed for row in batch], width, sampling.temperature, sampling.top_p)
     edits = [row.configuration.edits for row in batch]
-    with _plain_generation(model, ends, pad), model.edit(edits if any(edits) else []):
+    with warnings.catch_warnings(), _plain_generation(model, ends, pad), model.edit(edits if any(edits) else []):
+        # A text may end with its first token, before any edit of generated tokens has its turn.
+        warnings.filterwarnings("ignore", message="the edits acted on no token")
         written = model.network.generate(
             input_ids=ids.to(model.device),
             attention_mask=mask.to(model.device),

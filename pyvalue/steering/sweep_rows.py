@@ -152,7 +152,8 @@ def check_fit(
 
     Raises:
         ModelError: an SAE or direction is not of this model, or cannot do what the edit asks.
-        ValueError: a span or index that is not in a prompt, or a prompt that is too long.
+        ValueError: a span or index that is not in a prompt, a prompt that is too long, or edits of generated tokens
+            where none is read.
     """
     from pyvalue.models.hook import ResidualEdits
 
@@ -160,6 +161,11 @@ def check_fit(
     # What can go wrong is a matter of SAE and operation: one edit of each kind, not a table of thousands.
     kinds = {(edit.sae or edit.direction, edit.op): edit for edit in edits}
     ResidualEdits(model.network, list(kinds.values()), model.tokenizer)
+    if new_tokens == 1 and (idle := [edit.label for edit in edits if edit.positions == "generated"]):
+        raise ValueError(
+            f"max_new_tokens is 1, but the model never reads the last token that it writes, so that {idle[0]!r} "
+            "changes nothing; ask for at least 2."
+        )
     placed = {edit.positions: edit for edit in edits if not isinstance(edit.positions, str)}
     room = getattr(model.network.config.get_text_config(), "max_position_embeddings", None)
     for prompt in prompts:
