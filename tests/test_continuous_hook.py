@@ -26,6 +26,7 @@ from pyvalue.errors import ModelError  # noqa: E402
 from pyvalue.models.continuous import generate_batch  # noqa: E402
 from pyvalue.models.continuous_hook import ContinuousHook  # noqa: E402
 from pyvalue.models.continuous_lists import RequestLists  # noqa: E402
+from pyvalue.models.edit_buffers import EditBuffers  # noqa: E402
 from pyvalue.models.hook import ResidualEdits  # noqa: E402
 from pyvalue.models.loading import LanguageModel  # noqa: E402
 
@@ -34,17 +35,16 @@ from pyvalue.models.loading import LanguageModel  # noqa: E402
 
 def test_buffers_and_tables_keep_their_addresses(tiny_model, monkeypatch):
     seen: list[tuple] = []
-    read = ResidualEdits.read
+    read = EditBuffers.read
 
-    def spy(self, buffer, seq=0):
-        if buffer is not None:
-            named = ("encoder", "list_start", "list_edit", "strength")
-            tables = [getattr(site.table, name).data_ptr() for site in self._sites for name in named]
-            rest = [(site.table.flags, site.table.n_lists, site.hits.data_ptr()) for site in self._sites]
-            seen.append((buffer.data_ptr(), len(self.lists), *tables, *rest))
-        read(self, buffer, seq)
+    def spy(self, buffer, shape):
+        named = ("encoder", "list_start", "list_edit", "strength")
+        tables = [getattr(site.table, name).data_ptr() for site in self._sites for name in named]
+        rest = [(site.table.flags, site.table.n_lists, site.hits.data_ptr()) for site in self._sites]
+        seen.append((buffer.data_ptr(), len(self.lists), *tables, *rest))
+        read(self, buffer, shape)
 
-    monkeypatch.setattr(ResidualEdits, "read", spy)
+    monkeypatch.setattr(EditBuffers, "read", spy)
     generate_batch(tiny_model, PROMPTS, ROWS, max_new_tokens=NEW, batching=config(max_batch_tokens=16))
     assert len(seen) > NEW
     assert len(set(seen)) == 1
@@ -58,7 +58,7 @@ def test_a_captured_pass_would_be_steered(tiny_model, monkeypatch):
         buffer = captured.setdefault(str(site), self.token_list)
         return site.change(hidden, buffer[: hidden.shape[1]].view(1, -1))
 
-    monkeypatch.setattr(ResidualEdits, "_edit", replay)
+    monkeypatch.setattr(EditBuffers, "_change", replay)
     options = {"max_new_tokens": NEW, "batching": config()}
     found = tokens(generate_batch(tiny_model, PROMPTS, ROWS, **options))
     captured.clear()
@@ -89,7 +89,7 @@ def make_hook(pairs: int, size: int = 9):
     io = SimpleNamespace(io_pairs=sides, current_pair=0, prepare_batch_tensors=prepare)
     cache = SimpleNamespace(max_batch_tokens=size, allow_block_sharing=False)
     reads: list[tuple] = []
-    steer = SimpleNamespace(lists=[(0,), (1,)], token_list=torch.zeros(1, dtype=torch.int32), count=lambda n: None)
+    steer = SimpleNamespace(lists=[(0,), (1,)], device=torch.device("cpu"), count=lambda n: None)
     steer.read = lambda buffer, seq=0: reads.append((buffer, seq))
     requests = RequestLists({"a": [0, -1, 1], "b": [1]}, {"a": -1, "b": 0})
     hook = ContinuousHook(SimpleNamespace(inputs_and_outputs=io, cache=cache), steer, requests)

@@ -21,7 +21,7 @@ from pyvalue.models.continuous_lists import RequestLists
 from pyvalue.models.edit_lists import NO_LIST
 from pyvalue.models.hook import ResidualEdits
 
-# transformers 5.23, and 5.17 to 5.22, register the hashes of blocks that a pass completed in one of these.
+# transformers 5.20 to 5.23, and 5.17, register the hashes of blocks that a pass completed in one of these.
 _MARKS = ("mark_complete_blocks", "mark_shareable_blocks_as_complete")
 
 
