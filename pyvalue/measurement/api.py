@@ -17,6 +17,7 @@ from pyvalue.measurement.prompts import YES_NO, PromptStyle, render_prompt
 from pyvalue.measurement.scoring import score_prompts
 from pyvalue.measurement.store import RunFolder
 from pyvalue.models.edits import Edit
+from pyvalue.models.fingerprint import weights_fingerprint
 from pyvalue.models.loading import LanguageModel
 from pyvalue.responses import Responses, make_table
 
@@ -142,7 +143,7 @@ def _study(
 ) -> dict[str, Any]:
     people = "\n".join(f"{p.name}\t{p.text}" for p in personas)
     return {
-        "model": {**model.facts(), "weights": _fingerprint(model)},
+        "model": {**model.facts(), "weights": weights_fingerprint(model)},
         "inventory": {"name": inventory.name, "items": len(inventory.items), "digest": inventory.digest},
         "personas": {"count": len(personas), "digest": hashlib.sha256(people.encode()).hexdigest()[:16]},
         "prompts": {"name": prompts.name, "digest": prompts.digest},
@@ -151,15 +152,3 @@ def _study(
         "edits": [edit.to_dict() for edit in edits],
         "min_mass": min_mass,
     }
-
-
-def _fingerprint(model: LanguageModel) -> str:
-    """Hash of up to 64 evenly spaced weights of every tensor, so that a run does not resume with other weights."""
-    import torch
-
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.network.named_parameters()):
-        flat = tensor.detach().flatten()
-        sample = flat[:: max(1, -(-flat.numel() // 64))]
-        digest.update(name.encode() + sample.to("cpu", torch.float32).numpy().tobytes())
-    return digest.hexdigest()[:16]

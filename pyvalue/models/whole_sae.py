@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -15,13 +16,21 @@ from pyvalue.models.sae import SAE
 
 Lists = Sequence[Sequence[int]]
 
+# A whole SAE is large: it goes to a device once, not with every batch.
+_encoders: WeakKeyDictionary[SAE, dict[torch.device, tuple[torch.Tensor, torch.Tensor]]] = WeakKeyDictionary()
+_whole: WeakKeyDictionary[SAE, dict[torch.device, SpliceWeights]] = WeakKeyDictionary()
+
 
 class RankedSAE:
     """Ranks the features of a TopK SAE that the edits of each token's list read."""
 
     def __init__(self, sae: SAE, device: torch.device) -> None:
         self.sae = sae
-        self._weight, self._bias = (tensor.to(device) for tensor in sae.folded_encoder())
+        kept = _encoders.setdefault(sae, {})
+        if device not in kept:
+            weight, bias = sae.folded_encoder()
+            kept[device] = weight.to(device), bias.to(device)
+        self._weight, self._bias = kept[device]
         # (lists + 1, longest list): the last row serves tokens without a list.
         self._features = torch.empty(0, 0, dtype=torch.int32, device=device)
 
@@ -47,7 +56,10 @@ class SplicedSAE:
 
     def __init__(self, sae: SAE, device: torch.device) -> None:
         self.sae = sae
-        self._weights = splice_weights(sae, device)
+        kept = _whole.setdefault(sae, {})
+        if device not in kept:
+            kept[device] = splice_weights(sae, device)
+        self._weights = kept[device]
         self._share = torch.empty(0, device=device)
 
     def load(self, edits: Sequence[Edit], lists: Lists, rows: int) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from pyvalue.measurement.api import _fingerprint
 from pyvalue.measurement.progress import progress_bar
 from pyvalue.measurement.store import RunFolder, write_table
+from pyvalue.models.fingerprint import weights_fingerprint
 from pyvalue.models.loading import LanguageModel
 from pyvalue.steering.sweep_batches import Sampling, batches, end_tokens
 from pyvalue.steering.sweep_rows import (
@@ -149,7 +149,7 @@ def _study(
     """What was asked, for the manifest. Prompts stand in it whole, in order: texts without them say little."""
     return {
         "kind": "sweep",
-        "model": {**model.facts(), "weights": _fingerprint(model)},
+        "model": {**model.facts(), "weights": weights_fingerprint(model)},
         "prompts": {prompt.id: prompt.text for prompt in prompts},
         "prompt_order": [prompt.id for prompt in prompts],
         "configurations": {c.label: [edit.to_dict() for edit in c.edits] for c in configurations},
