@@ -18,7 +18,7 @@ from typer.testing import CliRunner  # noqa: E402
 
 from pyvalue.cli import app  # noqa: E402
 from pyvalue.measurement.personas import make_personas  # noqa: E402
-from pyvalue.models.sae import SAE, load_sae  # noqa: E402
+from pyvalue.models.sae import DEMO_FOLDER, SAE, load_sae  # noqa: E402
 from pyvalue.models.sae_config import SAEConfig  # noqa: E402
 from pyvalue.steering import sae_folder, sae_run  # noqa: E402
 from pyvalue.steering.residual_activations import residual_activations, shuffled_batches  # noqa: E402
@@ -203,7 +203,7 @@ def test_quality_is_measured_on_the_texts_that_are_given_for_it(tiny_model, text
     assert quality.held_out_tokens == len(hidden_states(tiny_model, texts[110:], SMALL.layer))
     assert quality == measure_sae(tiny_model, load_sae(tmp_path / "sae"), texts[110:])
     training = json.loads((tmp_path / "sae" / "cfg.json").read_text(encoding="utf-8"))["metadata"]["training"]
-    assert (training["distinct_texts"], training["held_out_texts"]) == (110, 10)
+    assert (training["distinct_texts"], training["held_out_texts"], training["held_out"]) == (110, 10, 0)
     assert training["distinct_tokens"] == len(hidden_states(tiny_model, texts[:110], SMALL.layer))
     assert [path.name for path in tmp_path.iterdir()] == ["sae"]
 
@@ -361,3 +361,20 @@ def test_the_command_prints_the_quality_and_names_no_path(tiny_model, texts, tmp
     again = CliRunner().invoke(app, ["sae", "train", str(tmp_path / "out" / "sae"), *map(str, words)])
     assert again.exit_code == 1
     assert "is not empty" in again.stderr
+
+
+def test_the_bundled_sae_is_what_its_configuration_says():
+    theirs, ours = sae_lens.SAE.load_from_disk(str(DEMO_FOLDER)), load_sae("demo")
+    x = ours.b_dec + torch.randn(60, ours.config.d_in, generator=torch.Generator().manual_seed(0)) * 4
+    features = theirs.encode(x)
+    torch.testing.assert_close(ours.encode(x), features, atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close(ours.decode(features), theirs.decode(features), atol=1e-3, rtol=1e-4)
+    assert sum(path.stat().st_size for path in DEMO_FOLDER.iterdir()) <= 10_000_000
+    largest = load_file(DEMO_FOLDER / "max_activations.safetensors")["max_activations"]
+    threshold = load_file(DEMO_FOLDER / "sae_weights.safetensors")["threshold"].float()
+    fires = largest > 0
+    assert largest.shape == (ours.config.d_sae,)
+    assert bool((largest[fires] > threshold[fires]).all())
+    quality = json.loads((DEMO_FOLDER / "cfg.json").read_text(encoding="utf-8"))["metadata"]["quality"]
+    assert quality["loss_recovered"] >= 0.98
+    assert int((~fires).sum()) <= quality["dead_features"]

@@ -103,7 +103,12 @@ def train_sae(
         raise ValueError(f"texts: expected at least 100, got {len(texts)}")
     if held_out is not None and not held_out:
         raise ValueError("held_out: expected at least 1 text, got none; leave it out to keep a share of texts")
-    held_out, training = _split(texts, settings) if held_out is None else (held_out, texts)
+    training: Sequence[str] = texts
+    facts: dict[str, Any] = asdict(settings)
+    if held_out is None:
+        held_out, training = _split(texts, settings)
+    else:
+        facts["held_out"] = 0.0  # no share of the texts was kept back
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left
@@ -121,12 +126,12 @@ def train_sae(
         sae = _fit(model, activations, settings, show)
         result = scratch / "sae"
         quality = write_sae(sae, model, activations, held_out, result, settings.active)
-        counts = {
+        facts |= {
             "distinct_texts": len(training),
             "distinct_tokens": len(activations),
             "held_out_texts": len(held_out),
         }
-        complete_config(result, asdict(settings) | counts, quality)
+        complete_config(result, facts, quality)
         if folder.exists():
             folder.rmdir()  # empty, as checked
         result.rename(folder)
