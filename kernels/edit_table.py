@@ -158,8 +158,21 @@ class EditTable:
             )
         for buffer, source in zip(self.tensors(), other.tensors(), strict=True):
             buffer[: source.shape[0]].copy_(source)
-        # Lists beyond those loaded are empty.
-        self.list_start[other.n_lists :].fill_(other.list_edit.shape[0])
+        self.load_lists(other.list_start, other.list_edit)
+
+    def load_lists(self, list_start: torch.Tensor, list_edit: torch.Tensor) -> bool:
+        """Copy other lists of the edits that are there, in place; those beyond them become empty.
+
+        Returns:
+            False where they do not fit, and nothing was copied.
+        """
+        lists, entries = list_start.shape[0] - 1, list_edit.shape[0]
+        if lists > self.n_lists or entries > self.list_edit.shape[0]:
+            return False
+        self.list_edit[:entries].copy_(list_edit)
+        self.list_start[: lists + 1].copy_(list_start)
+        self.list_start[lists:].fill_(entries)
+        return True
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
         """Every tensor, in the order of the attributes."""

@@ -72,11 +72,16 @@ class EditBuffers:
 
     def enter(self) -> None:
         """Hook the model, with counts from zero."""
-        self._asked.zero_()
         self.refresh()
+        self.forget()
+        for site in self._sites:
+            site.enter(partial(self._change, site))
+
+    def forget(self) -> None:
+        """Count from zero on both sides."""
+        self._asked.zero_()
         for site in self._sites:
             site.hits.zero_()
-            site.enter(partial(self._change, site))
 
     def leave(self) -> None:
         """Unhook it."""

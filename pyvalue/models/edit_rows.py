@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,12 +30,16 @@ class EditRows:
     edits: tuple[Edit, ...]
     columns: dict[str, torch.Tensor]
 
-    def table(self, lists: Iterable[Sequence[int]]) -> EditTable:
+    def table(self, lists: Sequence[Sequence[int]]) -> EditTable:
         """The table with these lists, each of positions in ``edits``."""
-        rows = list(lists)
-        starts = torch.tensor([0, *(len(row) for row in rows)], dtype=torch.int32).cumsum(0).int()
-        entries = torch.tensor([edit for row in rows for edit in row], dtype=torch.int32)
+        starts, entries = compressed(lists)
         return EditTable.of(**self.columns, list_start=starts, list_edit=entries)
+
+
+def compressed(lists: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """(where each list begins, the entries of all), int32: the ``list_start`` and ``list_edit`` of ``EditTable``."""
+    starts = torch.tensor([0, *(len(row) for row in lists)], dtype=torch.int32).cumsum(0).int()
+    return starts, torch.tensor([entry for row in lists for entry in row], dtype=torch.int32)
 
 
 def reads(edit: Edit) -> bool:

@@ -10,7 +10,7 @@ from torch import nn
 from pyvalue.errors import ModelError
 from pyvalue.kernels.edit_table import EditTable
 from pyvalue.kernels.sae_edit import sae_edit
-from pyvalue.models.edit_rows import edit_rows, reads
+from pyvalue.models.edit_rows import compressed, edit_rows, reads
 from pyvalue.models.edits import Edit
 from pyvalue.models.hook_points import Change, add_change, remove_change
 from pyvalue.models.whole_sae import RankedSAE, SplicedSAE
@@ -43,7 +43,7 @@ class EditSite:
         half = parameter is not None and parameter.is_cuda and parameter.dtype in (torch.bfloat16, torch.float16)
         self._weights = parameter.dtype if half and parameter is not None else torch.float32
         self.hits = keep_address(torch.zeros(len(edits), dtype=torch.int64, device=device))
-        self.table = EditTable.capacity(self.d_model, 1, 1, 1, 1, device, flags=0)
+        self.table: EditTable | None = None
         known = [edit for edit in edits.values() if edit.sae is not None]
         ranked = dict.fromkeys(edit.sae for edit in known if edit.sae and edit.sae.config.k and reads(edit))
         spliced = dict.fromkeys(edit.sae for edit in known if edit.op == "splice")
@@ -62,17 +62,16 @@ class EditSite:
     def load(self, lists: Iterable[Sequence[int]]) -> None:
         """Take the lists of edits (by their numbers among all edits) in the order in which tokens name them."""
         own = [[self._own[number] for number in row if number in self._own] for row in lists]
-        found = self._rows.table(own)
-        if not self.table.fits(found):
-            lists_room = _SPARE * max(found.n_lists, _LEAST_LISTS)
-            entries_room = _SPARE * max(found.list_edit.shape[0], _LEAST_ENTRIES)
+        starts, entries = compressed(own)
+        if self.table is None or not self.table.load_lists(starts, entries):
+            found = self._rows.table(own)
             self.table = EditTable.capacity(
-                self.d_model, found.n_features, found.n_edits, lists_room, entries_room, self.hits.device, found.flags,
-                self._weights,
+                self.d_model, found.n_features, found.n_edits, _SPARE * max(len(own), _LEAST_LISTS),
+                _SPARE * max(len(entries), _LEAST_ENTRIES), self.hits.device, found.flags, self._weights,
             )  # fmt: skip
+            self.table.load(found)
             for tensor in self.table.tensors():
                 keep_address(tensor)
-        self.table.load(found)
         columns = max(1, *(len(row) for row in own)) if own else 1
         for ranked in self._ranked:
             ranked.load(self._rows.edits, own, self.table.n_lists, columns)
@@ -85,6 +84,8 @@ class EditSite:
             raise ModelError(
                 f"expected a residual of shape (batch, seq, {self.d_model}) at {self}, got {tuple(hidden.shape)}."
             )
+        if self.table is None:
+            raise RuntimeError("no lists were loaded; call load(lists) first.")
         rank = None
         for ranked in self._ranked:
             found = ranked.rank(hidden, token_list)

@@ -30,8 +30,8 @@ class Placed(Protocol):
     def assign(self, position: torch.Tensor, valid: torch.Tensor) -> None:
         """A pass over tokens at these positions (rows, s) of the prompts."""
 
-    def end(self) -> None:
-        """The last pass is over, or failed."""
+    def end(self, failed: bool = False) -> None:
+        """The last pass is over."""
 
     def check(self) -> None:
         """All passes went well."""
@@ -85,9 +85,12 @@ class GenerateHook:
         self.running = True
         try:
             result = inner(*args, **kwargs)
+        except BaseException:
+            self._placed.end(failed=True)
+            raise
         finally:
             self.running = False
-            self._placed.end()
+        self._placed.end()
         self._placed.check()
         return result
 

@@ -146,9 +146,11 @@ class ResidualEdits:
             self._buffers.write(self._placement.lists(position.to(self.device), valid.to(self.device)))
         self._ready = tuple(position.shape)
 
-    def end(self) -> None:
-        """No pass is prepared any more: generation is over."""
+    def end(self, failed: bool = False) -> None:
+        """No pass is prepared any more: generation is over. Where it failed midway, counts begin anew."""
         self._ready = None
+        if failed and self._buffers:
+            self._buffers.forget()
 
     def numbers(self, hit: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
         """Numbers (tokens,) of the lists of edits that act where ``hit`` says, for ``use``.

@@ -6,6 +6,7 @@ table is ``sweep_table``.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import numbers
 from pathlib import Path
@@ -107,14 +108,18 @@ def sweep(
     if folder is None:
         with progress_bar("sweeping", len(rows), progress) as advance:
             tables = []
-            for table in batches(model, rows, sampling, batch_size):
-                tables.append(table)
-                _advance(advance, table)
+            with contextlib.closing(batches(model, rows, sampling, batch_size)) as written:
+                for table in written:
+                    tables.append(table)
+                    _advance(advance, table)
         return SweepResult(join_parts(tables), {"study": study})
     with RunFolder(folder, study, TEXTS) as run:
         missing = _missing(run, rows)
-        with progress_bar("sweeping", len(missing), progress) as advance:
-            for table in batches(model, missing, sampling, batch_size):
+        with (
+            progress_bar("sweeping", len(missing), progress) as advance,
+            contextlib.closing(batches(model, missing, sampling, batch_size)) as written,
+        ):
+            for table in written:
                 write_table(run.part(_next_part(run)), table)
                 _advance(advance, table)
         return SweepResult(join_parts([read_table(part) for part in run.parts()]), {"study": run.study})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from pyvalue.errors import ModelError
+from pyvalue.models.hook import ResidualEdits
 from pyvalue.models.loading import LanguageModel
 from pyvalue.steering.sweep_rows import Row
 from pyvalue.steering.sweep_table import NUMBER
@@ -37,7 +38,7 @@ class Sampling:
 
 def batches(
     model: LanguageModel, rows: Sequence[Row], sampling: Sampling, batch_size: int | None
-) -> Iterator[pd.DataFrame]:
+) -> Generator[pd.DataFrame]:
     """Write the rows, longest prompts first, and yield the table of every batch as it is done.
 
     Where memory runs out the batch is halved, which is said once, and later batches stay so small.
@@ -45,12 +46,21 @@ def batches(
     Raises:
         ModelError: memory runs out with one row.
     """
+    every = list(dict.fromkeys(edit for row in rows for edit in row.configuration.edits))
+    # Entered once: every batch chooses among the edits, and their rows of the SAE are copied once.
+    with model.edit(every) as steer:
+        yield from _batches(model, rows, sampling, batch_size, steer)
+
+
+def _batches(
+    model: LanguageModel, rows: Sequence[Row], sampling: Sampling, batch_size: int | None, steer: ResidualEdits
+) -> Generator[pd.DataFrame]:
     todo = sorted(rows, key=lambda row: -len(row.prompt.ids))  # stable: the rows of one prompt stay together
     size = batch_size or (automatic_batch(model, len(todo[0].prompt.ids) + sampling.max_new_tokens) if todo else 1)
     warned = False
     while todo:
         batch = todo[:size]
-        table = _write_or_none(model, batch, sampling)
+        table = _write_or_none(model, batch, sampling, steer)
         if table is not None:
             todo = todo[len(batch) :]
             yield table
@@ -66,7 +76,7 @@ def batches(
             warnings.warn(
                 f"memory runs out with a batch of {len(batch)}; going on with {size}. Texts do not depend on it; give "
                 "batch_size= to begin there.",
-                stacklevel=3,
+                stacklevel=4,
             )
             warned = True
 
@@ -88,18 +98,22 @@ def automatic_batch(model: LanguageModel, tokens: int) -> int:
     return max(1, min(LARGEST_BATCH, int(_SHARE * free / row)))
 
 
-def _write_or_none(model: LanguageModel, batch: Sequence[Row], sampling: Sampling) -> pd.DataFrame | None:
+def _write_or_none(
+    model: LanguageModel, batch: Sequence[Row], sampling: Sampling, steer: ResidualEdits
+) -> pd.DataFrame | None:
     """The batch's table, or None where memory runs out; what the failed call held is let go on return."""
     try:
-        return write_batch(model, batch, sampling)
+        return write_batch(model, batch, sampling, steer)
     except (MemoryError, RuntimeError) as fault:
         if not _is_memory(fault):
             raise
         return None
 
 
-def write_batch(model: LanguageModel, batch: Sequence[Row], sampling: Sampling) -> pd.DataFrame:
-    """Continue the prompts of a batch, every row under its own edits.
+def write_batch(
+    model: LanguageModel, batch: Sequence[Row], sampling: Sampling, steer: ResidualEdits
+) -> pd.DataFrame:
+    """Continue the prompts of a batch, every row under its own edits, which ``steer`` was given at the start.
 
     Returns:
         The columns that ``sweep_table.COLUMNS`` lists, and the rows' numbers.
@@ -116,10 +130,8 @@ def write_batch(model: LanguageModel, batch: Sequence[Row], sampling: Sampling) 
         ids[i, width - len(row.prompt.ids) :] = torch.tensor(row.prompt.ids)
         mask[i, width - len(row.prompt.ids) :] = 1
     sampler = RowSampler([row.seed for row in batch], width, sampling.temperature, sampling.top_p)
-    edits = [row.configuration.edits for row in batch]
-    with warnings.catch_warnings(), _plain_generation(model, ends, pad), model.edit(edits if any(edits) else []):
-        # A text may end with its first token, before any edit of generated tokens has its turn.
-        warnings.filterwarnings("ignore", message="the edits acted on no token")
+    steer.choose([row.configuration.edits for row in batch])
+    with _plain_generation(model, ends, pad):
         written = model.network.generate(
             input_ids=ids.to(model.device),
             attention_mask=mask.to(model.device),
