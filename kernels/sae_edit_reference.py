@@ -61,7 +61,7 @@ def _groups(token_list: torch.Tensor, table: EditTable) -> Iterator[tuple[torch.
     first = counts.cumsum(0) - counts
     begin = table.list_start[lists].long()
     sizes = table.list_start[lists + 1].long() - begin
-    for count, size in torch.stack([counts, sizes], dim=1).unique(dim=0).tolist():
+    for count, size in sorted(set(zip(counts.tolist(), sizes.tolist(), strict=True))):
         if size == 0:
             continue
         chosen = (counts == count) & (sizes == size)
@@ -78,7 +78,9 @@ def _coefficients(
     if not table.flags:
         return strength.expand(-1, x.shape[1], -1)
     op = table.op[edits].unsqueeze(1)
-    shift, divisor, scale = _normalisation(x, table.norm[edits].unsqueeze(1)) if table.flags & NORMED else (0, 1, 1)
+    shift, divisor, scale = None, None, None
+    if table.flags & NORMED:
+        shift, divisor, scale = _normalisation(x, table.norm[edits].unsqueeze(1))
     change: torch.Tensor = strength
     if table.flags & READS:
         activation = _activations(x, table, edits, shift, divisor, rank)
@@ -86,15 +88,15 @@ def _coefficients(
         wanted = torch.where(op == MIN, torch.maximum(activation, strength), wanted)
         wanted = torch.where(op == MAX, torch.minimum(activation, strength), wanted)
         change = torch.where(op == ADD, strength, wanted - activation)
-    return (change * scale).expand(-1, x.shape[1], -1)
+    return (change if scale is None else change * scale).expand(-1, x.shape[1], -1)
 
 
 def _activations(
     x: torch.Tensor,
     table: EditTable,
     edits: torch.Tensor,
-    shift: torch.Tensor | int,
-    divisor: torch.Tensor | int,
+    shift: torch.Tensor | None,
+    divisor: torch.Tensor | None,
     rank: torch.Tensor | None,
 ) -> torch.Tensor:
     """(u, c, m) activations of the features of the edits."""
@@ -104,9 +106,11 @@ def _activations(
     def column(values: torch.Tensor) -> torch.Tensor:
         return values.to(x.dtype).unsqueeze(1)
 
-    # The mean is the same in every column: (x - mean) @ w = x @ w - mean * sum(w).
-    product = x @ encoder.mT - shift * encoder.sum(dim=-1).unsqueeze(1)
-    u = product / divisor + column(table.bias[feature])
+    u = x @ encoder.mT
+    if shift is not None:
+        # The mean is the same in every column: (x - mean) @ w = x @ w - mean * sum(w).
+        u = (u - shift * encoder.sum(dim=-1).unsqueeze(1)) / divisor
+    u = u + column(table.bias[feature])
     activation = torch.relu(u * column(table.gain[feature]) + column(table.offset[feature]))
     # Written as "<= is off", so that a NaN in the residual stays visible.
     activation = torch.where(u <= column(table.threshold[feature]), 0.0, activation)
