@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
@@ -19,9 +17,9 @@ from hypothesis import strategies as st  # noqa: E402
 from pyvalue.kernels.edit_table import NORM_NONE, NORMED, RANKED, READS, SET, EditTable  # noqa: E402
 from pyvalue.kernels.sae_edit import sae_edit  # noqa: E402
 from pyvalue.kernels.sae_edit_reference import sae_edit_reference  # noqa: E402
+from triton_interpreter import INTERPRETED, run_under_interpreter  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
-INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICES = [
     "cpu",
     pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")),
@@ -358,14 +356,7 @@ def test_triton_keeps_special_values(launch, edit):
 
 @pytest.mark.skipif(INTERPRETED, reason="this is the subprocess")
 def test_triton_under_its_interpreter():
-    """Triton reads TRITON_INTERPRET when it is first imported, hence a fresh process."""
-    pytest.importorskip("triton", reason="Triton is not installed on this platform")
-    # -P keeps the repository root off sys.path, where kernels/ would shadow Hugging Face's package of that name.
-    command = [sys.executable, "-P", "-m", "pytest", __file__, "-q", "-k", "test_triton", "-p", "no:cacheprovider"]
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    finished = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-2000:]
-    assert " passed" in finished.stdout
+    run_under_interpreter(__file__)
 
 
 # Packaging.

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -19,9 +15,8 @@ from pyvalue.kernels.edit_table import NORM_CONSTANT, NORM_LAYER, NORM_NONE  # n
 from pyvalue.kernels.sae_splice import sae_splice  # noqa: E402
 from pyvalue.kernels.sae_splice_reference import sae_decode, sae_encode  # noqa: E402
 from pyvalue.kernels.splice_weights import SpliceWeights  # noqa: E402
+from triton_interpreter import INTERPRETED, run_under_interpreter  # noqa: E402
 
-ROOT = Path(__file__).parent.parent
-INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 KINDS = ("relu", "jumprelu", "gated", "topk")
 NORMS = {"none": NORM_NONE, "layer_norm": NORM_LAYER, "constant_norm_rescale": NORM_CONSTANT}
 # Root mean square of a rounding error is about 2**-9 / sqrt(3) of the value in bfloat16, an eighth of it in float16.
@@ -430,11 +425,4 @@ def test_triton_runs_in_a_cuda_graph(launch, kind, n_tokens):
 
 @pytest.mark.skipif(INTERPRETED, reason="this is the subprocess")
 def test_triton_under_its_interpreter():
-    """Triton reads TRITON_INTERPRET when it is first imported, hence a fresh process."""
-    pytest.importorskip("triton", reason="Triton is not installed on this platform")
-    # -P keeps the repository root off sys.path, where kernels/ would shadow Hugging Face's package of that name.
-    command = [sys.executable, "-P", "-m", "pytest", __file__, "-q", "-k", "test_triton", "-p", "no:cacheprovider"]
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    finished = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-2000:]
-    assert " passed" in finished.stdout
+    run_under_interpreter(__file__)

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 torch = pytest.importorskip("torch", reason="the kernels need torch")
@@ -15,9 +10,7 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from pyvalue.kernels import topk_rank_reference as reference_module  # noqa: E402
 from pyvalue.kernels.topk_rank import topk_rank  # noqa: E402
-
-ROOT = Path(__file__).parent.parent
-INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+from triton_interpreter import INTERPRETED, run_under_interpreter  # noqa: E402
 
 
 def make(n_tokens, d_model, n_features, n_slots, dtype, *, seed=0, whole=True, device="cpu"):
@@ -282,11 +275,4 @@ def test_triton_runs_in_a_cuda_graph(launch):
 
 @pytest.mark.skipif(INTERPRETED, reason="this is the subprocess")
 def test_triton_under_its_interpreter():
-    """Triton reads TRITON_INTERPRET when it is first imported, hence a fresh process."""
-    pytest.importorskip("triton", reason="Triton is not installed on this platform")
-    # -P keeps the repository root off sys.path, where kernels/ would shadow Hugging Face's package of that name.
-    command = [sys.executable, "-P", "-m", "pytest", __file__, "-q", "-k", "test_triton", "-p", "no:cacheprovider"]
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    finished = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-2000:]
-    assert " passed" in finished.stdout
+    run_under_interpreter(__file__)
