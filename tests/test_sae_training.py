@@ -268,6 +268,15 @@ def test_a_run_killed_while_writing_goes_on_where_it_was(tiny_model, small_inven
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sae"]
 
 
+def test_only_its_own_files_are_removed_from_a_work_folder(tiny_model, small_inventory, tmp_path):
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "precious").touch()
+    short = dataclasses.replace(SMALL, tokens=400)
+    run(tiny_model, small_inventory, tmp_path / "sae", settings=short, work=work)
+    assert sorted(path.name for path in work.iterdir()) == ["precious"]
+
+
 def test_a_training_that_fails_leaves_nothing_behind(tiny_model, texts, tmp_path, monkeypatch):
     def fails(*_):
         raise RuntimeError("power cut")

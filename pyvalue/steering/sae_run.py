@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -32,7 +32,8 @@ def train_sae_on_own_texts(
     """Let the model write texts, then train on them.
 
     Every batch of texts is in ``work/texts.jsonl`` before the next is begun. A run that was stopped goes on from there
-    when it is called again with the same arguments. The work folder is removed once the SAE is written, and only then.
+    when it is called again with the same arguments. The texts are removed once the SAE is written, and only then; so is
+    the work folder, unless it holds something else.
 
     Args:
         model: that writes, and whose residual stream is encoded.
@@ -81,7 +82,10 @@ def train_sae_on_own_texts(
     with progress_bar("writing texts", count, show) as advance:
         texts = keep_texts(work / "texts.jsonl", count, batch_size, write, origin, advance)
     quality = train_sae(model, texts, folder, settings, show=show)
-    shutil.rmtree(work, ignore_errors=True)
+    for name in ("texts.jsonl", "texts.json"):
+        (work / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # somebody keeps other files there
+        work.rmdir()
     return quality
 
 
