@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -74,8 +75,8 @@ def train_sae_on_own_texts(
 
     origin = {
         "model": model.name,
-        "inventory": inventory.name,
-        "personas": len(personas),
+        "questions": _digest([item.question for item in inventory.items]),
+        "personas": _digest([persona.text for persona in personas]),
         "seed": settings.seed,
         "max_new_tokens": max_new_tokens,
     }
@@ -104,6 +105,11 @@ def train_sae_on_file(
     begin = _beginning(model)
     texts = [text if text.startswith(begin) else begin + text for text in read_texts(file)]
     return train_sae(model, texts, folder, settings, show=show)
+
+
+def _digest(texts: Sequence[str]) -> str:
+    """Tells one list of texts from another."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:12]
 
 
 def _beginning(model: LanguageModel) -> str:
