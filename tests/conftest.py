@@ -55,6 +55,15 @@ def tokenizer_of():
     return make_tokenizer
 
 
+@pytest.fixture
+def fresh_compiler():
+    """torch.compile without what other tests left: it gives up on code that was compiled often in one process."""
+    torch = pytest.importorskip("torch", reason="needs torch")
+    torch.compiler.reset()
+    yield
+    torch.compiler.reset()
+
+
 @pytest.fixture(scope="session")
 def tiny_model():
     """A random Llama of 4 layers and width 64 in float32; its weights are large, so that its answers differ."""

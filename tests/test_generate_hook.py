@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="generation needs torch")
 transformers = pytest.importorskip("transformers", reason="generation is that of transformers")
 
+from pyvalue.errors import ModelError  # noqa: E402
 from pyvalue.models import generate_hook, hook  # noqa: E402
 from pyvalue.models.edits import Edit, indices, span  # noqa: E402
 from pyvalue.models.hook import ResidualEdits  # noqa: E402
@@ -149,6 +150,7 @@ def test_every_way_to_run_it_gives_the_same_tokens(models, sae, options):
     assert min(steer.hits) > 0
 
 
+@pytest.mark.usefixtures("fresh_compiler")
 def test_compiled_decoding_steps_are_steered(models, sae):
     """transformers compiles decoding on a static cache by itself on a GPU; on a CPU it does when told to."""
     model, rows = models(), edits_of(sae)
@@ -206,7 +208,7 @@ def test_a_prompt_in_one_call_and_its_continuation_in_the_next(models, sae):
         whole = {"input_ids": text, "attention_mask": torch.ones_like(text)}
         again = generate(model, whole, past_key_values=first.past_key_values)
         part = {"input_ids": text[:, -4:], "attention_mask": torch.ones(1, 4, dtype=torch.long)}
-        with pytest.raises(ValueError, match=r"attention_mask has \d+ columns.*give the whole text"):
+        with pytest.raises(ValueError, match=r"attention_mask must be \(1, 4\).*give the whole text"):
             generate(model, {**part, "attention_mask": whole["attention_mask"]}, past_key_values=first.past_key_values)
     assert again.shape == (1, text.shape[1] + STEPS)
 
@@ -268,9 +270,9 @@ def test_positions_by_column_would_miss_under_left_padding(models, sae, monkeypa
     with model.edit(rows):
         wanted = generate(model, encode(model, PROMPTS))
 
-    def by_column(mask, seq):
+    def by_column(mask, seq, past):
         columns = torch.arange(mask.shape[1]).expand(mask.shape)
-        return columns[:, -seq:], mask[:, -seq:].bool()
+        return columns[:, past : past + seq], mask[:, past : past + seq].bool()
 
     monkeypatch.setattr(hook, "places_from_mask", by_column)
     monkeypatch.setattr(generate_hook, "places_from_mask", by_column)
@@ -278,6 +280,7 @@ def test_positions_by_column_would_miss_under_left_padding(models, sae, monkeypa
         assert not torch.equal(generate(model, encode(model, PROMPTS)), wanted)
 
 
+@pytest.mark.usefixtures("fresh_compiler")
 def test_compiled_steps_that_nobody_prepares_would_not_be_steered(models, sae, monkeypatch):
     """The Python hook before a pass does not run in compiled code."""
     model, rows = models(), edits_of(sae)
@@ -287,10 +290,14 @@ def test_compiled_steps_that_nobody_prepares_would_not_be_steered(models, sae, m
     compiled._compile_all_devices = True
     monkeypatch.setattr(generate_hook.GenerateHook, "_prepare", lambda self, inner, *a, **k: inner(*a, **k))
     try:
-        with model.edit(rows) as steer:
-            options = {"cache_implementation": "static", "compile_config": compiled}
+        options = {"cache_implementation": "static", "compile_config": compiled}
+        # With the first pass, which is not compiled, unprepared too, it is noticed at once.
+        with pytest.raises(ModelError, match="that it did not prepare"), model.edit(rows):
+            generate(model, encode(model, PROMPTS), **options)
+        nothing = lambda shape: torch.full(shape, -1, dtype=torch.int32)  # noqa: E731
+        monkeypatch.setattr(hook.ResidualEdits, "_decide", lambda self, p: self._buffers.write(nothing(p.shape)))
+        with pytest.raises(ModelError, match=r"tokens came by blocks\.1\.hook_resid_post, but"), model.edit(rows):
             assert not torch.equal(generate(model, encode(model, PROMPTS), **options), wanted)
-            assert steer.hits[1] == 0  # the edit of generated tokens never ran
     finally:
         if hasattr(model.network, "_compiled_call"):
             del model.network._compiled_call
@@ -316,6 +323,7 @@ def test_prompts_must_be_a_sequence_of_texts(models, prompts):
         models().generate(prompts)
 
 
+@pytest.mark.usefixtures("fresh_compiler")
 def test_steps_that_were_compiled_before_the_edits_came_are_steered_too(models, sae):
     """torch.compile does not look at hooks again once it has compiled a module without them."""
     model, rows = models(), edits_of(sae)

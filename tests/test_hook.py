@@ -123,7 +123,7 @@ def test_after_the_block_the_model_is_as_before(family):
     model, tokens = make_model(family), ids()
     base, hooks = model(tokens).logits, hook_count(model)
     with ResidualEdits(model, [Edit(feature=3, strength=8, sae=make_sae())]):
-        assert hook_count(model) == hooks + 2  # at the layer, and where a pass begins
+        assert hook_count(model) == hooks + 3  # at the layer, and where a pass begins and ends
         assert not torch.equal(model(tokens).logits, base)
     assert hook_count(model) == hooks
     assert torch.equal(model(tokens).logits, base)
@@ -168,7 +168,7 @@ def test_nested_blocks_run_from_the_outer_to_the_inner():
     with ResidualEdits(model, [Edit(feature=feature, strength=8, sae=sae)]) as outer:
         with ResidualEdits(model, [Edit(feature=feature, op="set", strength=5, sae=sae)]) as inner:
             edited = residuals(model, tokens)[2]
-            assert hook_count(model) == 3  # one at the layer, which runs both
+            assert hook_count(model) == 5  # one at the layer, which runs both
         alone = residuals(model, tokens)[2]
     shifted = base + 8 * sae.W_dec[feature]
     torch.testing.assert_close(alone, shifted)
@@ -357,7 +357,7 @@ def test_a_cache_from_before_the_edits_is_refused():
     model = make_model()
     past = model(ids(), use_cache=True).past_key_values
     with (
-        pytest.raises(ModelError, match=r"cache that was filled before.*call place"),
+        pytest.raises(ModelError, match=r"cache that was filled outside of this block"),
         ResidualEdits(model, [Edit(feature=3, strength=8, sae=make_sae())]),
     ):
         model(ids(3, 1), past_key_values=past)
@@ -387,6 +387,7 @@ def test_steps_on_a_cache_equal_one_pass(family):
     assert steer.hits == (12, 21, 9)
 
 
+@pytest.mark.usefixtures("fresh_compiler")
 def test_a_compiled_pass_reads_the_buffer_and_is_counted():
     model, tokens, sae = make_model(), ids(), make_sae()
     with ResidualEdits(model, [Edit(feature=3, op="set", strength=8, sae=sae)]), torch.no_grad():
@@ -397,9 +398,11 @@ def test_a_compiled_pass_reads_the_buffer_and_is_counted():
         torch.testing.assert_close(compiled(input_ids=tokens).logits, wanted)
         steer.place(ids().flip(0))
         torch.testing.assert_close(compiled(input_ids=tokens.flip(0)).logits, wanted.flip(0))
+        steer.check()
         assert steer.hits == steer.asked == (42,)
 
 
+@pytest.mark.usefixtures("fresh_compiler")
 def test_a_compiled_pass_that_was_not_placed_is_noticed():
     """Without care it would run on what the buffer held last."""
     model, tokens = make_model(), ids()

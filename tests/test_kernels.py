@@ -195,6 +195,7 @@ def test_flags_say_what_a_table_needs():
 # As an operator of torch.
 
 
+@pytest.mark.usefixtures("fresh_compiler")
 def test_it_stays_in_a_compiled_graph_and_counts():
     table = make_table(4, 60)
     x, token_list, _ = make_input(9, table, torch.float32)

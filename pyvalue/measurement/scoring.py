@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from pyvalue.errors import ModelError
 from pyvalue.models.edit_lists import NO_LIST
-from pyvalue.models.edits import Edit, token_positions
+from pyvalue.models.edits import Edit, special_ids, token_positions
+from pyvalue.models.generate_hook import is_edited
 from pyvalue.models.loading import LanguageModel
 
 if TYPE_CHECKING:
@@ -63,6 +64,11 @@ def score_prompts(
         raise ValueError("prompts: expected at least one, got none")
     if batch_size < 1:
         raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
+    if is_edited(model.network):
+        raise ModelError(
+            "the model is inside of an edit(...) block, which cannot follow prompts that share a computed beginning: "
+            "pass the edits as an argument instead (edits=...)"
+        )
     forms = [_token_ids(model.tokenizer, words) for words in (_YES, _NO)]
     rows = [_Row.of(model.tokenizer, prompt, edits) for prompt in prompts]
     shared = _shared_length(rows)
@@ -88,7 +94,9 @@ class _Row:
     @classmethod
     def of(cls, tokenizer: Any, prompt: str, edits: Sequence[Edit]) -> _Row:
         encoded = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
-        special = np.isin(encoded["input_ids"], tokenizer.all_special_ids)
+        if not len(encoded["input_ids"]):
+            raise ValueError(f"prompts: expected texts of at least one token, got {prompt!r}")
+        special = np.isin(encoded["input_ids"], list(special_ids(tokenizer)))
         masks = [token_positions(prompt, encoded["offset_mapping"], special, edit.positions) for edit in edits]
         hit = np.array(masks, dtype=bool).reshape(len(edits), len(special))
         return cls(list(encoded["input_ids"]), hit)

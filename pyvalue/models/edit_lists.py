@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -18,6 +19,10 @@ class EditLists:
 
     def __len__(self) -> int:
         return len(self._numbers)
+
+    def since(self, number: int) -> list[tuple[int, ...]]:
+        """The lists from this number on, in order."""
+        return list(itertools.islice(self._numbers, number, None))
 
     def __iter__(self) -> Iterator[tuple[int, ...]]:
         return iter(self._numbers)

@@ -11,6 +11,7 @@ from pyvalue.errors import ModelError
 from pyvalue.kernels.edit_table import EditTable
 from pyvalue.kernels.sae_edit import sae_edit
 from pyvalue.models.edit_rows import compressed, edit_rows, reads
+from pyvalue.models.edited_layer import begin_editing, end_editing
 from pyvalue.models.edits import Edit
 from pyvalue.models.hook_points import Change, add_change, remove_change
 from pyvalue.models.whole_sae import RankedSAE, SplicedSAE
@@ -29,6 +30,7 @@ class EditSite:
         edits: number among all edits -> edit, of this place.
     """
 
+    @torch.inference_mode(False)  # buffers made in inference mode could not be written outside of it
     def __init__(self, layer: nn.Module, place: tuple[int, str], edits: dict[int, Edit]) -> None:
         self.layer = layer
         self.place = place
@@ -36,14 +38,18 @@ class EditSite:
         self._own = {number: i for i, number in enumerate(edits)}
         self._rows = edit_rows(list(edits.values()))
         self._change: Change | None = None
-        self._class: type[nn.Module] = type(layer)
         parameter = next(layer.parameters(), None)
         device = torch.device("cpu") if parameter is None else parameter.device
+        if device.type == "meta":  # offloaded by accelerate, which brings the weights when the layer runs
+            device = torch.device(getattr(getattr(layer, "_hf_hook", None), "execution_device", None) or "cpu")
         # On a GPU rows in the model's own half precision are half the memory to move; the sums are in float32.
         half = parameter is not None and parameter.is_cuda and parameter.dtype in (torch.bfloat16, torch.float16)
         self._weights = parameter.dtype if half and parameter is not None else torch.float32
         self.hits = keep_address(torch.zeros(len(edits), dtype=torch.int64, device=device))
+        # Tokens that came by, edited or not: a pass that nobody announced shows in it.
+        self.seen = keep_address(torch.zeros(1, dtype=torch.int64, device=device))
         self.table: EditTable | None = None
+        self._lists: list[list[int]] = []
         known = [edit for edit in edits.values() if edit.sae is not None]
         ranked = dict.fromkeys(edit.sae for edit in known if edit.sae and edit.sae.config.k and reads(edit))
         spliced = dict.fromkeys(edit.sae for edit in known if edit.op == "splice")
@@ -59,9 +65,12 @@ class EditSite:
         """Width of the residual stream."""
         return self._rows.edits[0].d_in
 
+    @torch.inference_mode(False)
     def load(self, lists: Iterable[Sequence[int]]) -> None:
-        """Take the lists of edits (by their numbers among all edits) in the order in which tokens name them."""
-        own = [[self._own[number] for number in row if number in self._own] for row in lists]
+        """Take more lists of edits (by their numbers among all edits), numbered on from those that are there."""
+        own = self._lists
+        for row in lists:
+            own.append([self._own[number] for number in row if number in self._own])
         starts, entries = compressed(own)
         if self.table is None or not self.table.load_lists(starts, entries):
             found = self._rows.table(own)
@@ -84,6 +93,7 @@ class EditSite:
             raise ModelError(
                 f"expected a residual of shape (batch, seq, {self.d_model}) at {self}, got {tuple(hidden.shape)}."
             )
+        self.seen.add_(hidden.shape[0] * hidden.shape[1])
         if self.table is None:
             raise RuntimeError("no lists were loaded; call load(lists) first.")
         rank = None
@@ -99,17 +109,14 @@ class EditSite:
         """Make ``change`` in every forward pass from now on."""
         add_change(self.layer, self.place[1], change)
         self._change = change
-        # torch.compile does not guard on hooks: code that it made before would go on without them, and nothing would be
-        # steered. It does guard on the type of a module, so the layer gets one of its own while it is edited.
-        self._class = type(self.layer)
-        self.layer.__class__ = type(self._class.__name__, (self._class,), {"__module__": self._class.__module__})
+        begin_editing(self.layer)
 
     def leave(self) -> None:
         """Undo ``enter``."""
         if self._change is not None:
             remove_change(self.layer, self.place[1], self._change)
             self._change = None
-            self.layer.__class__ = self._class
+            end_editing(self.layer)
 
 
 def keep_address(tensor: torch.Tensor) -> torch.Tensor:

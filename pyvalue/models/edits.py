@@ -9,10 +9,29 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from pyvalue.models.direction import Direction
-from pyvalue.models.positions import Indices, Positions, Span, indices, span, special_tokens, token_positions
+from pyvalue.models.positions import (
+    Indices,
+    Positions,
+    Span,
+    indices,
+    span,
+    special_ids,
+    special_tokens,
+    token_positions,
+)
 from pyvalue.models.sae import SAE
 
-__all__ = ["Direction", "Edit", "Indices", "Span", "indices", "span", "special_tokens", "token_positions"]
+__all__ = [
+    "Direction",
+    "Edit",
+    "Indices",
+    "Span",
+    "indices",
+    "span",
+    "special_ids",
+    "special_tokens",
+    "token_positions",
+]
 
 Op = Literal["add", "set", "min", "max", "scale", "ablate", "direction", "splice"]
 Unit = Literal["raw", "unit", "max_act", "relative"]
@@ -215,6 +234,11 @@ class Edit:
                 raise ValueError(
                     f"unit 'max_act' needs the maximum of every feature, which {self.sae!r} does not carry; use "
                     "pv.max_activations(model, sae, texts), or another unit."
+                )
+            if not float(self.sae.max_activations[self.feature]):
+                raise ValueError(
+                    f"feature {self.feature} never fired where maxima were measured, so that unit 'max_act' makes "
+                    "every strength nothing; use another unit."
                 )
 
     def _check_row(self) -> None:

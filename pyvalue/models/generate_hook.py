@@ -7,7 +7,9 @@ therefore decided in ``prepare_inputs_for_generation``, which ``generate`` calls
 from __future__ import annotations
 
 import functools
+import threading
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -19,9 +21,10 @@ PACKED = (
     "continuous batching packs the tokens of many prompts, so that edits made by model.edit(...) cannot tell which "
     "tokens are theirs: call model.generate_batch(prompts, edits), outside of the with block."
 )
+ALONE = "one model is edited by one thread at a time; give every thread a model of its own, or take turns."
 
 
-class Placed(Protocol):
+class Block(Protocol):
     """What is told where the tokens of each pass stand; ``hook.ResidualEdits`` is one."""
 
     def begin(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> None:
@@ -33,20 +36,23 @@ class Placed(Protocol):
     def end(self, failed: bool = False) -> None:
         """The last pass is over."""
 
-    def check(self) -> None:
-        """All passes went well."""
-
 
 class GenerateHook:
-    """Wraps ``generate`` and ``prepare_inputs_for_generation`` of one model object until ``remove``.
+    """Wraps ``generate`` and ``prepare_inputs_for_generation`` of one model while any block edits it.
 
     Refuses ``generate_batch``, which goes through ``init_continuous_batching`` whoever calls it.
+
+    Attributes:
+        blocks: that edit the model, in the order in which they were entered.
+        running: whether a ``generate`` is under way.
+        thread: the one that may run the model meanwhile.
     """
 
-    def __init__(self, model: nn.Module, placed: Placed) -> None:
+    def __init__(self, model: nn.Module) -> None:
+        self.blocks: list[Block] = []
         self.running = False
+        self.thread = threading.get_ident()
         self._model: Any = model
-        self._placed = placed
         names = ("generate", "prepare_inputs_for_generation", "init_continuous_batching")
         self._before = {name: vars(model).get(name) for name in names}
         if hasattr(model, "generate"):
@@ -68,30 +74,37 @@ class GenerateHook:
         setattr(self._model, name, functools.wraps(inner)(functools.partial(replacement, inner)))
 
     def _generate(self, inner: Any, *args: Any, **kwargs: Any) -> Any:
-        ids = args[0] if args else kwargs.get("inputs", kwargs.get("input_ids"))
-        if ids is not None and not isinstance(ids, torch.Tensor):
-            raise TypeError(f"inputs must be a tensor of token ids, got {type(ids).__name__}.")
-        if ids is None:
-            raise TypeError("generate under edits needs token ids; inputs_embeds alone cannot be placed.")
+        if threading.get_ident() != self.thread:
+            raise ModelError(ALONE)
+        if self.running:
+            raise ModelError(
+                "generate was called within generate of the same model, as self-speculation does "
+                "(assistant_early_exit, or the model as its own assistant_model): edits cannot tell prompts from "
+                "drafts there; leave that out."
+            )
+        ids = args[0] if args and args[0] is not None else kwargs.get("inputs")
+        ids = kwargs.get("input_ids") if ids is None else ids
+        ids = _token_ids(ids, kwargs)
         mask = kwargs.get("attention_mask")
         if mask is None:
             mask = kwargs["attention_mask"] = self._inferred_mask(ids, kwargs)
-        if mask.shape[1] != ids.shape[1]:
+        if mask.ndim != 2 or mask.shape[1] != ids.shape[1]:
             raise ValueError(
-                f"attention_mask has {mask.shape[1]} columns, but input_ids {ids.shape[1]}: under edits give the whole "
-                "text, the part that past_key_values holds included."
+                f"attention_mask must be {tuple(ids.shape)} as input_ids are, got {tuple(mask.shape)}: under edits "
+                "give the whole text, the part that past_key_values holds included."
             )
-        self._placed.begin(ids, mask)
+        blocks = tuple(self.blocks)
+        for block in blocks:
+            block.begin(ids, mask)
         self.running = True
+        failed = True
         try:
             result = inner(*args, **kwargs)
-        except BaseException:
-            self._placed.end(failed=True)
-            raise
+            failed = False
         finally:
             self.running = False
-        self._placed.end()
-        self._placed.check()
+            for block in blocks:
+                block.end(failed)
         return result
 
     def _refuse(self, inner: Any, *args: Any, **kwargs: Any) -> Any:
@@ -104,11 +117,12 @@ class GenerateHook:
         rows, seq = inputs["input_ids"].shape[:2]
         mask = kwargs.get("attention_mask")
         if mask is not None and mask.ndim == 2:
-            position, valid = places_from_mask(mask, seq)
+            position, valid = places_from_mask(mask, seq, mask.shape[1] - seq)
         else:
             position = inputs["position_ids"].expand(rows, seq)
             valid = torch.ones(rows, seq, dtype=torch.bool, device=position.device)
-        self._placed.assign(position, valid)
+        for block in self.blocks:
+            block.assign(position, valid)
         return inputs
 
     def _inferred_mask(self, ids: torch.Tensor, kwargs: dict[str, Any]) -> torch.Tensor:
@@ -121,3 +135,43 @@ class GenerateHook:
             return torch.ones_like(ids)
         found: torch.Tensor = (ids != pad).long()
         return found
+
+
+_hooks: WeakKeyDictionary[nn.Module, GenerateHook] = WeakKeyDictionary()
+
+
+def enter_block(model: nn.Module, block: Block) -> GenerateHook:
+    """Follow ``generate`` of ``model`` for ``block`` too.
+
+    Raises:
+        ModelError: another thread edits the model.
+    """
+    hook = _hooks.get(model)
+    if hook is not None and hook.thread != threading.get_ident():
+        raise ModelError(ALONE)
+    if hook is None:
+        hook = _hooks[model] = GenerateHook(model)
+    hook.blocks.append(block)
+    return hook
+
+
+def leave_block(model: nn.Module, block: Block) -> None:
+    """Undo ``enter_block``, in any order; the model is as it was when the last block has left."""
+    hook = _hooks[model]
+    hook.blocks = [other for other in hook.blocks if other is not block]
+    if not hook.blocks:
+        hook.remove()
+        del _hooks[model]
+
+
+def is_edited(model: nn.Module) -> bool:
+    """Whether some block edits ``model`` now."""
+    return model in _hooks
+
+
+def _token_ids(ids: Any, kwargs: dict[str, Any]) -> torch.Tensor:
+    if ids is not None and not isinstance(ids, torch.Tensor):
+        raise TypeError(f"inputs must be a tensor of token ids, got {type(ids).__name__}.")
+    if ids is None or kwargs.get("inputs_embeds") is not None:
+        raise TypeError("generate under edits needs token ids and no inputs_embeds, which cannot be placed.")
+    return ids

@@ -6,6 +6,8 @@ Decides before each forward pass which tokens name which list of edits (here, an
 
 from __future__ import annotations
 
+import inspect
+import threading
 import warnings
 from collections.abc import Sequence
 from types import TracebackType
@@ -20,7 +22,8 @@ from pyvalue.errors import ModelError
 from pyvalue.models.edit_buffers import EditBuffers
 from pyvalue.models.edit_lists import EditLists
 from pyvalue.models.edits import Edit
-from pyvalue.models.generate_hook import PACKED, GenerateHook
+from pyvalue.models.forward_pass import OTHER_CACHE, ForwardPass, mark_cache
+from pyvalue.models.generate_hook import ALONE, GenerateHook, enter_block, leave_block
 from pyvalue.models.placement import Placement, place_prompts, places_from_mask
 
 Rows = Sequence[Edit] | Sequence[Sequence[Edit]]
@@ -48,6 +51,7 @@ class ResidualEdits:
     """
 
     def __init__(self, model: nn.Module, edits: Rows, tokenizer: Any = None) -> None:
+        model = getattr(model, "_orig_mod", model)  # a compiled model writes its attributes through to this one
         rows, self.shared = _as_rows(edits)
         numbers: dict[Edit, int] = {}
         self.rows = [tuple(numbers.setdefault(edit, len(numbers)) for edit in row) for row in rows]
@@ -62,10 +66,12 @@ class ResidualEdits:
         self._entered = False
         self._placement: Placement | None = None
         self._given: torch.Tensor | None = None
+        self._placed: torch.Tensor | None = None
+        self._prompts = 0
         self._reads = False
         self._ready: tuple[int, ...] | None = None
         self._generate: GenerateHook | None = None
-        self._handle: Any = None
+        self._handles: list[Any] = []
 
     @property
     def hits(self) -> tuple[int, ...]:
@@ -86,14 +92,10 @@ class ResidualEdits:
         """Make sure that every edit ran wherever it was to run since the block was entered.
 
         Raises:
-            ModelError: it did not: the forward pass went around the hook.
+            ModelError: it did not: a forward pass went around the hook, or nobody knew of it.
         """
-        for edit, ran, wanted in zip(self.edits, self.hits, self.asked, strict=True):
-            if ran != wanted:
-                raise ModelError(
-                    f"the edit {edit.label!r} acted on {ran} tokens, but {wanted} were to be edited: some forward pass "
-                    "went around the hook, so that its results are not steered; please report the model and the call."
-                )
+        if self._buffers:
+            self._buffers.check()
 
     def choose(self, edits: Rows) -> None:
         """Make other edits from the next prompts on, of those given at the start: nothing is compiled anew.
@@ -109,7 +111,7 @@ class ResidualEdits:
         if unknown := [edit.label for row in rows for edit in row if edit not in known]:
             raise ValueError(f"edits: {unknown[0]!r} was not given at the start; give all edits there that may come.")
         self.rows = [tuple(known[edit] for edit in row) for row in rows]
-        self._placement = None
+        self._forget_prompts()
 
     def place(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> None:
         """Say which prompts come next, and prepare for their first pass.
@@ -126,31 +128,43 @@ class ResidualEdits:
         if self._buffers:
             mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
             self.begin(input_ids, mask)
-            self.assign(*places_from_mask(mask, input_ids.shape[1]))
+            self.assign(*places_from_mask(mask, input_ids.shape[1], 0))
+            self._placed = input_ids
 
     def begin(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> None:
         """Take new prompts (b, s), as ``place`` does, but prepare for no pass yet."""
         rows = self._rows_of(input_ids.shape[0])
         found = place_prompts(input_ids, attention_mask, rows, self.edits, self.lists, self._tokenizer)
+        self._forget_prompts()
         self._placement = found.to(self.device)
-        self._given = None
+        self._prompts += 1
 
     def assign(self, position: torch.Tensor, valid: torch.Tensor) -> None:
-        """Prepare for a pass over tokens at these places of the prompts given last; see ``Placement.lists``."""
+        """Prepare for a pass over tokens at these places of the prompts given last.
+
+        Needed only before a step that you compiled.
+
+        Args:
+            position: (rows, s) long, position of each token in its row's text, padding not counted.
+            valid: (rows, s) bool, false at padding.
+        """
         if self._placement is None:
-            raise ModelError(
-                "a forward pass goes on from a cache that was filled before the edits were entered, so that they "
-                "cannot tell prompts from generated text: call place(input_ids, attention_mask) with the prompts."
-            )
+            raise ModelError(OTHER_CACHE)
         if self._buffers:
+            if self._running:
+                self._buffers.commit()  # the pass before this one: generate would have raised
             self._buffers.write(self._placement.lists(position.to(self.device), valid.to(self.device)))
         self._ready = tuple(position.shape)
 
     def end(self, failed: bool = False) -> None:
         """No pass is prepared any more: generation is over. Where it failed midway, counts begin anew."""
         self._ready = None
-        if failed and self._buffers:
+        if not self._buffers:
+            return
+        if failed:
             self._buffers.forget()
+        else:
+            self.check()
 
     def numbers(self, hit: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
         """Numbers (tokens,) of the lists of edits that act where ``hit`` says, for ``use``.
@@ -196,12 +210,22 @@ class ResidualEdits:
     def __enter__(self) -> ResidualEdits:
         if self._entered:
             raise RuntimeError("these ResidualEdits are entered already; make new ones to nest.")
-        self._entered = True
-        if self._buffers:
+        if not self._buffers:
+            self._entered = True
+            return self
+        self._forget_prompts()
+        self._generate = enter_block(self._model, self)
+        try:
             self._buffers.enter()
             base: Any = getattr(self._model, "base_model", self._model)
-            self._handle = base.register_forward_pre_hook(self._before_forward, with_kwargs=True)
-            self._generate = GenerateHook(self._model, self)
+            self._handles = [
+                base.register_forward_pre_hook(self._before_forward, with_kwargs=True),
+                base.register_forward_hook(self._after_forward),
+            ]
+        except BaseException:
+            self._leave()
+            raise
+        self._entered = True
         return self
 
     def __exit__(
@@ -210,53 +234,79 @@ class ResidualEdits:
         self._entered = False
         if not self._buffers:
             return
-        self._buffers.leave()
-        self._handle.remove()
-        if self._generate is not None:
-            self._generate.remove()
-            self._generate = None
+        self._leave()
         if kind is not None:
             return
         self.check()
         if not any(self.asked):
             warnings.warn("the edits acted on no token: no forward pass reached their positions", stacklevel=2)
 
+    @property
+    def _running(self) -> bool:
+        return self._generate is not None and self._generate.running
+
+    def _leave(self) -> None:
+        if self._buffers:
+            self._buffers.leave()
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+        if self._generate is not None:
+            leave_block(self._model, self)
+            self._generate = None
+
+    def _forget_prompts(self) -> None:
+        self._placement, self._given, self._ready, self._placed = None, None, None, None
+
+    def _after_forward(self, module: nn.Module, args: Any, output: Any) -> None:
+        if torch.compiler.is_compiling() or self._reads or self._buffers is None:
+            return
+        self._buffers.commit()
+        if self._given is None:
+            mark_cache(output, self, self._prompts)
+
     def _before_forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Decide the lists of this pass, unless ``generate`` or the caller did."""
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or self._reads or self._buffers is None:
             return
-        ids = kwargs.get("input_ids", args[0] if args else None)
-        shape = tuple((ids if ids is not None else kwargs["inputs_embeds"]).shape[:2])
-        if self._reads:
-            return
-        if "cu_seq_lens_q" in kwargs:
-            raise ModelError(PACKED)
-        if self._given is not None:
-            if tuple(self._given.shape) != shape:
-                raise ValueError(
-                    f"token_lists has shape {tuple(self._given.shape)}, but the forward pass (batch, seq) = {shape}: "
-                    "call use(token_lists) with the lists of the padded batch."
-                )
-            if self._buffers:
-                self._buffers.write(self._given)
-            return
+        if args:
+            kwargs = {**inspect.signature(module.forward).bind_partial(*args).arguments, **kwargs}
+        begun = ForwardPass.of(kwargs)
+        if self._generate is None or self._generate.thread != threading.get_ident():
+            raise ModelError(ALONE)
+        self._decide(begun)
+        self._buffers.began()
+
+    def _decide(self, begun: ForwardPass) -> None:
+        """Write the lists of a pass, where nobody did."""
         ready, self._ready = self._ready, None
-        if ready == shape:
+        placed, self._placed = self._placed, None
+        if self._given is not None:
+            if tuple(self._given.shape) != begun.shape:
+                raise ValueError(
+                    f"token_lists has shape {tuple(self._given.shape)}, but the forward pass (batch, seq) = "
+                    f"{begun.shape}: call use(token_lists) with the lists of the padded batch."
+                )
+            assert self._buffers is not None
+            self._buffers.write(self._given)
             return
-        past = _past_length(kwargs.get("past_key_values"))
-        mask = kwargs.get("attention_mask")
-        if past == 0 and not (self._generate and self._generate.running):
-            if ids is None:
-                raise ModelError("edits need token ids: a forward pass with inputs_embeds alone cannot be placed.")
-            self.place(ids, mask if mask is not None and mask.ndim == 2 else None)
-        elif mask is not None and mask.ndim == 2:
-            self.assign(*places_from_mask(mask, shape[1]))
-        else:
-            position = kwargs.get("position_ids")
-            if position is None or position.ndim != 2:
-                position = torch.arange(past, past + shape[1]).unsqueeze(0)
-            self.assign(position.expand(*shape), torch.ones(shape, dtype=torch.bool))
-        self._ready = None
+        if self._running:
+            if ready != begun.shape:
+                raise ModelError(
+                    "generate made a forward pass that it did not prepare, as guidance_scale does for its second "
+                    "prompt; edits cannot tell what it holds, so leave that out."
+                )
+            begun.check_cache(self)
+            return
+        if begun.past == 0:
+            if ready != begun.shape or placed is None or begun.ids is None or not torch.equal(placed, begun.ids):
+                self.place(*begun.prompts())
+                self._ready = self._placed = None
+            return
+        begun.check_cache(self, self._prompts)
+        if ready != begun.shape:
+            self.assign(*begun.places())
+            self._ready = None
 
     def _rows_of(self, batch: int) -> list[tuple[int, ...]]:
         if self.shared:
@@ -279,7 +329,3 @@ def _as_rows(edits: Rows) -> tuple[list[Sequence[Edit]], bool]:
                 f"edits must hold edits only, or one sequence of edits a row; entry {i} is {type(row).__name__}."
             )
     return found, False
-
-
-def _past_length(cache: Any) -> int:
-    return 0 if cache is None else int(cache.get_seq_length())

@@ -104,15 +104,19 @@ class LanguageModel:
         Raises:
             ValueError: no prompts.
         """
-        if isinstance(prompts, str) or not prompts:
-            raise ValueError(f"prompts must be a non-empty sequence of texts, got {prompts!r}.")
-        encoded = self.tokenizer(
-            list(prompts), return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False
-        ).to(self.device)
-        written = self.network.generate(
-            input_ids=encoded["input_ids"], attention_mask=encoded["attention_mask"], **options
-        )
-        texts = self.tokenizer.batch_decode(written[:, encoded["input_ids"].shape[1] :], skip_special_tokens=True)
+        import torch
+
+        if isinstance(prompts, str) or not prompts or not all(prompts):
+            raise ValueError(f"prompts must be a non-empty sequence of non-empty texts, got {prompts!r:.200}.")
+        if options.get("return_dict_in_generate"):
+            raise ValueError("return_dict_in_generate is not for generate of texts; call model.network.generate.")
+        rows = self.tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
+        width = max(map(len, rows))
+        # Padded here, since not every tokenizer has a token for it; what stands there is masked.
+        ids = torch.tensor([[0] * (width - len(row)) + row for row in rows], device=self.device)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.device)
+        written = self.network.generate(input_ids=ids, attention_mask=mask, **options)
+        texts = self.tokenizer.batch_decode(written[:, width:], skip_special_tokens=True)
         return [str(text) for text in texts]
 
     def generate_batch(

@@ -89,7 +89,11 @@ def place_prompts(
         prompt = ids[b][mask[b]]
         key = (tuple(rows[b]), prompt.numpy().tobytes())
         if key not in known:
-            known[key] = lists.numbers(rows[b], _hits(prompt, [edits[e] for e in rows[b]], tokenizer))
+            try:
+                hits = _hits(prompt, [edits[e] for e in rows[b]], tokenizer)
+            except ValueError as error:
+                raise ValueError(f"prompt {b}: {error}") from None
+            known[key] = lists.numbers(rows[b], hits)
         found.append(known[key])
     length = torch.tensor([len(row) for row in found], dtype=torch.long)
     prompts = torch.full((batch, max(1, int(length.max()))), NO_LIST, dtype=torch.int32)
@@ -126,19 +130,32 @@ def prompt_text(ids: Sequence[int], tokenizer: Any) -> tuple[str, list[tuple[int
     again = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     if list(again["input_ids"]) == list(ids):
         return text, list(again["offset_mapping"])
-    ends = [len(_decode(tokenizer, ids[:i])) for i in range(len(ids) + 1)]
-    return text, list(itertools.pairwise(ends))
+    # A token may be one byte of a character, which a decoded beginning shows as something else until it is whole.
+    ends = [_shared(_decode(tokenizer, ids[:i]), text) for i in range(len(ids) + 1)]
+    ends = list(itertools.accumulate(ends, max))
+    offsets = []
+    for start, end in itertools.pairwise(ends):
+        if end == start:
+            end = next((later for later in ends if later > start), len(text))
+        offsets.append((start, end))
+    return text, offsets
+
+
+def _shared(beginning: str, text: str) -> int:
+    """Characters that both begin with."""
+    differs = (i for i, (a, b) in enumerate(zip(beginning, text, strict=False)) if a != b)
+    return next(differs, min(len(beginning), len(text)))
 
 
 def _decode(tokenizer: Any, ids: Sequence[int]) -> str:
     return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
 
-def places_from_mask(attention_mask: torch.Tensor, seq: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """(position, valid), each (rows, seq), of the last ``seq`` columns of a mask (rows, past + seq).
+def places_from_mask(attention_mask: torch.Tensor, seq: int, past: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """(position, valid), each (rows, seq), of the columns from ``past`` on of a mask (rows, past + seq or more).
 
     By the running sum of the mask, never by the column: under left padding the two differ from row to row.
     """
     valid = attention_mask.bool()
     position = valid.long().cumsum(dim=1) - 1
-    return position[:, -seq:], valid[:, -seq:]
+    return position[:, past : past + seq], valid[:, past : past + seq]

@@ -132,7 +132,9 @@ def _numbered(wanted: Indices, tokens: int) -> torch.Tensor:
 
 
 def _occurrences(prompt_text: str, wanted: Span) -> list[tuple[int, int]]:
-    found = [match.span() for match in re.finditer(re.escape(wanted.text), prompt_text)]
+    # Looked for at every character, so that occurrences may overlap.
+    starts = [match.start() for match in re.finditer(f"(?={re.escape(wanted.text)})", prompt_text)]
+    found = [(start, start + len(wanted.text)) for start in starts]
     if not found:
         raise ValueError(
             f"the span {wanted.text!r} is not in the prompt, which begins {prompt_text[:80]!r}; it must stand there "
@@ -148,6 +150,16 @@ def _occurrences(prompt_text: str, wanted: Span) -> list[tuple[int, int]]:
     return [found[wanted.occurrence]]
 
 
+def special_ids(tokenizer: Any) -> frozenset[int]:
+    """Ids of all tokens that are marks, not text.
+
+    ``all_special_ids`` alone misses marks that have no role of their own, such as those around the headers of Llama 3's
+    chat template.
+    """
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    return frozenset(tokenizer.all_special_ids) | {number for number, token in added.items() if token.special}
+
+
 def special_tokens(input_ids: torch.Tensor, tokenizer: Any, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
     """Mask of special tokens and padding, of the shape of ``input_ids``.
 
@@ -158,6 +170,6 @@ def special_tokens(input_ids: torch.Tensor, tokenizer: Any, attention_mask: torc
         tokenizer: a ``transformers`` tokenizer.
         attention_mask: 0 at padding; default no padding beyond the tokenizer's own token.
     """
-    known = torch.tensor(sorted(tokenizer.all_special_ids), dtype=input_ids.dtype, device=input_ids.device)
+    known = torch.tensor(sorted(special_ids(tokenizer)), dtype=input_ids.dtype, device=input_ids.device)
     special = torch.isin(input_ids, known)
     return special if attention_mask is None else special | (attention_mask == 0)

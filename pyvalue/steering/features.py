@@ -11,7 +11,7 @@ from pyvalue.errors import ModelError
 from pyvalue.measurement.inventory import Inventory
 from pyvalue.measurement.personas import NO_PERSONA, Persona
 from pyvalue.measurement.prompts import YES_NO, PromptStyle, render_prompt
-from pyvalue.models.edits import span, token_positions
+from pyvalue.models.edits import span, special_ids, token_positions
 from pyvalue.models.hook_points import add_change, decoder_layers, remove_change
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.sae import SAE
@@ -62,7 +62,7 @@ def find_features(
     for persona in personas:
         prompt = render_prompt(model.tokenizer, persona, inventory.items[0].question, prompts)
         encoded = model.tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
-        special = [token in model.tokenizer.all_special_ids for token in encoded["input_ids"]]
+        special = [token in special_ids(model.tokenizer) for token in encoded["input_ids"]]
         wanted = token_positions(prompt, encoded["offset_mapping"], special, span(text))
         rows.append(_residual(model, sae, encoded["input_ids"])[wanted])
     with torch.inference_mode():

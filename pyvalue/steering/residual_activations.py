@@ -14,6 +14,7 @@ import numpy as np
 
 from pyvalue.errors import ModelError
 from pyvalue.models.loading import LanguageModel
+from pyvalue.models.positions import special_ids
 
 
 class _Caught(Exception):
@@ -50,7 +51,7 @@ def residual_activations(
     import torch
 
     ids = [_token_ids(model, text) for text in texts]
-    special = set(model.tokenizer.all_special_ids)
+    special = special_ids(model.tokenizer)
     ordinary = [[place > 0 and token not in special for place, token in enumerate(row)] for row in ids]
     shape = (sum(map(sum, ordinary)), model.d_model)
     rows: Any

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyvalue.models.loading import LanguageModel
+from pyvalue.models.positions import special_ids
 from pyvalue.models.sae import SAE
 from pyvalue.steering.residual_activations import residual_activations
 
@@ -117,7 +118,7 @@ def next_token_loss(
 
     from pyvalue.models.hook_points import decoder_layers
 
-    special = torch.tensor(model.tokenizer.all_special_ids, device=model.device)
+    special = torch.tensor(sorted(special_ids(model.tokenizer)), device=model.device)
     total, count = 0.0, 0
     for text in texts:
         ids = model.tokenizer(text, return_tensors="pt", add_special_tokens=False)["input_ids"].to(model.device)
