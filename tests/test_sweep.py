@@ -325,7 +325,10 @@ def test_two_kills_lose_at_most_the_batch_in_flight(tiny_model, tmp_path):
     options = dict(temperature=1.0, repeats=4, max_new_tokens=6, batch_size=2, progress=False)
     finished = sweep(model, PROMPTS, [], folder=tmp_path / "run", **options)
     assert stored.items() <= {path: path.stat().st_mtime_ns for path in stored}.items()
-    pd.testing.assert_frame_equal(finished.table, sweep(model, PROMPTS, [], **options).table, check_exact=True)
+    whole = sweep(model, PROMPTS, [], **options)
+    exact = [name for name in whole.table.columns if name != "log_probability"]  # its last bit is a process's own
+    pd.testing.assert_frame_equal(finished.table[exact], whole.table[exact], check_exact=True)
+    pd.testing.assert_frame_equal(finished.table, whole.table, rtol=1e-5)
 
 
 def test_another_study_is_refused_by_what_differs(tiny_model, configurations, tmp_path):

@@ -42,8 +42,10 @@ class EditBuffers:
         self.edits = tuple(edits)
         self.lists = EditLists()
         layers = decoder_layers(model)
+        config: Any = model.config
+        width = int(config.get_text_config().hidden_size)
         for edit in self.edits:
-            _check_fit(edit, model, len(layers))
+            _check_fit(edit, width, len(layers))
         self._sites: list[EditSite] = []
         for place in dict.fromkeys(edit.place for edit in self.edits):
             chosen = {i: edit for i, edit in enumerate(self.edits) if edit.place == place}
@@ -198,9 +200,7 @@ class EditBuffers:
         return site.change(hidden, token_list)
 
 
-def _check_fit(edit: Edit, model: nn.Module, n_layers: int) -> None:
-    config: Any = model.config
-    width = int(config.get_text_config().hidden_size)
+def _check_fit(edit: Edit, width: int, n_layers: int) -> None:
     source = "direction" if edit.sae is None else "SAE"
     if edit.d_in != width:
         raise ModelError(

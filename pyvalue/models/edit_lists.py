@@ -43,7 +43,13 @@ class EditLists:
             (tokens,) int32.
         """
         if not len(edits):
-            return np.full(hit.shape[1], NO_LIST, dtype=np.int32)
+            return _no_lists(hit)
+        if (hit == hit[0]).all():  # the usual case: all edits of the row act on the same tokens
+            return np.where(hit[0], np.int32(self.number(edits)), np.int32(NO_LIST)) if hit[0].any() else _no_lists(hit)
         patterns, of_token = np.unique(hit, axis=1, return_inverse=True)
         found = [self.number(e for e, on in zip(edits, column, strict=True) if on) for column in patterns.T]
         return np.array(found, dtype=np.int32)[of_token.reshape(-1)]
+
+
+def _no_lists(hit: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+    return np.full(hit.shape[1], NO_LIST, dtype=np.int32)

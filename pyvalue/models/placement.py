@@ -83,6 +83,7 @@ def place_prompts(
     batch = input_ids.shape[0]
     mask = attention_mask.bool().cpu()
     ids = input_ids.cpu()
+    special = torch.zeros_like(mask) if tokenizer is None else special_tokens(ids, tokenizer)
     known: dict[tuple[Any, ...], np.ndarray[Any, np.dtype[np.int32]]] = {}
     found = []
     for b in range(batch):
@@ -90,7 +91,7 @@ def place_prompts(
         key = (tuple(rows[b]), prompt.numpy().tobytes())
         if key not in known:
             try:
-                hits = _hits(prompt, [edits[e] for e in rows[b]], tokenizer)
+                hits = _hits(prompt, special[b][mask[b]], [edits[e] for e in rows[b]], tokenizer)
             except ValueError as error:
                 raise ValueError(f"prompt {b}: {error}") from None
             known[key] = lists.numbers(rows[b], hits)
@@ -103,13 +104,17 @@ def place_prompts(
     return Placement(prompts, length, torch.tensor(after, dtype=torch.int32))
 
 
-def _hits(ids: torch.Tensor, edits: Sequence[Edit], tokenizer: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _hits(
+    ids: torch.Tensor, special: torch.Tensor, edits: Sequence[Edit], tokenizer: Any
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """(edits, tokens) where each edit acts in one prompt."""
-    special = torch.zeros_like(ids, dtype=torch.bool) if tokenizer is None else special_tokens(ids, tokenizer)
     needs_text = any(isinstance(edit.positions, Span) for edit in edits)
     text, offsets = prompt_text(ids.tolist(), tokenizer) if needs_text else ("", [(0, 0)] * len(ids))
-    hits = [token_positions(text, offsets, special, edit.positions).numpy() for edit in edits]
-    return np.array(hits, dtype=bool).reshape(len(edits), len(ids))
+    found = {
+        positions: token_positions(text, offsets, special, positions).numpy()
+        for positions in dict.fromkeys(edit.positions for edit in edits)
+    }
+    return np.array([found[edit.positions] for edit in edits], dtype=bool).reshape(len(edits), len(ids))
 
 
 def prompt_text(ids: Sequence[int], tokenizer: Any) -> tuple[str, list[tuple[int, int]]]:
