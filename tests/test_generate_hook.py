@@ -135,6 +135,27 @@ def test_a_left_padded_batch_of_different_edits_equals_each_prompt_recomputed(mo
     assert min(steer.hits) > 0
 
 
+def test_features_of_topk_saes_and_splices_in_a_batch_equal_each_prompt_alone(models):
+    """They need the whole SAE; rows that do not must not feel it."""
+    model = models()
+    g = torch.Generator().manual_seed(2)
+    weights = [torch.randn(*shape, generator=g) for shape in [(D, 40), (40,), (40, D), (D,)]]
+    topk = SAE(SAEConfig("topk", D, 40, "blocks.1.hook_resid_post", k=6), *weights)
+    active = int(topk.encode(torch.randn(200, D, generator=g)).count_nonzero(dim=0).argmax())
+    rows = [
+        [Edit(feature=active, op="scale", strength=9, sae=topk), Edit(feature=3, op="set", strength=20, sae=topk)],
+        [],
+        [Edit(op="splice", strength=0.7, sae=topk), Edit(feature=5, op="max", strength=1, sae=topk)],
+    ]
+    with model.edit(rows) as steer:
+        together = generate(model, encode(model, PROMPTS))[:, -STEPS:]
+    assert min(steer.hits) > 0
+    for prompt, edits, found in zip(PROMPTS, rows, together, strict=True):
+        with model.edit(edits):
+            assert torch.equal(generate(model, encode(model, [prompt]))[0, -STEPS:], found)
+        assert torch.equal(generate(model, encode(model, [prompt]))[0, -STEPS:], found) is not bool(edits)
+
+
 @pytest.mark.parametrize(
     "options",
     [{"cache_implementation": "static"}, {"prefill_chunk_size": 5}, {"use_cache": False}],
