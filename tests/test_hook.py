@@ -434,7 +434,7 @@ def test_half_precision_models_are_edited_in_float32_and_rounded_once(dtype, dev
 
 def test_an_sae_of_another_model_is_refused():
     model = make_model()
-    with pytest.raises(ModelError, match="d_in 16, but the model's residual stream is 24 wide"):
+    with pytest.raises(ModelError, match="is 16 wide, but the model's residual stream 24"):
         ResidualEdits(model, [Edit(feature=3, strength=8, sae=make_sae(d=16))])
     with pytest.raises(ModelError, match="reads layer 4, but the model has layers 0 to 3"):
         ResidualEdits(model, [Edit(feature=3, strength=8, sae=make_sae("blocks.4.hook_resid_post"))])

@@ -457,7 +457,7 @@ def test_it_is_saved_and_loaded_whole(whole, tmp_path):
     pd.testing.assert_frame_equal(back.table, whole.table, check_exact=True)
     assert back.facts == whole.facts
     assert sorted(os.listdir(tmp_path)) == ["texts.parquet"]
-    with pytest.raises(StoreError, match=r"nothing\.parquet cannot be read"):
+    with pytest.raises(StoreError, match=r"no such file or folder: .*nothing\.parquet"):
         load_sweep(tmp_path / "nothing.parquet")
     with pytest.raises(StoreError, match="cannot write"):
         whole.save(tmp_path / "absent" / "texts.parquet")
@@ -530,7 +530,7 @@ def test_bad_edits(tiny_model, tiny_sae, monkeypatch):
         (edit, {}, TypeError, r"got one Edit; write \[edit\]"),
         ([edit, edit], {}, ValueError, "labels, but 'f1 add 2 @all' occurs twice"),
         ({"": edit}, {}, ValueError, "non-empty texts as names"),
-        ([Edit(feature=1, strength=1.0, sae=narrow)], {}, ModelError, "d_in 60, but the model's residual"),
+        ([Edit(feature=1, strength=1.0, sae=narrow)], {}, ModelError, "is 60 wide, but the model's residual"),
         ([Edit(feature=1, strength=1.0, sae=deep)], {}, ModelError, "reads layer 9, but the model has layers 0 to 3"),
         ([edit], {"controls": 32}, ValueError, "controls=32 is not possible for 'f1 add 2 @all'.*only 31 other"),
         (
@@ -556,3 +556,35 @@ def test_a_chat_without_a_template_is_named(tiny_model, tokenizer_of):
     model = replace(tiny_model, tokenizer=tokenizer_of(None))
     with pytest.raises(ModelError, match="'a' is a chat, but the model's tokenizer has no chat template"):
         sweep(model, {"a": [{"role": "user", "content": "b"}]}, [])
+
+
+# What of it works.
+
+
+def test_a_score_is_compared_prompt_by_prompt_by_students_t(whole):
+    from scipy import stats
+
+    summary = whole.summary(score=len)
+    table = whole.table.assign(score=whole.table["text"].map(len).astype(float))
+    plain = table[table["edit"] == ""].set_index(["prompt", "repeat"])["score"]
+    for label, row in summary.iterrows():
+        mine = table[table["edit"] == label].set_index(["prompt", "repeat"])["score"]
+        change = (mine - plain).groupby("prompt").mean()
+        assert row["score"] == pytest.approx(mine.mean())
+        assert row["score_change"] == pytest.approx(change.mean())
+        if change.std() > 0:
+            low, high = stats.t.interval(0.95, len(change) - 1, change.mean(), stats.sem(change))
+            assert (row["score_low"], row["score_high"]) == pytest.approx((low, high))
+    assert "score" not in whole.summary().columns
+
+
+def test_an_interrupted_sweep_says_how_much_is_missing(whole):
+    from dataclasses import replace
+
+    assert whole.wanted == len(whole.table)
+    assert f"SweepResult(3 of {whole.wanted} texts: " in repr(replace(whole, table=whole.table.head(3)))
+
+
+def test_a_file_that_is_not_there_is_not_called_damaged(tmp_path):
+    with pytest.raises(StoreError, match="no such file or folder"):
+        load_sweep(tmp_path / "nothing.parquet")

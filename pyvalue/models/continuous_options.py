@@ -33,9 +33,12 @@ def generation_config(network: Any, max_new_tokens: int, options: Mapping[str, A
     unknown = sorted(set(options) - set(SAMPLING))
     if unknown:
         raise ValueError(
-            f"{', '.join(unknown)}: not an option of continuous batching, which takes max_new_tokens, "
+            f"{', '.join(unknown)}: not an option of continuous batching, which takes max_new_tokens, seed, batching, "
             f"{', '.join(SAMPLING)}; use model.generate(...) for others."
         )
+    idle = [name for name in ("temperature", "top_k", "top_p") if name in options]
+    if idle and not options.get("do_sample", network.generation_config.do_sample):
+        raise ValueError(f"{', '.join(idle)}: of no effect without sampling; pass do_sample=True as well.")
     config = copy.deepcopy(network.generation_config)
     config.update(max_new_tokens=max_new_tokens, **options)
     if config.eos_token_id is None:

@@ -22,7 +22,7 @@ class Direction:
         name: for labels and manifests.
 
     Raises:
-        TypeError: ``vector`` is no tensor.
+        TypeError: ``vector`` is no tensor, or ``hook`` no string.
         ValueError: it is not one-dimensional, or holds NaN, infinity or zeros only.
         ModelError: ``hook`` is not a place of the residual stream.
     """
@@ -41,10 +41,18 @@ class Direction:
         if not bool(torch.isfinite(self.vector).all()) or not bool(self.vector.any()):
             raise ValueError("vector must be finite and not all zeros.")
         object.__setattr__(self, "vector", self.vector.detach().float().clone())
+        if not isinstance(self.hook, str):
+            raise TypeError(
+                f'hook must be a string such as "blocks.12.hook_resid_post", got {type(self.hook).__name__} '
+                f"{self.hook!r}."
+            )
         try:
             _ = self.place
-        except ModelError as error:
-            raise ModelError(str(error).replace("hook_name", "hook")) from None
+        except ModelError:
+            raise ModelError(
+                f"hook is {self.hook!r}, expected blocks.L.hook_resid_post or blocks.L.hook_resid_pre, a place of the "
+                "residual stream."
+            ) from None
 
     @property
     def place(self) -> tuple[int, str]:

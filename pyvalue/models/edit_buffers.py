@@ -204,8 +204,8 @@ def _check_fit(edit: Edit, width: int, n_layers: int) -> None:
     source = "direction" if edit.sae is None else "SAE"
     if edit.d_in != width:
         raise ModelError(
-            f"the {source} of the edit {edit.label!r} has d_in {edit.d_in}, but the model's residual stream is "
-            f"{width} wide; it belongs to another model."
+            f"the {source} of the edit {edit.label!r} is {edit.d_in} wide, but the model's residual stream {width}; it "
+            "belongs to another model."
         )
     if edit.place[0] >= n_layers:
         raise ModelError(

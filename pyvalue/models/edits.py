@@ -81,7 +81,8 @@ class Edit:
         op: see above.
         strength: how much, in ``unit``.
         unit: ``"raw"`` counts decoder rows (or vectors) as they are; ``"unit"`` rows of length 1; ``"max_act"`` the
-            feature's typical maximum (``sae.max_activations``); ``"relative"`` the length of the token's own residual.
+            largest activation of the feature over some texts (``sae.max_activations``); ``"relative"`` the length of
+            the token's own residual.
         positions: ``"all"``, ``"prompt"``, ``"generated"`` (none of them includes special tokens of the prompt, such
             as BOS and padding), a ``span`` of the prompt's text, or ``indices`` of its tokens.
         sae: the SAE that the feature belongs to.
@@ -108,7 +109,8 @@ class Edit:
 
     def __post_init__(self) -> None:
         if self.op not in OPS:
-            raise ValueError(f"op must be one of {', '.join(OPS)}, got {self.op!r}.")
+            hint = "; clamping to a value is 'set', from one side 'min' or 'max'" if str(self.op) == "clamp" else ""
+            raise ValueError(f"op must be one of {', '.join(OPS)}, got {self.op!r}{hint}.")
         self._check_source()
         self._check_strength()
         if self.positions not in WORDS and not isinstance(self.positions, Span | Indices):

@@ -108,6 +108,8 @@ class LanguageModel:
 
         if isinstance(prompts, str) or not prompts or not all(prompts):
             raise ValueError(f"prompts must be a non-empty sequence of non-empty texts, got {prompts!r:.200}.")
+        if found := sorted({"edits", "edit", "sae"} & options.keys()):
+            raise TypeError(f"{', '.join(found)}: write 'with model.edit(edits): model.generate(...)' instead.")
         if options.get("return_dict_in_generate"):
             raise ValueError("return_dict_in_generate is not for generate of texts; call model.network.generate.")
         rows = self.tokenizer(list(prompts), add_special_tokens=False)["input_ids"]

@@ -66,8 +66,9 @@ def _from_path(path: Path, hook: str | None) -> StoredSAE:
         return _from_folder(path, hook)
     if not path.is_file():
         raise ModelError(
-            f"No SAE folder or file at {path}. Give a folder that holds {CONFIG_NAME} and {WEIGHTS_NAME}, or Gemma "
-            f"Scope's {' or '.join(PARAMS_NAMES)}; for a published SAE load_sae(release=..., sae_id=...)."
+            f'No SAE folder or file at {path}. Give "demo" for the bundled one, a folder that holds {CONFIG_NAME} and '
+            f"{WEIGHTS_NAME}, or Gemma Scope's params.npz or params.safetensors; for a published SAE "
+            "load_sae(release=..., sae_id=...)."
         )
     if path.name in (WEIGHTS_NAME, CONFIG_NAME):
         return read_sae_folder(path.parent)

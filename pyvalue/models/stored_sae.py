@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -90,6 +91,10 @@ def finish(
     """
     config = parse_sae_config(stored.settings, stored.where)
     if hook is not None:
+        if config.hook_name not in ("", hook):
+            warnings.warn(
+                f"{stored.where} says that it reads {config.hook_name}; hook={hook!r} is used instead", stacklevel=4
+            )
         config = replace(config, hook_name=hook)
     factor = _check_norm_factor(config, stored, norm_factor)
     weights = _named(config, stored)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from scipy import stats
 
 from pyvalue.errors import StoreError
 from pyvalue.measurement.store import write_table
@@ -87,8 +89,23 @@ class SweepResult:
             raise ValueError(f"edit must be one of {', '.join(map(repr, self.edits))}, got {edit!r}.")
         return [str(text) for text in self.table.loc[chosen, "text"]]
 
-    def summary(self) -> pd.DataFrame:
+    @property
+    def wanted(self) -> int | None:
+        """Texts of the whole sweep; more than there are where it was interrupted. None where that is not known."""
+        study = self.facts.get("study", {})
+        try:
+            return len(study["prompts"]) * len(study["configurations"]) * int(study["repeats"])
+        except KeyError:
+            return None
+
+    def summary(self, score: Callable[[str], float] | None = None) -> pd.DataFrame:
         """One row a configuration, by its label.
+
+        Args:
+            score: of a text, whatever the edit is to change: adds ``score`` (its mean), ``score_change`` (mean
+                difference from no edit over the same prompts and repeats) and the ends ``score_low`` and
+                ``score_high`` of its 95% interval over prompts (Student's t; NaN with one prompt). An edit works where
+                the interval leaves out 0 and those of its controls do not.
 
         Returns:
             Columns ``control``, ``control_of``, ``texts``; means over the texts ``n_tokens``, ``finished``,
@@ -110,7 +127,27 @@ class SweepResult:
         facts = self.table.groupby("edit", sort=False).agg(
             control=("control", "first"), control_of=("control_of", "first"), texts=("text", "size")
         )
-        return facts.join(means)
+        found = facts.join(means)
+        return found if score is None else found.join(self._scores(score))
+
+    def _scores(self, score: Callable[[str], float]) -> pd.DataFrame:
+        rows = self.table[["edit", "prompt", "repeat"]].assign(score=[float(score(t)) for t in self.table["text"]])
+        plain = rows[rows["edit"] == ""].drop(columns="edit")
+        both = rows.merge(plain, on=["prompt", "repeat"], suffixes=("", "_plain"))
+        both["change"] = both["score"] - both["score_plain"]
+        # Repeats of a prompt are alike: a prompt counts once.
+        change = both.groupby(["edit", "prompt"], sort=False)["change"].mean().groupby("edit", sort=False)
+        prompts = change.size()
+        reach = stats.t.ppf(0.975, (prompts - 1).where(prompts > 1)) * change.std() / prompts**0.5
+        mean = change.mean()
+        return pd.DataFrame(
+            {
+                "score": rows.groupby("edit", sort=False)["score"].mean(),
+                "score_change": mean,
+                "score_low": mean - reach,
+                "score_high": mean + reach,
+            }
+        )
 
     def save(self, path: str | Path) -> Path:
         """Write one Parquet file (to a temporary name, then renamed), the facts in its metadata.
@@ -126,9 +163,12 @@ class SweepResult:
     def __repr__(self) -> str:
         controls = self.table.loc[self.table["control_of"] != "", "edit"].nunique()
         steered = self.table.loc[~self.table["control"], "edit"].nunique()
+        wanted = self.wanted
+        there = len(self.table)
+        count = f"{there} texts" if wanted in (None, there) else f"{there} of {wanted} texts"
         return (
-            f"SweepResult({len(self.table)} texts: {len(self.prompts)} prompts x (no edit + {steered} edits + "
-            f"{controls} controls), {self.table['finished'].mean():.0%} finished)"
+            f"SweepResult({count}: {len(self.prompts)} prompts x (no edit + {steered} edits + {controls} controls), "
+            f"{self.table['finished'].mean():.0%} ended by themselves)"
         )
 
 
@@ -159,6 +199,8 @@ def read_table(path: Path) -> pd.DataFrame:
         StoreError: no such file, or damaged.
     """
     try:
+        if not path.exists():
+            raise StoreError(f"no such file or folder: {path}")
         return pd.read_parquet(path)
     except (OSError, ValueError) as fault:
         raise StoreError(f"texts {path} cannot be read ({fault}); if damaged, delete it and sweep again") from fault
