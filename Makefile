@@ -5,7 +5,7 @@ PIP    := $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constra
 SOURCE := $(shell find csrc kernels pyvalue -type f -not -name '*.pyc' -not -name '*.so')
 
 GPU_TESTS := tests/test_kernels.py tests/test_topk_rank.py tests/test_sae_splice.py tests/test_hook.py \
-  tests/test_generate_hook.py tests/test_continuous.py
+  tests/test_generate_hook.py tests/test_edit_blocks.py $(wildcard tests/test_continuous*.py)
 
 .PHONY: demo test bench gpu lint native-test clean
 
