@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="scoring runs a model")
-pytest.importorskip("transformers", reason="scoring runs a model of transformers")
+transformers = pytest.importorskip("transformers", reason="scoring runs a model of transformers")
 
 from pyvalue.errors import ModelError  # noqa: E402
 from pyvalue.measurement.inventory import load_inventory  # noqa: E402
@@ -139,3 +139,23 @@ def test_the_bundled_model_equals_plain_forward_passes(smol, dtype, tolerance):
     person = make_personas(1)[1]
     prompts = [render_prompt(model.tokenizer, person, item.question) for item in load_inventory().items[::18]]
     np.testing.assert_allclose(scored(model, prompts), plain(smol, prompts), rtol=0, atol=tolerance)
+
+
+def test_a_sliding_window_does_not_count_padding(tokenizer_of):
+    """The same answer in a batch with a longer prompt and alone, where prompts are longer than the window."""
+    tokenizer = tokenizer_of()
+    torch.manual_seed(0)
+    config = transformers.Gemma3TextConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=16, sliding_window=8, initializer_range=0.4,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"], pad_token_id=0,
+    )  # fmt: skip
+    network = transformers.Gemma3ForCausalLM(config).float().eval().requires_grad_(False)
+    model = LanguageModel("gemma3", network, tokenizer)
+    start = "Answer as honestly as you can, guided by your values. "
+    long = "Should I always follow the rules, even when nobody is watching?"
+    prompts = [start + "Should I?", start + long, start + "No"]
+    together = score_prompts(model, prompts)
+    for i, prompt in enumerate(prompts):
+        alone = score_prompts(model, [prompt])
+        np.testing.assert_allclose(together.yes[i], alone.yes[0], rtol=1e-4)

@@ -72,16 +72,30 @@ def score_prompts(
     forms = [_token_ids(model.tokenizer, words) for words in (_YES, _NO)]
     rows = [_Row.of(model.tokenizer, prompt, edits) for prompt in prompts]
     shared = _shared_length(rows)
-    sums = []
+    both = np.empty((len(rows), 2))
     with torch.inference_mode(), model.edit(edits) as steer:
         prefix = _run_prefix(model, rows[0], shared, steer)
-        for start in range(0, len(rows), batch_size):
-            batch = rows[start : start + batch_size]
-            logits = _run_rest(model, batch, shared, prefix, steer)
+        for batch in _batches(model, rows, batch_size):
+            logits = _run_rest(model, [rows[i] for i in batch], shared, prefix, steer)
             chances = torch.softmax(logits.float(), dim=-1)
-            sums.append(torch.stack([chances[:, ids].sum(dim=-1) for ids in forms], dim=-1).double().cpu())
-    both = torch.cat(sums).numpy()
+            sums = torch.stack([chances[:, ids].sum(dim=-1) for ids in forms], dim=-1)
+            both[batch] = sums.double().cpu().numpy()
     return YesNo(yes=both[:, 0], no=both[:, 1])
+
+
+def _batches(model: LanguageModel, rows: Sequence[_Row], batch_size: int) -> list[list[int]]:
+    """Numbers of the rows of every batch.
+
+    Padding stands between the shared prefix and the rest of a prompt. A sliding window of attention counts it, so where
+    a prompt is longer than the window, only prompts of equal length go together.
+    """
+    window = getattr(model.network.config.get_text_config(), "sliding_window", None)
+    order = list(range(len(rows)))
+    groups = [order]
+    if window and max(len(row.ids) for row in rows) > window:
+        lengths = sorted({len(row.ids) for row in rows})
+        groups = [[i for i in order if len(rows[i].ids) == length] for length in lengths]
+    return [group[i : i + batch_size] for group in groups for i in range(0, len(group), batch_size)]
 
 
 @dataclass(frozen=True)
