@@ -112,7 +112,11 @@ def test_what_is_clamped_is_of_like_size(op, known):
     controls = random_controls(edit, 8)
     for control in controls:
         assert 1 / SIMILAR <= float(size[control.feature] / size[30]) <= SIMILAR
-        assert (control.op, control.strength, control.positions) == (op, edit.strength, edit.positions)
+        assert (control.op, control.positions) == (op, edit.positions)
+        if op in ("scale", "ablate"):
+            assert control.strength == edit.strength
+        else:  # what the activation is set to is as long in the residual
+            assert control.strength * float(length[control.feature]) == pytest.approx(3.0 * float(length[30]))
     alike = ((size >= size[30] / SIMILAR) & (size <= size[30] * SIMILAR)).sum() - 1
     assert len({c.feature for c in random_controls(edit, int(alike))}) == alike  # all of them can be drawn
     with pytest.raises(ValueError, match=f"n is {alike + 1}, but .* has only {alike} other features"):

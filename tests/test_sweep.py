@@ -588,3 +588,38 @@ def test_an_interrupted_sweep_says_how_much_is_missing(whole):
 def test_a_file_that_is_not_there_is_not_called_damaged(tmp_path):
     with pytest.raises(StoreError, match="no such file or folder"):
         load_sweep(tmp_path / "nothing.parquet")
+
+
+def test_a_score_that_a_text_does_not_have_counts_nowhere(whole):
+    """The interval is over the prompts that have a score."""
+    from scipy import stats
+
+    kept = set(PROMPTS[:3])
+    marked = whole.table.assign(text=whole.table["text"] + "|" + whole.table["prompt"])
+    from dataclasses import replace
+
+    summary = replace(whole, table=marked).summary(lambda t: len(t) if t.rsplit("|", 1)[1] in kept else float("nan"))
+    table = marked[marked["prompt"].isin(kept)].assign(score=lambda rows: rows["text"].str.len().astype(float))
+    plain = table[table["edit"] == ""].set_index(["prompt", "repeat"])["score"]
+    changes = {}
+    for label in summary.index:
+        mine = table[table["edit"] == label].set_index(["prompt", "repeat"])["score"]
+        changes[label] = (mine - plain).groupby("prompt").mean()
+        if changes[label].std() > 0:
+            low, high = stats.t.interval(0.95, 2, changes[label].mean(), stats.sem(changes[label]))
+            assert tuple(summary.loc[label, ["score_low", "score_high"]]) == pytest.approx((low, high))
+    for label in summary.index[(summary["control_of"] == "") & (summary.index != "")]:
+        its = [changes[control] for control in summary.index[summary["control_of"] == label]]
+        over = changes[label] - sum(its) / len(its)
+        assert summary.loc[label, "over_controls"] == pytest.approx(over.mean())
+
+
+def test_other_maxima_are_another_study(tiny_model, tiny_sae, tmp_path):
+    for maximum in (0.5, 50.0):
+        sae = tiny_sae.with_max_activations(torch.full((32,), maximum))
+        edit = Edit(feature=1, strength=1.0, unit="max_act", sae=sae, name="push")
+        if maximum > 1:
+            with pytest.raises(StoreError, match="belongs to another study"):
+                sweep(tiny_model, PROMPTS[:1], [edit], folder=tmp_path, max_new_tokens=2, seed=3, progress=False)
+        else:
+            sweep(tiny_model, PROMPTS[:1], [edit], folder=tmp_path, max_new_tokens=2, seed=np.int64(3), progress=False)

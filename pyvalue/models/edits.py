@@ -169,6 +169,9 @@ class Edit:
             "positions": place,
             "name": self.name,
         }
+        if self.unit == "max_act" and self.sae is not None and self.sae.max_activations is not None:
+            # What the strength counts in was measured, and is no part of the SAE's identity.
+            found["max_activation"] = float(self.sae.max_activations[self.feature or 0])
         if self.direction is not None:
             found["direction"] = {
                 "name": self.direction.name,

@@ -59,7 +59,8 @@ def uniform_noise(seeds: torch.Tensor, step: int, n: int) -> torch.Tensor:
     # The step goes through the mixer too, else row seeds that differ by a multiple of _GAMMA would share noise.
     moved = _mix(torch.tensor([(step + 1) * _GAMMA % 2**63], dtype=torch.int64, device=seeds.device))
     bits = splitmix64(_mix(seeds ^ moved), n)
-    return (_shift_right(bits, 11).double() + 0.5) * 2.0**-53
+    # 52 bits and a half: with 53 the largest would round to 1.
+    return (_shift_right(bits, 12).double() + 0.5) * 2.0**-52
 
 
 class RowSampler(LogitsProcessor):

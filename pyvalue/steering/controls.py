@@ -27,7 +27,8 @@ def random_controls(edit: Edit, n: int, seed: int = 0, *, exclude: Iterable[int]
     - ``add``: any feature of the SAE, its strength rescaled so that the residual changes by a vector of equal length;
     - ``set``, ``min``, ``max``, ``scale``, ``ablate``: a feature whose typical maximum (``sae.max_activations`` times
       the length of its decoder row) is within a factor of 2 of the edit's own; where nobody measured maxima, the
-      length of the decoder row alone. The strength stays;
+      length of the decoder row alone. The activation that ``set``, ``min`` and ``max`` ask for is rescaled to the same
+      length in the residual; the factor of ``scale`` stays;
     - ``direction``: a direction of random Gaussian entries, of equal length. The strength stays.
 
     Features that never fired (a maximum of 0, where maxima are known) and decoder rows of zeros are not drawn.
@@ -105,6 +106,8 @@ def _draw(edits: Sequence[Edit], n: int, seed: int, exclude: set[int]) -> list[i
     fits = np.ones(sae.config.d_sae, dtype=bool)
     for edit in edits:
         fits &= _alike(edit, sae, own)
+    if unknown := sorted(feature for feature in exclude if not 0 <= feature < sae.config.d_sae):
+        raise ValueError(f"exclude must hold features from 0 to {sae.config.d_sae - 1}, got {unknown[0]}.")
     fits[[own, *exclude]] = False
     pool = np.flatnonzero(fits)
     if len(pool) < n:
@@ -136,7 +139,7 @@ def _row_lengths(sae: SAE) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
 def _moved(edit: Edit, number: int, feature: int) -> Edit:
     """The edit at another feature."""
     strength = edit.strength
-    if edit.op == "add" and strength is not None:
+    if edit.op in ("add", "set", "min", "max") and strength is not None:
         strength *= _unit_length(edit, edit.feature) / _unit_length(edit, feature)
     return replace(edit, feature=feature, strength=strength, name=_name(edit, number, f"f{feature}"))
 

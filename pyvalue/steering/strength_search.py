@@ -154,7 +154,7 @@ def _bisect(
     for _ in range(max_steps):
         middle = low + (high - low) / 2
         if not low < middle < high:
-            break
+            return f"not reached: the effect jumps from {at_low:.4g} to {at_high:.4g} at strength {low:.10g}"
         found = measured(middle)
         if reason := _ended(middle, found, wanted, tolerance):
             return reason

@@ -99,6 +99,7 @@ def sweep(
     _check_number("top_p", top_p, "above 0 and at most 1", lambda p: 0 < p <= 1)
     if repeats > 1 and temperature == 0:
         raise ValueError(f"repeats must be 1 at temperature 0, where repeats are the same text, got {repeats}.")
+    seed, controls, repeats = int(seed), int(controls), int(repeats)
     asked = read_prompts(model, prompts)
     configurations = read_configurations(edits, controls, seed)
     check_fit(model, asked, configurations, max_new_tokens)

@@ -102,10 +102,11 @@ class SweepResult:
         """One row a configuration, by its label.
 
         Args:
-            score: of a text, whatever the edit is to change: adds ``score`` (its mean), ``score_change`` (mean
-                difference from no edit over the same prompts and repeats) and the ends ``score_low`` and
-                ``score_high`` of its 95% interval over prompts (Student's t; NaN with one prompt). An edit works where
-                the interval leaves out 0 and those of its controls do not.
+            score: of a text, whatever the edit is to change (NaN where it has none): adds ``score`` (its mean),
+                ``score_change`` (mean difference from no edit over the same prompts and repeats) and the ends
+                ``score_low`` and ``score_high`` of its 95% interval over prompts (Student's t; NaN with one prompt);
+                and with controls ``over_controls``, ``over_low``, ``over_high``: how much further than its controls on
+                average an edit moves the score, prompt by prompt.
 
         Returns:
             Columns ``control``, ``control_of``, ``texts``; means over the texts ``n_tokens``, ``finished``,
@@ -136,18 +137,16 @@ class SweepResult:
         both = rows.merge(plain, on=["prompt", "repeat"], suffixes=("", "_plain"))
         both["change"] = both["score"] - both["score_plain"]
         # Repeats of a prompt are alike: a prompt counts once.
-        change = both.groupby(["edit", "prompt"], sort=False)["change"].mean().groupby("edit", sort=False)
-        prompts = change.size()
-        reach = stats.t.ppf(0.975, (prompts - 1).where(prompts > 1)) * change.std() / prompts**0.5
-        mean = change.mean()
-        return pd.DataFrame(
-            {
-                "score": rows.groupby("edit", sort=False)["score"].mean(),
-                "score_change": mean,
-                "score_low": mean - reach,
-                "score_high": mean + reach,
-            }
-        )
+        change = both.groupby(["edit", "prompt"], sort=False)["change"].mean()
+        mean, low, high = _interval(change)
+        scores = {"score": rows.groupby("edit", sort=False)["score"].mean()}
+        scores |= {"score_change": mean, "score_low": low, "score_high": high}
+        controls = self.table.groupby("edit", sort=False)["control_of"].first()
+        if (controls != "").any():
+            of_controls = change.reset_index().assign(edit=lambda found: found["edit"].map(controls))
+            mean, low, high = _interval(change - of_controls.groupby(["edit", "prompt"])["change"].mean())
+            scores |= {"over_controls": mean, "over_low": low, "over_high": high}
+        return pd.DataFrame(scores)
 
     def save(self, path: str | Path) -> Path:
         """Write one Parquet file (to a temporary name, then renamed), the facts in its metadata.
@@ -170,6 +169,14 @@ class SweepResult:
             f"SweepResult({count}: {len(self.prompts)} prompts x (no edit + {steered} edits + {controls} controls), "
             f"{self.table['finished'].mean():.0%} ended by themselves)"
         )
+
+
+def _interval(values: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Mean over prompts of every configuration, and the ends of its 95% interval by Student's t; NaN counts nowhere."""
+    groups = values.groupby(level="edit", sort=False)
+    prompts, mean = groups.count(), groups.mean()
+    reach = stats.t.ppf(0.975, (prompts - 1).where(prompts > 1)) * groups.std() / prompts**0.5
+    return mean, mean - reach, mean + reach
 
 
 def load_sweep(path: str | Path) -> SweepResult:

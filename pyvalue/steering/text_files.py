@@ -91,7 +91,11 @@ def _text_of(line: str, path: Path, number: int) -> str:
 def _check_origin(file: Path, origin: dict[str, Any]) -> None:
     beside = file.with_suffix(".json")
     if not beside.exists():
-        file.unlink(missing_ok=True)  # nothing says whose it is
+        if file.exists() and file.stat().st_size:
+            raise ValueError(
+                f"work: {file} is there already, but no {beside.name} that says what it holds; move it away, or give "
+                "another folder"
+            )
         scratch = beside.with_suffix(".part")
         scratch.write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
         scratch.replace(beside)
