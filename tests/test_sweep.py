@@ -608,6 +608,7 @@ def test_a_score_that_a_text_does_not_have_counts_nowhere(whole):
         if changes[label].std() > 0:
             low, high = stats.t.interval(0.95, 2, changes[label].mean(), stats.sem(changes[label]))
             assert tuple(summary.loc[label, ["score_low", "score_high"]]) == pytest.approx((low, high))
+    assert summary.loc[(summary["control_of"] != "") | (summary.index == ""), "over_controls"].isna().all()
     for label in summary.index[(summary["control_of"] == "") & (summary.index != "")]:
         its = [changes[control] for control in summary.index[summary["control_of"] == label]]
         over = changes[label] - sum(its) / len(its)

@@ -144,6 +144,7 @@ class SweepResult:
         controls = self.table.groupby("edit", sort=False)["control_of"].first()
         if (controls != "").any():
             of_controls = change.reset_index().assign(edit=lambda found: found["edit"].map(controls))
+            of_controls = of_controls[of_controls["edit"] != ""]  # what is left stands under what it controls for
             mean, low, high = _interval(change - of_controls.groupby(["edit", "prompt"])["change"].mean())
             scores |= {"over_controls": mean, "over_low": low, "over_high": high}
         return pd.DataFrame(scores)
