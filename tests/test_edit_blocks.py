@@ -87,6 +87,23 @@ def test_caches_from_elsewhere_are_refused(tiny_model, edits):
         network(IDS[:, :1], past_key_values=first)
 
 
+def test_a_cache_of_an_earlier_block_is_refused(tiny_model, edits):
+    """Also where the same edits are entered again, or an object of the block comes to lie where an earlier one lay."""
+    from pyvalue.models.hook import ResidualEdits
+
+    again = ResidualEdits(tiny_model.network, edits, tiny_model.tokenizer)
+    with again:
+        past = tiny_model.network(IDS, use_cache=True).past_key_values
+    whole = torch.cat([IDS, IDS[:, :1]], dim=1)
+    with pytest.raises(ModelError, match="filled outside of this block"), again:
+        tiny_model.network.generate(whole, past_key_values=past, max_new_tokens=3, do_sample=False)
+    for _ in range(20):
+        with tiny_model.edit(edits):
+            past = tiny_model.network(IDS, use_cache=True).past_key_values
+        with pytest.raises(ModelError, match="filled outside of this block"), tiny_model.edit(edits):
+            tiny_model.network(IDS[:, :1], past_key_values=past)
+
+
 def test_a_copy_of_a_cache_goes_on(tiny_model, edits):
     import copy
 

@@ -21,11 +21,11 @@ OTHER_CACHE = (
 _MARK = "_pyvalue_prompts"
 
 
-def mark_cache(output: Any, owner: object, prompts: int) -> None:
+def mark_cache(output: Any, block: int, prompts: int) -> None:
     """Note on the cache that a pass returned for which prompts of which block it was filled."""
     cache = getattr(output, "past_key_values", None)
     if hasattr(cache, "__dict__"):
-        cache.__dict__.setdefault(_MARK, {})[id(owner)] = prompts
+        cache.__dict__.setdefault(_MARK, {})[block] = prompts
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +90,11 @@ class ForwardPass:
             position = self.position_ids
         return position.expand(batch, seq), torch.ones(batch, seq, dtype=torch.bool)
 
-    def check_cache(self, owner: object, prompts: int | None = None) -> None:
-        """Raise ModelError unless the owner's block filled the cache, and for these prompts where they matter."""
+    def check_cache(self, block: int, prompts: int | None = None) -> None:
+        """Raise ModelError unless the block filled the cache, and for these prompts where they matter."""
         if self.past == 0:
             return
-        marked = getattr(self.cache, _MARK, {}).get(id(owner))
+        marked = getattr(self.cache, _MARK, {}).get(block)
         if marked is None or prompts not in (None, marked):
             raise ModelError(OTHER_CACHE)
 

@@ -7,6 +7,7 @@ Decides before each forward pass which tokens name which list of edits (here, an
 from __future__ import annotations
 
 import inspect
+import itertools
 import threading
 import warnings
 from collections.abc import Sequence
@@ -27,6 +28,9 @@ from pyvalue.models.generate_hook import ALONE, GenerateHook, enter_block, leave
 from pyvalue.models.placement import Placement, place_prompts, places_from_mask
 
 Rows = Sequence[Edit] | Sequence[Sequence[Edit]]
+
+# A number for every block ever entered: the id of an object comes again when the object has gone.
+_blocks = itertools.count()
 
 
 class ResidualEdits:
@@ -68,6 +72,7 @@ class ResidualEdits:
         self._given: torch.Tensor | None = None
         self._placed: torch.Tensor | None = None
         self._prompts = 0
+        self._block = -1
         self._reads = False
         self._ready: tuple[int, ...] | None = None
         self._generate: GenerateHook | None = None
@@ -214,6 +219,7 @@ class ResidualEdits:
             self._entered = True
             return self
         self._forget_prompts()
+        self._block = next(_blocks)
         self._generate = enter_block(self._model, self)
         try:
             self._buffers.enter()
@@ -263,7 +269,7 @@ class ResidualEdits:
             return
         self._buffers.commit()
         if self._given is None:
-            mark_cache(output, self, self._prompts)
+            mark_cache(output, self._block, self._prompts)
 
     def _before_forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Decide the lists of this pass, unless ``generate`` or the caller did."""
@@ -296,14 +302,14 @@ class ResidualEdits:
                     "generate made a forward pass that it did not prepare, as guidance_scale does for its second "
                     "prompt; edits cannot tell what it holds, so leave that out."
                 )
-            begun.check_cache(self)
+            begun.check_cache(self._block)
             return
         if begun.past == 0:
             if ready != begun.shape or placed is None or begun.ids is None or not torch.equal(placed, begun.ids):
                 self.place(*begun.prompts())
                 self._ready = self._placed = None
             return
-        begun.check_cache(self, self._prompts)
+        begun.check_cache(self._block, self._prompts)
         if ready != begun.shape:
             self.assign(*begun.places())
             self._ready = None
