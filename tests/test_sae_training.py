@@ -20,7 +20,7 @@ from pyvalue.cli import app  # noqa: E402
 from pyvalue.measurement.personas import make_personas  # noqa: E402
 from pyvalue.models.sae import DEMO_FOLDER, SAE, load_sae  # noqa: E402
 from pyvalue.models.sae_config import SAEConfig  # noqa: E402
-from pyvalue.steering import sae_folder, sae_run  # noqa: E402
+from pyvalue.steering import sae_run, sae_writing  # noqa: E402
 from pyvalue.steering.residual_activations import residual_activations, shuffled_batches  # noqa: E402
 from pyvalue.steering.sae_quality import measure_sae, next_token_loss  # noqa: E402
 from pyvalue.steering.sae_run import train_sae_on_file, train_sae_on_own_texts  # noqa: E402
@@ -281,7 +281,7 @@ def test_a_training_that_fails_leaves_nothing_behind(tiny_model, texts, tmp_path
     def fails(*_):
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(sae_folder, "measure_sae", fails)
+    monkeypatch.setattr(sae_writing, "measure_sae", fails)
     with pytest.raises(RuntimeError, match="power cut"):
         train_sae(tiny_model, texts, tmp_path / "sae", dataclasses.replace(SMALL, tokens=400))
     assert list(tmp_path.iterdir()) == []

@@ -19,8 +19,8 @@ from pyvalue.errors import ModelError
 from pyvalue.measurement.progress import progress_bar
 from pyvalue.models.loading import LanguageModel
 from pyvalue.steering.residual_activations import residual_activations, shuffled_batches
-from pyvalue.steering.sae_folder import complete_config, write_sae
 from pyvalue.steering.sae_quality import SAEQuality
+from pyvalue.steering.sae_writing import complete_config, write_sae
 
 #: bytes of activations that are kept in memory; more go to a file that is mapped into it
 MEMORY_LIMIT = 2**31
