@@ -20,18 +20,35 @@ COLUMNS = {
     "model": "name of the model",
     "edit": "label of the edits of the residual stream, empty for none",
     "persona": "name of the persona",
-    "item": "id of the question",
-    "value": "value asked about, empty for a content-free item",
-    "keying": "+1 or -1; 0 for a content-free item",
+    "item": "id of the item",
+    "value": "value asked about, empty for an item without keying",
+    "keying": "+1 or -1; 0 for a content-free or nonsense item",
+    "kind": "keyed, content-free or nonsense",
+    "mode": "score (probabilities of the next token), generate (a written answer) or free (rated by a judge)",
+    "wording": "0 for the item's question, 1, 2, ... for its paraphrases",
+    "order": "yes-no or no-yes: in which order the prompt names the options",
     "repeat": "0, 1, ... where a question is asked more than once",
-    "text": "the question",
-    "status": "yes, no, or invalid",
-    "p_yes": "P(yes) / (P(yes) + P(no)); missing when invalid",
-    "mass": "P(yes) + P(no)",
-    "score": "keying * (2 p_yes - 1), in [-1, 1]; missing when invalid or content-free",
+    "text": "the question as it was worded",
+    "answer": "what the model wrote; empty where it was scored",
+    "status": "yes, no or unsure, which are valid; invalid, refused or degenerate",
+    "p_yes": "P(yes) / (P(yes) + P(no)), or 1, 0.5, 0 for a written yes, unsure, no; missing when not valid",
+    "mass": "P(yes) + P(no); missing where the answer was written",
+    "score": "keying * (2 p_yes - 1), in [-1, 1]; missing when not valid or without keying",
+    "perplexity": "of the question's own tokens under the edit; missing where it was not computed",
 }
+#: columns that a table may lack, and what then stands in them
+DEFAULTS: dict[str, Any] = {
+    "mode": "score", "wording": 0, "order": "yes-no", "repeat": 0, "answer": "", "perplexity": np.nan,
+}  # fmt: skip
+#: statuses of answers that count
+VALID = ("yes", "no", "unsure")
 _ROW = ["model", "edit", "persona"]
-_NUMBERS = {"keying": "int8", "repeat": "int16", "p_yes": "float64", "mass": "float64", "score": "float64"}
+# Answers to which one bias towards "yes" belongs.
+_ASKED = [*_ROW, "mode", "order"]
+_NUMBERS = {
+    "keying": "int8", "wording": "int16", "repeat": "int16",
+    "p_yes": "float64", "mass": "float64", "score": "float64", "perplexity": "float64",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,7 +56,7 @@ class Responses:
     """Answers as a tidy table; do not change ``table`` in place.
 
     Attributes:
-        table: the columns of ``pyvalue.responses.COLUMNS``, one row an answer.
+        table: the columns of ``pyvalue.responses.COLUMNS``, one row an answer; those of ``DEFAULTS`` may be left out.
         facts: what made the answers (model, inventory, prompts, versions).
     """
 
@@ -47,12 +64,13 @@ class Responses:
     facts: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        missing = [name for name in COLUMNS if name not in self.table.columns]
+        missing = [name for name in COLUMNS if name not in {*self.table.columns, *DEFAULTS, "kind"}]
         if missing:
             raise ValueError(
                 f"table: missing columns {', '.join(missing)}; expected {', '.join(COLUMNS)}, "
                 f"got {', '.join(map(str, self.table.columns))}"
             )
+        object.__setattr__(self, "table", _completed(self.table))
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -72,17 +90,19 @@ class Responses:
 
     @property
     def valid_share(self) -> float:
-        """Share of answers that are yes or no."""
-        return float((self.table["status"] != "invalid").mean())
+        """Share of answers that are yes, no or unsure."""
+        return float(self.table["status"].isin(VALID).mean())
 
     def answers(self, score: Score = "corrected") -> pd.Series:
         """One score an answer, in [-1, 1] (ipsatised: [-2, 2]), missing for content-free items and invalid answers.
 
         Args:
             score: ``"raw"``: keying * (2 p_yes - 1). ``"corrected"``: the same after the log odds of "yes" on the
-                content-free items (their mean over the same edit and persona) are taken off the log odds of every
+                content-free items (their mean over the same edit, persona and order) are taken off those of every
                 answer (contextual calibration, Zhao et al. 2021); raw when the table has no content-free items, missing
                 where all of a row's are invalid.
+                Written and rated answers have no odds: there the mean of 2 p_yes - 1 on the content-free items is
+                taken off that of every answer, which then lies in [-2, 2].
                 ``"ipsatised"``: corrected, less the row's mean over the values (Schwartz 1992).
 
         Raises:
@@ -163,16 +183,26 @@ class Responses:
         )
 
     def _corrected(self) -> pd.Series:
-        free = self.table["keying"] == 0
-        odds = _log_odds(self.table["p_yes"])
-        bias = odds[free].groupby([self.table.loc[free, key] for key in _ROW]).mean().rename("bias")
-        of_row = self.table[_ROW].join(bias, on=_ROW)["bias"] if free.any() else 0.0
-        return (self.table["keying"] * np.tanh((odds - of_row) / 2)).where(~free)
+        table, free = self.table, self.table["keying"] == 0
+        scored = table["mode"] == "score"
+        level = _log_odds(table["p_yes"]).where(scored, 2 * table["p_yes"] - 1)
+        bias = level[free].groupby([table.loc[free, key] for key in _ASKED]).mean().rename("bias")
+        of_row = table[_ASKED].join(bias, on=_ASKED)["bias"] if free.any() else 0.0
+        freed = level - of_row
+        return (table["keying"] * np.tanh(freed / 2).where(scored, freed)).where(~free)
 
 
 def make_table(rows: dict[str, Any]) -> pd.DataFrame:
     """A table with the columns of ``COLUMNS`` in their number formats, from one sequence (or scalar) a column."""
-    return _formatted(pd.DataFrame(rows)[list(COLUMNS)])
+    return _formatted(_completed(pd.DataFrame(rows))[list(COLUMNS)])
+
+
+def _completed(table: pd.DataFrame) -> pd.DataFrame:
+    """With the columns that a table may lack."""
+    lacks = {name: value for name, value in DEFAULTS.items() if name not in table.columns}
+    if "kind" not in table.columns:
+        lacks["kind"] = np.where(table["keying"] != 0, "keyed", "content-free")
+    return table.assign(**lacks) if lacks else table
 
 
 def _formatted(table: pd.DataFrame) -> pd.DataFrame:

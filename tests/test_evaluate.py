@@ -11,9 +11,11 @@ from scipy import stats
 
 from pyvalue.evaluation.magnitude import summarise
 from pyvalue.evaluation.prediction import evaluate
-from pyvalue.responses import COLUMNS, Responses, make_table
+from pyvalue.responses import Responses, make_table
 from pyvalue.steering.plan import SteeringPlan
 
+#: the columns that this file fills; the others take their defaults
+COLUMNS = ("model", "edit", "persona", "item", "value", "keying", "repeat", "text", "status", "p_yes", "mass", "score")
 VALUES = ("A", "B", "C", "D")
 PLAN = SteeringPlan({"A": 1}, {"A": "target", "B": "definite", "C": "unaffected", "D": "unaffected"})
 

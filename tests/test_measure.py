@@ -82,7 +82,7 @@ def test_nothing_is_asked_twice(ask, tmp_path, monkeypatch):
     parts(tmp_path)[3].unlink()
     before = contents(tmp_path / "responses")
     asked = []
-    import pyvalue.measurement.api as api
+    import pyvalue.measurement.score_asking as api
 
     real = api.score_prompts
     monkeypatch.setattr(api, "score_prompts", lambda *a, **k: asked.append(1) or real(*a, **k))
@@ -135,7 +135,7 @@ def test_kills_at_random_moments_change_nothing(tiny_model, tmp_path):
 
 
 def test_an_interrupt_leaves_a_folder_that_resumes(ask, tmp_path, monkeypatch):
-    import pyvalue.measurement.api as api
+    import pyvalue.measurement.score_asking as api
 
     real, calls = api.score_prompts, []
 
@@ -182,7 +182,7 @@ def test_a_folder_of_another_study_is_refused_by_what_differs(ask, tiny_model, t
     for changes, named in [
         ({"personas": PEOPLE[:3]}, "personas.count, personas.digest"),
         ({"inventory": smaller}, "inventory.digest, inventory.items"),
-        ({"edits": [edit]}, "edit, edits"),
+        ({"edits": [edit]}, "configurations"),
         ({"min_mass": 0.5}, "min_mass"),
         ({"model": replace(tiny_model, name="other")}, "model.name"),
     ]:
@@ -244,7 +244,7 @@ def test_a_damaged_part_is_named(ask, tmp_path, damage):
     pd.testing.assert_frame_equal(ask(tmp_path).table, ask().table, check_exact=True)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"study": 3}', '{"schema": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"study": 3}', '{"schema": 2}'])
 def test_a_damaged_manifest_is_named(ask, tmp_path, text):
     ask(tmp_path)
     (tmp_path / "manifest.json").write_text(text)

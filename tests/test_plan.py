@@ -10,8 +10,11 @@ import pytest
 
 from pyvalue.errors import ModelError
 from pyvalue.graph import DiscoverySettings, ValueGraph
-from pyvalue.responses import COLUMNS, Responses, make_table
+from pyvalue.responses import Responses, make_table
 from pyvalue.steering.plan import SteeringPlan, plan, predict
+
+#: the columns that this file fills; the others take their defaults
+COLUMNS = ("model", "edit", "persona", "item", "value", "keying", "repeat", "text", "status", "p_yes", "mass", "score")
 
 
 def drawn(names, directed=(), undirected=(), bidirected=(), excluded=None) -> ValueGraph:

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyvalue.errors import StoreError
-from pyvalue.responses import COLUMNS, Responses, make_table
+from pyvalue.responses import Responses, make_table
 
+#: the columns that this file fills; the others take their defaults
+FILLED = ("model", "edit", "persona", "item", "value", "keying", "repeat", "text", "status", "p_yes", "mass", "score")
 VALUES = ("Power", "Security", "Hedonism")
 ITEMS = [(value, keying, copy) for value in VALUES for keying in (1, -1) for copy in range(2)]
 FREE = 2
@@ -32,7 +34,7 @@ def responses_of(odds: np.ndarray, invalid: np.ndarray | None = None, edits=("",
              "invalid" if bad else "yes" if p_yes >= 0.5 else "no", p_yes, 0.0 if bad else 0.9,
              keying * (2 * p_yes - 1) if keying else np.nan)
         )  # fmt: skip
-    return Responses(make_table(dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))))
+    return Responses(make_table(dict(zip(FILLED, map(list, zip(*rows, strict=True)), strict=True))))
 
 
 def random_odds(seed: int, personas: int = 4, edits: int = 1) -> np.ndarray:

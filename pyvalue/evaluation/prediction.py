@@ -12,7 +12,7 @@ import pandas as pd
 
 from pyvalue.evaluation.magnitude import summarise
 from pyvalue.measurement.store import write_json
-from pyvalue.responses import Responses, Score
+from pyvalue.responses import VALID, Responses, Score
 from pyvalue.steering.plan import SteeringPlan
 
 Floats = npt.NDArray[np.float64]
@@ -140,7 +140,7 @@ def _paired(
 def _answered_both_times(one: Responses, other: Responses) -> tuple[Responses, Responses]:
     """The answers to questions that a persona answered validly in both, and those personas and values alone."""
     keys = ["persona", "item", "repeat"]
-    valid = [r.table[r.table["status"] != "invalid"].reset_index(drop=True) for r in (one, other)]
+    valid = [r.table[r.table["status"].isin(VALID)].reset_index(drop=True) for r in (one, other)]
     rows = [pd.MultiIndex.from_frame(table[keys]) for table in valid]
     kept = [
         Responses(table[mine.isin(theirs)].reset_index(drop=True), r.facts)

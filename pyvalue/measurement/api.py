@@ -1,38 +1,44 @@
-"""``measure``: ask an inventory of a model under personas and edits, and keep the answers."""
+"""``measure``: ask an inventory of a model under personas and edits, and keep the answers.
+
+Checks what was asked and keeps the folder. How a model is asked stands in the modules of the askers.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from pyvalue.measurement.asking import Answer, Asker, Configuration
+from pyvalue.measurement.design import Cell, Design
 from pyvalue.measurement.inventory import Inventory
 from pyvalue.measurement.personas import Persona
 from pyvalue.measurement.progress import progress_bar
-from pyvalue.measurement.prompts import YES_NO, PromptStyle, render_prompt
-from pyvalue.measurement.scoring import score_prompts
+from pyvalue.measurement.prompts import YES_NO, PromptStyle
+from pyvalue.measurement.score_asking import ScoreAsker
 from pyvalue.measurement.store import RunFolder
 from pyvalue.models.edits import Edit
 from pyvalue.models.fingerprint import weights_fingerprint
 from pyvalue.models.loading import LanguageModel
 from pyvalue.responses import Responses, make_table
 
+Configurations = Sequence[Edit] | Mapping[str, Sequence[Edit]]
+
 
 def measure(
     model: LanguageModel,
     inventory: Inventory,
     personas: Sequence[Persona],
-    edits: Sequence[Edit] = (),
+    edits: Configurations = (),
     *,
+    design: Design | None = None,
     label: str | None = None,
     folder: str | Path | None = None,
     prompts: PromptStyle = YES_NO,
     min_mass: float = 0.01,
-    batch_size: int = 48,
+    batch_size: int | None = None,
     progress: bool | None = None,
 ) -> Responses:
     """Ask every item of every persona, and read p(yes) against p(no) from one forward pass.
@@ -41,17 +47,19 @@ def measure(
         model: to ask.
         inventory: what to ask; its content-free items measure the bias towards "yes".
         personas: who to be.
-        edits: of the residual stream, applied together to every question.
+        edits: of the residual stream, applied together to every question; or several such configurations, a mapping
+            from labels to edits (an empty label with none for the unedited model), which share what lies below them.
+        design: wordings, option orders and repeats; default every question once, as it stands.
         label: the ``edit`` column of the answers; default the edits' own labels joined by " + ", empty for none.
         folder: run folder; answers are stored persona by persona, and a later call with the same arguments asks
             only what is missing. Default: nothing is stored.
         prompts: wording.
         min_mass: an answer whose P(yes) + P(no) is below it is ``invalid``: its score is missing, not 0.
-        batch_size: most questions in one forward pass.
+        batch_size: most questions in one forward pass; default what fits into memory.
         progress: show a bar with the time left; default when the terminal is one.
 
     Returns:
-        One answer for every persona and item, in that order.
+        One answer for every configuration, persona and question, in that order.
 
     Raises:
         ValueError: no personas, personas of the same name, an empty label for edits, or an edit's text span that is
@@ -60,67 +68,111 @@ def measure(
         StoreError: the run folder belongs to another study, is in use, or cannot be written.
     """
     _check_personas(personas)
-    if isinstance(edits, Edit):
-        raise TypeError("edits: expected a sequence of edits, got one Edit; write [edit]")
-    if edits and label == "":
-        raise ValueError('label: expected a name for answers under edits, got ""; it stands for no edit')
-    label = " + ".join(edit.label for edit in edits) if label is None else label
-    groups = _answers(model, inventory, personas, edits, label, prompts, min_mass, batch_size)
-    title = f"measuring ({label})" if label else "measuring"
-    study = _study(model, inventory, personas, edits, label, prompts, min_mass)
+    configurations = read_configurations(edits, label)
+    design = design or Design()
+    cells = design.cells(inventory)
+    asker: Asker = ScoreAsker(model, prompts, min_mass, batch_size)
+    study = {
+        "model": {**model.facts(), "weights": weights_fingerprint(model)},
+        "template": hashlib.sha256(str(model.tokenizer.chat_template).encode()).hexdigest()[:16],
+        "inventory": {"name": inventory.name, "items": len(inventory.items), "digest": inventory.digest},
+        "personas": {"count": len(personas), "digest": _digest(personas)},
+        "design": design.to_dict(),
+        "configurations": [{"label": c.label, "edits": [edit.to_dict() for edit in c.edits]} for c in configurations],
+        **asker.facts(),
+    }
+    tables: dict[int, pd.DataFrame] = {}
+    chunks = [cells[i : i + (asker.chunk or len(cells))] for i in range(0, len(cells), asker.chunk or len(cells))]
+    names = [c.label for c in configurations if c.label]
+    title = f"measuring ({names[0] if len(names) == 1 else f'{len(names)} edits'})" if names else "measuring"
+    total = len(personas) * len(chunks)
+
+    def number(c: int, p: int, k: int) -> int:
+        return (c * len(personas) + p) * len(chunks) + k
+
+    def ask(p: int, k: int, wanted: Sequence[int]) -> list[pd.DataFrame]:
+        found = asker.ask(personas[p], chunks[k], [configurations[c] for c in wanted])
+        return [
+            _table(model.name, configurations[c].label, personas[p], chunks[k], answers)
+            for c, answers in zip(wanted, found, strict=True)
+        ]
+
+    every = range(len(configurations))
     if folder is None:
-        with progress_bar(title, len(personas), progress) as advance:
-            tables = []
-            for ask in groups:
-                tables.append(ask())
+        with progress_bar(title, total, progress) as advance:
+            for p in range(len(personas)):
+                for k in range(len(chunks)):
+                    for c, table in zip(every, ask(p, k, every), strict=True):
+                        tables[number(c, p, k)] = table
+                    advance()
+        return Responses(pd.concat([tables[i] for i in sorted(tables)], ignore_index=True), {"study": study})
+    with RunFolder(folder, study) as run, progress_bar(title, total, progress) as advance:
+        for p in range(len(personas)):
+            for k in range(len(chunks)):
+                missing = [c for c in every if not run.part(number(c, p, k)).exists()]
+                if missing:
+                    for c, table in zip(missing, ask(p, k, missing), strict=True):
+                        run.write_part(number(c, p, k), table)
                 advance()
-        return Responses(pd.concat(tables, ignore_index=True), {"study": study})
-    with RunFolder(folder, study) as run, progress_bar(title, len(personas), progress) as advance:
-        for group, ask in enumerate(groups):
-            if not run.part(group).exists():
-                run.write_part(group, ask())
-            advance()
         return run.read()
 
 
-def _answers(
-    model: LanguageModel,
-    inventory: Inventory,
-    personas: Sequence[Persona],
-    edits: Sequence[Edit],
-    label: str,
-    prompts: PromptStyle,
-    min_mass: float,
-    batch_size: int,
-) -> Iterator[Any]:
-    """One function a persona, which asks it everything and returns the table of its answers."""
-    for persona in personas:
+def read_configurations(edits: Configurations, label: str | None = None) -> tuple[Configuration, ...]:
+    """Configurations as they were given to ``measure``.
 
-        def ask(persona: Persona = persona) -> pd.DataFrame:
-            asked = [render_prompt(model.tokenizer, persona, item.question, prompts) for item in inventory.items]
-            found = score_prompts(model, asked, edits, batch_size)
-            mass = found.yes + found.no
-            keying = np.array([item.keying for item in inventory.items])
-            valid = (mass >= min_mass) & (mass > 0)
-            p_yes = np.where(valid, found.yes / np.where(valid, mass, 1.0), np.nan)
-            return make_table(
-                {
-                    "model": model.name,
-                    "edit": label,
-                    "persona": persona.name,
-                    "item": [item.id for item in inventory.items],
-                    "value": [item.value for item in inventory.items],
-                    "keying": keying,
-                    "repeat": 0,
-                    "text": [item.question for item in inventory.items],
-                    "status": np.where(~valid, "invalid", np.where(p_yes >= 0.5, "yes", "no")),
-                    "p_yes": p_yes,
-                    "mass": mass,
-                    "score": np.where(keying != 0, keying * (2 * p_yes - 1), np.nan),
-                }
-            )
+    Raises:
+        TypeError: one edit instead of a sequence of edits.
+        ValueError: an empty label for edits, a label beside a mapping, or an empty mapping.
+    """
+    if isinstance(edits, Edit):
+        raise TypeError("edits: expected a sequence of edits, got one Edit; write [edit]")
+    if not isinstance(edits, Mapping):
+        if label is None:
+            label = " + ".join(edit.label for edit in edits)
+        edits = {label: edits}
+    elif label is not None:
+        raise ValueError(f"label: expected none beside a mapping of edits, whose keys are the labels, got {label!r}")
+    found = []
+    for name, together in edits.items():
+        if isinstance(together, Edit):
+            raise TypeError(f"edits[{name!r}]: expected a sequence of edits, got one Edit; write [edit]")
+        if together and not name:
+            raise ValueError('label: expected a name for answers under edits, got ""; it stands for no edit')
+        found.append(Configuration(str(name), tuple(together)))
+    if not found:
+        raise ValueError("edits: expected at least one configuration, got an empty mapping; () is the unedited model")
+    return tuple(found)
 
-        yield ask
+
+def _table(
+    model: str, label: str, persona: Persona, cells: Sequence[Cell], answers: Sequence[Answer]
+) -> pd.DataFrame:
+    keying = [cell.item.keying for cell in cells]
+    score = [
+        key * (2 * answer.p_yes - 1) if key else float("nan") for key, answer in zip(keying, answers, strict=True)
+    ]
+    return make_table(
+        {
+            "model": model,
+            "edit": label,
+            "persona": persona.name,
+            "item": [cell.item.id for cell in cells],
+            "value": [cell.item.value for cell in cells],
+            "keying": keying,
+            "kind": [cell.item.kind for cell in cells],
+            "mode": "score",
+            "wording": [cell.wording for cell in cells],
+            "order": [cell.order for cell in cells],
+            "repeat": [cell.repeat for cell in cells],
+            "text": [cell.question for cell in cells],
+            "answer": [answer.text for answer in answers],
+            "status": [answer.status for answer in answers],
+            "p_yes": [answer.p_yes for answer in answers],
+            "mass": [answer.mass for answer in answers],
+            "score": score,
+            "perplexity": [answer.perplexity for answer in answers],
+        }
+    )
 
 
 def _check_personas(personas: Sequence[Persona]) -> None:
@@ -132,23 +184,6 @@ def _check_personas(personas: Sequence[Persona]) -> None:
         raise ValueError(f"personas: names must be unique, but {repeated[0]!r} occurs more than once")
 
 
-def _study(
-    model: LanguageModel,
-    inventory: Inventory,
-    personas: Sequence[Persona],
-    edits: Sequence[Edit],
-    label: str,
-    prompts: PromptStyle,
-    min_mass: float,
-) -> dict[str, Any]:
+def _digest(personas: Sequence[Persona]) -> str:
     people = "\n".join(f"{p.name}\t{p.text}" for p in personas)
-    return {
-        "model": {**model.facts(), "weights": weights_fingerprint(model)},
-        "inventory": {"name": inventory.name, "items": len(inventory.items), "digest": inventory.digest},
-        "personas": {"count": len(personas), "digest": hashlib.sha256(people.encode()).hexdigest()[:16]},
-        "prompts": {"name": prompts.name, "digest": prompts.digest},
-        "template": hashlib.sha256(str(model.tokenizer.chat_template).encode()).hexdigest()[:16],
-        "edit": label,
-        "edits": [edit.to_dict() for edit in edits],
-        "min_mass": min_mass,
-    }
+    return hashlib.sha256(people.encode()).hexdigest()[:16]

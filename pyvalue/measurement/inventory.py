@@ -19,12 +19,33 @@ BUNDLED = {"portrait": _DATA / "portrait.csv"}
 
 @dataclass(frozen=True)
 class Item:
-    """One question. ``keying`` is +1 or -1 for a value, 0 for a content-free item (then ``value`` is empty)."""
+    """One question, in several wordings.
+
+    Attributes:
+        id: unique in its inventory.
+        value: what it asks about; empty where ``keying`` is 0.
+        keying: +1 where "yes" speaks for the value, -1 where it speaks against it, 0 for an item that asks about none.
+        question: as it is asked.
+        paraphrases: other wordings of the same question.
+        nonsense: an item without keying whose words mean nothing; other such items are content-free.
+    """
 
     id: str
     value: str
     keying: int
     question: str
+    paraphrases: tuple[str, ...] = ()
+    nonsense: bool = False
+
+    @property
+    def wordings(self) -> tuple[str, ...]:
+        """The question, then its paraphrases."""
+        return (self.question, *self.paraphrases)
+
+    @property
+    def kind(self) -> str:
+        """``"keyed"``, ``"content-free"`` or ``"nonsense"``."""
+        return "keyed" if self.keying else "nonsense" if self.nonsense else "content-free"
 
 
 @dataclass(frozen=True)
@@ -46,13 +67,15 @@ class Inventory:
 
     @property
     def content_free(self) -> tuple[Item, ...]:
-        """Items without content: they measure the bias towards "yes"."""
+        """Items without keying, content-free and nonsense: they measure the bias towards "yes"."""
         return tuple(item for item in self.items if not item.keying)
 
     @property
     def digest(self) -> str:
         """Hash of everything that is asked, for manifests."""
-        text = "\n".join(f"{i.id}\t{i.value}\t{i.keying}\t{i.question}" for i in self.items)
+        text = "\n".join(
+            "\t".join((i.id, i.value, str(i.keying), i.kind, *i.wordings)) for i in self.items
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def subset(self, per_value: int, content_free: int | None = None, seed: int = 0) -> Inventory:

@@ -20,7 +20,7 @@ import pandas as pd
 from pyvalue.errors import StoreError
 from pyvalue.responses import Responses
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class RunFolder:

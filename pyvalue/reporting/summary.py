@@ -10,7 +10,7 @@ from pyvalue.evaluation.prediction import Evaluation
 from pyvalue.graph import ValueGraph
 from pyvalue.reporting.effects_plot import profile
 from pyvalue.reporting.parts import Parts
-from pyvalue.responses import Responses
+from pyvalue.responses import VALID, Responses
 from pyvalue.steering.plan import SteeringPlan
 
 
@@ -44,7 +44,7 @@ def _describe_alike(model: str, questions: str, values: str, personas: str, sets
     answers = sum(len(one.table) for one in sets)
     if not answers:
         return "A set of responses holds no answers."
-    valid = sum(int((one.table["status"] != "invalid").sum()) for one in sets) / answers
+    valid = sum(int(one.table["status"].isin(VALID).sum()) for one in sets) / answers
     text = f"{model} answered {questions} about {values} as {personas}, {listed(edits)}: {count(answers, 'answer')}, "
     text += "all valid." if valid == 1 else f"{valid:.1%} of them valid (the others are missing, not 0)."
     for name, scores in profile(sets).dropna(subset="mean").groupby("series", sort=False):

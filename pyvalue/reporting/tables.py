@@ -15,7 +15,7 @@ from pyvalue.graph import ValueGraph
 from pyvalue.reporting.effects_plot import effects_in_order, profile
 from pyvalue.reporting.summary import interval, signed
 from pyvalue.reporting.theme import RELATION_NAMES, schwartz_order
-from pyvalue.responses import Responses
+from pyvalue.responses import VALID, Responses
 from pyvalue.steering.plan import SteeringPlan
 
 #: rows of a table on the page; the files of the run hold all
@@ -159,7 +159,7 @@ def answers_table(sets: Sequence[Responses]) -> Table:
     rows = []
     for responses in sets:
         for (model, edit), table in responses.table.groupby(["model", "edit"], sort=False):
-            valid = float((table["status"] != "invalid").mean())
+            valid = float(table["status"].isin(VALID).mean())
             sizes = (table["persona"].nunique(), table["item"].nunique(), len(table))
             rows.append((model, edit or "none", *(f"{size:,}" for size in sizes), f"{valid:.1%}"))
     header = ("model", "edit", "personas", "questions", "answers", "valid")

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
-from pyvalue.errors import ModelError
 from pyvalue.models.hook import ResidualEdits
 from pyvalue.models.loading import LanguageModel
+from pyvalue.models.memory import automatic_batch, batches_that_fit
 from pyvalue.steering.sweep_rows import Row
 from pyvalue.steering.sweep_table import NUMBER
-
-#: rows of a batch on a CPU, where more gain nothing
-CPU_BATCH = 32
-#: most rows of an automatic batch
-LARGEST_BATCH = 512
-#: share of the free memory that an automatic batch may fill
-_SHARE = 0.7
-# Copies of the next token's scores (float32 and float64, noise and its bits) that sampling holds at once.
-_SCORE_BYTES = 40
-_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 
 
 @dataclass(frozen=True)
@@ -56,58 +44,17 @@ def _batches(
     model: LanguageModel, rows: Sequence[Row], sampling: Sampling, batch_size: int | None, steer: ResidualEdits
 ) -> Generator[pd.DataFrame]:
     todo = sorted(rows, key=lambda row: -len(row.prompt.ids))  # stable: the rows of one prompt stay together
-    size = batch_size or (automatic_batch(model, len(todo[0].prompt.ids) + sampling.max_new_tokens) if todo else 1)
-    warned = False
-    while todo:
-        batch = todo[:size]
-        table = _write_or_none(model, batch, sampling, steer)
-        if table is not None:
-            todo = todo[len(batch) :]
-            yield table
-            continue
-        if len(batch) == 1:
-            raise ModelError(
-                f"memory runs out with one prompt of {len(batch[0].prompt.ids)} tokens and {sampling.max_new_tokens} "
-                "new ones; use a smaller model or dtype, shorter prompts, or a lower max_new_tokens."
-            )
-        size = len(batch) // 2
-        _empty_cache()
-        if not warned:
-            warnings.warn(
-                f"memory runs out with a batch of {len(batch)}; going on with {size}. Texts do not depend on it; give "
-                "batch_size= to begin there.",
-                stacklevel=4,
-            )
-            warned = True
+    if not todo:
+        return
+    longest = len(todo[0].prompt.ids)
+    size = batch_size or automatic_batch(model, longest + sampling.max_new_tokens)
+    what = f"one prompt of up to {longest} tokens and {sampling.max_new_tokens} new ones"
 
-
-def automatic_batch(model: LanguageModel, tokens: int) -> int:
-    """Rows of ``tokens`` tokens that are likely to fit: 32 on a CPU, by keys, values and scores on a GPU."""
-    import torch
-
-    if model.device.type != "cuda":
-        return CPU_BATCH
-    config: Any = model.network.config.get_text_config()
-    heads = config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // heads
-    kept = 2 * config.num_hidden_layers * (getattr(config, "num_key_value_heads", None) or heads) * width
-    # While the prompt runs, a layer also holds its inputs, outputs and the wide middle of its MLP.
-    passing = 4 * config.hidden_size + 3 * (getattr(config, "intermediate_size", None) or 4 * config.hidden_size)
-    row = tokens * (kept + passing) * model.dtype.itemsize + config.vocab_size * _SCORE_BYTES
-    free = torch.cuda.mem_get_info(model.device)[0]
-    return max(1, min(LARGEST_BATCH, int(_SHARE * free / row)))
-
-
-def _write_or_none(
-    model: LanguageModel, batch: Sequence[Row], sampling: Sampling, steer: ResidualEdits
-) -> pd.DataFrame | None:
-    """The batch's table, or None where memory runs out; what the failed call held is let go on return."""
-    try:
+    def write(batch: Sequence[Row]) -> pd.DataFrame:
         return write_batch(model, batch, sampling, steer)
-    except (MemoryError, RuntimeError) as fault:
-        if not _is_memory(fault):
-            raise
-        return None
+
+    for _, table in batches_that_fit(todo, size, write, what, stacklevel=5):
+        yield table
 
 
 def write_batch(
@@ -204,17 +151,3 @@ def _pad_token(model: LanguageModel) -> int:
         if found is not None:
             return int(found)
     return 0  # masked everywhere, so any token does
-
-
-def _is_memory(fault: BaseException) -> bool:
-    import torch
-
-    text = str(fault).lower()
-    return isinstance(fault, MemoryError | torch.OutOfMemoryError) or any(words in text for words in _NO_MEMORY)
-
-
-def _empty_cache() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
