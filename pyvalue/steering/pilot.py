@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +13,6 @@ from pyvalue.errors import ModelError
 from pyvalue.measurement.api import measure
 from pyvalue.measurement.inventory import Inventory
 from pyvalue.measurement.personas import Persona
-from pyvalue.measurement.progress import progress_bar
 from pyvalue.models.edits import Edit, Span, span
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.sae import SAE
@@ -49,26 +49,27 @@ def run_pilot(
     found = find_features(model, sae, inventory, personas, text=text, count=candidates)
     if found.empty:
         raise ModelError(f"no feature of the SAE is active on the tokens {text!r}; use another SAE or other positions")
-    base = measure(model, asked, personas, progress=False)
-    rows, edits = [], []
-    with progress_bar("trying edits", len(found) * len(strengths), progress) as advance:
-        for feature, activation in zip(found["feature"], found["activation"], strict=True):
-            for strength in strengths:
-                edit = Edit(
-                    feature=int(feature), op="add", strength=strength, unit="relative", positions=place, sae=sae  # type: ignore[arg-type]
-                )
-                steered = measure(model, asked, personas, [edit], progress=False)
-                rows.append(
-                    {
-                        "feature": int(feature),
-                        "strength": float(strength),
-                        "activation": float(activation),
-                        "gain": _gain(base, steered, target),
-                        "valid": steered.valid_share,
-                    }
-                )
-                edits.append(edit)
-                advance()
+    edits = [
+        Edit(feature=int(feature), op="add", strength=strength, unit="relative", positions=place, sae=sae)  # type: ignore[arg-type]
+        for feature in found["feature"]
+        for strength in strengths
+    ]
+    # Asked together: the layers below the SAE run once for all of them.
+    answers = measure(model, asked, personas, {"": [], **{edit.label: [edit] for edit in edits}}, progress=progress)
+    base = answers.only(edit="")
+    rows = []
+    settings = itertools.product(zip(found["feature"], found["activation"], strict=True), strengths)
+    for edit, ((feature, activation), strength) in zip(edits, settings, strict=True):
+        steered = answers.only(edit=edit.label)
+        rows.append(
+            {
+                "feature": int(feature),
+                "strength": float(strength),
+                "activation": float(activation),
+                "gain": _gain(base, steered, target),
+                "valid": steered.valid_share,
+            }
+        )
     table = pd.DataFrame(rows)
     table["usable"] = (table["valid"] >= MIN_VALID * base.valid_share) & table["gain"].notna()
     if not table["usable"].any():
