@@ -26,11 +26,11 @@ from hypothesis import strategies as st  # noqa: E402
 import pyvalue.steering.sweep as sweep_module  # noqa: E402
 from pyvalue.errors import ModelError, StoreError  # noqa: E402
 from pyvalue.models.edits import Direction, Edit, indices, span  # noqa: E402
+from pyvalue.models.row_generation import repetition  # noqa: E402
 from pyvalue.models.row_seeds import RowSampler, row_seed, splitmix64, uniform_noise  # noqa: E402
 from pyvalue.models.sae import SAE  # noqa: E402
 from pyvalue.models.sae_config import SAEConfig  # noqa: E402
 from pyvalue.steering.sweep import sweep  # noqa: E402
-from pyvalue.steering.sweep_batches import repetition  # noqa: E402
 from pyvalue.steering.sweep_table import COLUMNS, SweepResult, load_sweep  # noqa: E402
 
 PROMPTS = [

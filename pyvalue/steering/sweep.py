@@ -18,7 +18,8 @@ from pyvalue.measurement.progress import progress_bar
 from pyvalue.measurement.store import RunFolder, write_table
 from pyvalue.models.fingerprint import weights_fingerprint
 from pyvalue.models.loading import LanguageModel
-from pyvalue.steering.sweep_batches import Sampling, batches, end_tokens
+from pyvalue.models.row_generation import Sampling, end_tokens
+from pyvalue.steering.sweep_batches import batches
 from pyvalue.steering.sweep_rows import (
     Configuration,
     Configurations,
