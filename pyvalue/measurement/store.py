@@ -7,158 +7,181 @@ in flight. This module knows nothing of models.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import platform
-from importlib import metadata
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import pandas as pd
 
 from pyvalue.errors import StoreError
+from pyvalue.measurement import manifest as manifests
+from pyvalue.measurement.atomic_files import reason, remove_leftovers, write_json, write_table
+from pyvalue.measurement.locks import claim, is_current, open_lock, try_lock
+from pyvalue.measurement.manifest import Manifest
 from pyvalue.responses import Responses
 
-SCHEMA = 2
+__all__ = ["RunFolder", "write_json", "write_table"]
+
+_LOCK, _CLAIMS = ".lock", ".claims"
 
 
 class RunFolder:
-    """One study's answers on disk, held by one process at a time. Use as a context manager.
+    """One study's answers on disk. Use as a context manager.
+
+    One process holds it at a time, or several that all say ``shared``: each then claims what it asks. On NFS that
+    takes locks between machines (see ``pyvalue.measurement.locks``).
 
     Args:
-        path: created when absent.
+        path: created when absent; may be a symbolic link to a folder.
         study: what is asked, JSON-able; a folder that holds another study is refused.
         results: name of the folder within, where the parts go.
+        shared: whether other processes that say the same may use it meanwhile.
 
     Raises:
-        StoreError: the folder cannot be written, belongs to another study, or is in use.
+        StoreError: the folder cannot be written, belongs to another study, was made by another version with another
+            schema, or is in use.
     """
 
-    def __init__(self, path: str | Path, study: dict[str, Any], results: str = "responses") -> None:
+    def __init__(
+        self, path: str | Path, study: dict[str, Any], results: str = "responses", shared: bool = False
+    ) -> None:
         self.path = Path(path)
         self.study = json.loads(json.dumps(study))
         self._results = results
-        self._lock: IO[str] | None = None
+        self._shared = shared
+        self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> RunFolder:
         try:
             (self.path / self._results).mkdir(parents=True, exist_ok=True)
-            self._lock = open(self.path / ".lock", "w")
+        except (FileExistsError, NotADirectoryError) as fault:
+            raise StoreError(f"run folder {self.path} cannot be written: {fault.filename} is not a folder") from fault
         except OSError as fault:
-            raise StoreError(f"run folder {self.path} cannot be written: {fault.strerror}") from fault
+            raise StoreError(f"run folder {self.path} cannot be written: {reason(fault)}") from fault
+        self._lock = open_lock(self.path / _LOCK)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._open_manifest()
-        except OSError as fault:
-            self.__exit__()
-            raise StoreError(f"run folder {self.path} is in use by another process") from fault
-        except StoreError:
+            self._enter_locked(self._lock)
+        except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
-            self._lock.close()
+        if self._lock is None:
+            return
+        with self._lock as lock, contextlib.suppress(StoreError):
             self._lock = None
+            if self._shared and is_current(lock) and try_lock(lock):  # the last one tidies up
+                shutil.rmtree(self.path / _CLAIMS, ignore_errors=True)
 
     def part(self, group: int) -> Path:
         """Where the answers of a group of questions go."""
         return self.path / self._results / f"part-{group:06d}.parquet"
 
+    def has(self, group: int) -> bool:
+        """Whether the answers of a group are stored."""
+        if self._shared:
+            # NFS remembers which files were absent until somebody opens their folder.
+            with contextlib.suppress(OSError):
+                os.close(os.open(self.path / self._results, os.O_RDONLY))
+        return self.part(group).exists()
+
     def parts(self) -> list[Path]:
         """What is stored so far, in the order of the groups."""
-        return sorted((self.path / self._results).glob("part-*.parquet"))
+        return sorted((self.path / self._results).glob("part-*.parquet"), key=lambda path: (len(path.name), path.name))
 
     def write_part(self, group: int, table: pd.DataFrame) -> None:
-        """Store one group's answers, whole or not at all."""
-        Responses(table).save(self.part(group))
+        """Store one group's answers, whole or not at all.
 
-    def read(self) -> Responses:
-        """Every answer stored so far, in the order of the groups."""
-        found = Responses.load(self.path / "responses")
-        return Responses(found.table, {"study": self.study})
+        Raises:
+            StoreError: they cannot be written, or the folder was removed or replaced meanwhile.
+        """
+        if self._lock is None or not is_current(self._lock):
+            raise StoreError(f"run folder {self.path} was removed or replaced while in use; nothing was written")
+        write_table(self.part(group), Responses(table).table)
 
-    def _open_manifest(self) -> None:
-        path = self.path / "manifest.json"
-        answered = any(self.path.glob("*/part-*.parquet"))  # of whichever kind of study
-        if answered and not path.exists():
-            raise StoreError(f"run folder {self.path} holds answers but no manifest.json; move them away")
-        if not answered:  # also where an earlier call failed before its first answer
-            write_json(path, {"schema": SCHEMA, "study": self.study, "versions": _versions()})
+    @contextlib.contextmanager
+    def claim(self, unit: int) -> Iterator[bool]:
+        """Hold a unit of questions while they are asked; end the block once their parts are stored.
+
+        Yields:
+            False when another process holds it.
+
+        Raises:
+            StoreError: the claim cannot be written.
+        """
+        if not self._shared:
+            yield True
             return
-        try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-            stored, schema = dict(manifest["study"]), manifest["schema"]
-        except (OSError, ValueError, KeyError, TypeError) as fault:
-            raise StoreError(f"manifest {path} cannot be read ({fault}); move the folder away") from fault
-        if schema != SCHEMA:
-            raise StoreError(f"manifest {path} has schema {schema}, this version reads {SCHEMA}; use another folder")
+        with claim(self.path / _CLAIMS / f"unit-{unit:06d}") as mine:
+            yield mine
+
+    @property
+    def total(self) -> int | None:
+        """Parts that the whole run has, as ``record`` was told; None where it was not."""
+        total = Manifest.load(self.path, self._results).status.get("total")
+        return None if total is None else int(total)
+
+    def record(self, done: int, total: int) -> None:
+        """Keep in the manifest how many parts are stored.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        before = Manifest.load(self.path, self._results)
+        after = before.with_status(done, total)
+        if after is not before:
+            after.save(self.path)
+
+    def read(self, groups: Sequence[int] | None = None) -> Responses:
+        """Stored answers, in the order of the groups.
+
+        Args:
+            groups: default every one that is stored.
+
+        Raises:
+            StoreError: there are none, or a part cannot be read.
+        """
+        files = self.parts() if groups is None else [self.part(group) for group in groups]
+        if not files:
+            raise StoreError(f"no responses in {self.path / self._results}; expected part-*.parquet")
+        table = pd.concat([Responses.load(file).table for file in files], ignore_index=True)
+        return Responses(table, {"study": self.study})
+
+    def _enter_locked(self, lock: IO[bytes]) -> None:
+        alone = try_lock(lock)
+        if alone:
+            self._begin()
+        # Another one that shares may hold the lock for itself for a moment, as above, to begin or to tidy up.
+        if not (alone if not self._shared else try_lock(lock, shared=True, patience=3.0)):
+            beside = " that does not share it" if self._shared else ""
+            raise StoreError(f"run folder {self.path} is in use by another process{beside}")
+        if not is_current(lock):
+            raise StoreError(f"run folder {self.path} was removed while it was opened; try again")
+        stored = Manifest.load(self.path, self._results).study
         if stored != self.study:
-            differs = _listed(_differences(stored, self.study))
+            differs = manifests.listed(manifests.differences(stored, self.study))
             raise StoreError(
                 f"run folder {self.path} belongs to another study (differs in: {differs}); "
                 "use another folder, or delete this one"
             )
+        if self._shared:
+            try:
+                (self.path / _CLAIMS).mkdir(exist_ok=True)
+            except OSError as fault:
+                raise StoreError(f"cannot write {self.path / _CLAIMS}: {reason(fault)}") from fault
 
-
-def _versions() -> dict[str, str]:
-    """What the run was begun with, for the record: a resumed run may use others."""
-    found = {"python": platform.python_version()}
-    for package in ("pyvalue", "torch", "transformers"):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found
-
-
-def _differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Dotted names of the entries that differ."""
-    found = []
-    for key in sorted(one.keys() | other.keys()):
-        a, b = one.get(key), other.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            found += [f"{key}.{name}" for name in _differences(a, b)]
-        elif a != b:
-            found.append(key)
-    return found
-
-
-def _listed(names: list[str], most: int = 8, longest: int = 60) -> str:
-    """Names in one line that a person can read: prompts and edits may be many, and long."""
-    flat = [" ".join(name.split()) for name in names[:most]]
-    shown = [name if len(name) <= longest else f"{name[: longest - 3]}..." for name in flat]
-    more = [f"{len(names) - most} more"] if len(names) > most else []
-    return ", ".join(shown + more)
-
-
-def write_table(path: str | Path, table: pd.DataFrame) -> None:
-    """Write Parquet to a temporary name and rename it: the file is whole, or not there.
-
-    Raises:
-        StoreError: the disk is full or the folder cannot be written.
-    """
-    path = Path(path)
-    scratch = path.with_name(f".{path.name}.part")
-    try:
-        table.to_parquet(scratch, index=False)
-        os.replace(scratch, path)
-    except OSError as fault:
-        scratch.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {path}: {fault.strerror or fault}; nothing was changed") from fault
-
-
-def write_json(path: str | Path, content: Any) -> None:
-    """Write JSON to a temporary name and rename it: the file is either the old one or the whole new one.
-
-    Raises:
-        StoreError: the disk is full or the folder cannot be written.
-    """
-    path = Path(path)
-    scratch = path.with_name(f".{path.name}.part")
-    try:
-        scratch.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(scratch, path)
-    except OSError as fault:
-        scratch.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {path}: {fault.strerror or fault}; nothing was changed") from fault
+    def _begin(self) -> None:
+        """What is safe for one who is alone: to begin a manifest, and to remove what kills left."""
+        remove_leftovers(self.path)
+        remove_leftovers(self.path / self._results)
+        shutil.rmtree(self.path / _CLAIMS, ignore_errors=True)
+        answered = any(self.path.glob("*/part-*.parquet"))  # of whichever kind of study
+        written = (self.path / manifests.NAME).exists()
+        if answered and not written:
+            raise StoreError(f"run folder {self.path} holds answers but no manifest.json; move them away")
+        if not answered:  # also where an earlier call failed before its first answer
+            Manifest.begun_now(self.study).save(self.path)

@@ -1,0 +1,88 @@
+"""Locks on files (``flock``). The system frees them when their process ends, however it ends.
+
+They hold between machines on NFS version 4, and on older versions where the lock service runs; a mount with
+``local_lock`` keeps them on its own machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from pyvalue.errors import StoreError
+from pyvalue.measurement.atomic_files import reason
+
+
+def open_lock(path: Path) -> IO[bytes]:
+    """The file of a lock, not locked yet; it is made when absent and never changed.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
+    try:
+        return open(path, "ab")
+    except OSError as fault:
+        raise StoreError(f"cannot write {path}: {reason(fault)}") from fault
+
+
+def try_lock(file: IO[bytes], shared: bool = False, patience: float = 0.0) -> bool:
+    """Whether the lock could be had.
+
+    Args:
+        file: from ``open_lock``; closing it frees the lock.
+        shared: beside others that share it, instead of alone.
+        patience: seconds to go on trying.
+
+    Raises:
+        StoreError: the file system has no locks.
+    """
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.02)
+        except OSError as fault:
+            raise StoreError(
+                f"cannot lock {file.name}: {reason(fault)}; use a folder on a local disk or on NFS version 4"
+            ) from fault
+
+
+def is_current(file: IO[bytes]) -> bool:
+    """Whether the file of a lock is still there under its name: a lock on a removed file keeps nobody out."""
+    try:
+        return os.path.samestat(os.stat(file.name), os.fstat(file.fileno()))
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def claim(path: Path) -> Iterator[bool]:
+    """Hold a piece of work that several processes could take.
+
+    The file goes when the block ends without a fault. So whoever gets a claim must look whether the work is done.
+
+    Args:
+        path: file that stands for the piece.
+
+    Yields:
+        False when another process holds it.
+
+    Raises:
+        StoreError: the file cannot be made.
+    """
+    with open_lock(path) as file:
+        if not try_lock(file):
+            yield False
+            return
+        yield True
+        with contextlib.suppress(OSError):
+            path.unlink()
