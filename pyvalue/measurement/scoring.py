@@ -1,33 +1,22 @@
-"""p(yes) and p(no) of one persona's questions, in two forward passes.
-
-All prompts of a persona share a prefix (system message and persona). Its keys and values are computed once; the rest
-of every question then runs as one left-padded batch on top of them. A batch never mixes personas, so an answer does
-not depend on what else is in the study.
-"""
+"""p(yes) and p(no) of one persona's questions from forward passes. For what they share see ``shared_passes``."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from pyvalue.errors import ModelError
-from pyvalue.models.edit_lists import NO_LIST
-from pyvalue.models.edits import Edit, special_ids, token_positions
-from pyvalue.models.generate_hook import is_edited
+from pyvalue.measurement.answer_logits import AnswerLogits
+from pyvalue.measurement.shared_configurations import run_configurations
+from pyvalue.measurement.shared_tokens import share_tokens, tokenise
+from pyvalue.models.edits import Edit
 from pyvalue.models.loading import LanguageModel
 
 if TYPE_CHECKING:
     import torch
-
-    from pyvalue.models.hook import ResidualEdits
-
-_YES = ("Yes", " Yes", "yes", " yes", "YES", " YES")
-_NO = ("No", " No", "no", " no", "NO", " NO")
 
 
 @dataclass(frozen=True)
@@ -44,7 +33,7 @@ class YesNo:
 
 
 def score_prompts(
-    model: LanguageModel, prompts: Sequence[str], edits: Sequence[Edit] = (), batch_size: int = 64
+    model: LanguageModel, prompts: Sequence[str], edits: Sequence[Edit] = (), batch_size: int | None = None
 ) -> YesNo:
     """Probability that the model answers each prompt with yes, and with no.
 
@@ -52,133 +41,51 @@ def score_prompts(
         model: to ask.
         prompts: rendered prompts; fastest when they share a long prefix.
         edits: of the residual stream, applied to every prompt.
-        batch_size: most prompts in one forward pass.
+        batch_size: most prompts in one forward pass; default what fits into memory.
 
     Raises:
-        ModelError: the tokenizer has no single-token form of "yes" or "no".
+        ModelError: the tokenizer has no single-token form of "yes" or "no", or memory runs out with one prompt.
         ValueError: no prompts, ``batch_size`` < 1, or an edit's text span is not in a prompt.
     """
-    import torch
+    return score_configurations(model, prompts, [edits], batch_size)[0]
 
+
+def score_configurations(
+    model: LanguageModel,
+    prompts: Sequence[str],
+    configurations: Sequence[Sequence[Edit]],
+    batch_size: int | None = None,
+) -> list[YesNo]:
+    """``score_prompts`` under several configurations of edits, which share the layers below their edits.
+
+    A form of a word that the tokenizer writes in more than one token is not counted. The logits of the counted forms
+    are computed in float64 from the model's last hidden state, whatever the model's own format.
+
+    Args:
+        model: to ask.
+        prompts: rendered prompts; fastest when they share a long prefix.
+        configurations: edits made together, an empty one for the unedited model.
+        batch_size: most prompts in one forward pass; default what fits into memory.
+
+    Returns:
+        One for every configuration, equal to what it gives alone up to rounding.
+
+    Raises:
+        ModelError: the tokenizer has no single-token form of "yes" or "no", or memory runs out with one prompt.
+        ValueError: no prompts, no configurations, ``batch_size`` < 1, or an edit's text span is not in a prompt.
+    """
     if not prompts:
         raise ValueError("prompts: expected at least one, got none")
-    if batch_size < 1:
-        raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
-    if is_edited(model.network):
-        raise ModelError(
-            "the model is inside of an edit(...) block, which cannot follow prompts that share a computed beginning: "
-            "pass the edits as an argument instead (edits=...)"
-        )
-    forms = [_token_ids(model.tokenizer, words) for words in (_YES, _NO)]
-    rows = [_Row.of(model.tokenizer, prompt, edits) for prompt in prompts]
-    shared = _shared_length(rows)
-    both = np.empty((len(rows), 2))
-    with torch.inference_mode(), model.edit(edits) as steer:
-        prefix = _run_prefix(model, rows[0], shared, steer)
-        for batch in _batches(model, rows, batch_size):
-            logits = _run_rest(model, [rows[i] for i in batch], shared, prefix, steer)
-            chances = torch.softmax(logits.float(), dim=-1)
-            sums = torch.stack([chances[:, ids].sum(dim=-1) for ids in forms], dim=-1)
-            both[batch] = sums.double().cpu().numpy()
-    return YesNo(yes=both[:, 0], no=both[:, 1])
+    if not configurations:
+        raise ValueError("configurations: expected at least one, got none; () is the unedited model")
+    edits = tuple(dict.fromkeys(edit for together in configurations for edit in together))
+    answers = AnswerLogits(model)
+    shared = share_tokens(tokenise(model.tokenizer, prompts, edits))
+    both = np.empty((len(configurations), len(prompts), 2))
 
+    def read(configuration: int, rows: Sequence[int], logits: torch.Tensor) -> None:
+        both[configuration, list(rows)] = answers.read(logits[:, -1]).numpy()
 
-def _batches(model: LanguageModel, rows: Sequence[_Row], batch_size: int) -> list[list[int]]:
-    """Numbers of the rows of every batch.
-
-    Padding stands between the shared prefix and the rest of a prompt. A sliding window of attention counts it, so where
-    a prompt is longer than the window, only prompts of equal length go together.
-    """
-    window = getattr(model.network.config.get_text_config(), "sliding_window", None)
-    order = list(range(len(rows)))
-    groups = [order]
-    if window and max(len(row.ids) for row in rows) > window:
-        lengths = sorted({len(row.ids) for row in rows})
-        groups = [[i for i in order if len(rows[i].ids) == length] for length in lengths]
-    return [group[i : i + batch_size] for group in groups for i in range(0, len(group), batch_size)]
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A tokenised prompt: token ids, and for each edit the tokens that it acts on (edits, tokens)."""
-
-    ids: list[int]
-    hit: npt.NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, tokenizer: Any, prompt: str, edits: Sequence[Edit]) -> _Row:
-        encoded = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
-        if not len(encoded["input_ids"]):
-            raise ValueError(f"prompts: expected texts of at least one token, got {prompt!r}")
-        special = np.isin(encoded["input_ids"], list(special_ids(tokenizer)))
-        masks = [token_positions(prompt, encoded["offset_mapping"], special, edit.positions) for edit in edits]
-        hit = np.array(masks, dtype=bool).reshape(len(edits), len(special))
-        return cls(list(encoded["input_ids"]), hit)
-
-
-def _shared_length(rows: Sequence[_Row]) -> int:
-    """Number of leading tokens that all rows share, short of the shortest row by one (its last token must run).
-
-    They share a token only where the edits hit it alike: the last occurrence of a span, for example, is in the prefix
-    of one prompt and in the question of another.
-    """
-    longest = min(len(row.ids) for row in rows) - 1
-    first = rows[0]
-    for position in range(longest):
-        for row in rows:
-            if row.ids[position] != first.ids[position] or (row.hit[:, position] != first.hit[:, position]).any():
-                return position
-    return longest
-
-
-def _run_prefix(model: LanguageModel, row: _Row, shared: int, steer: ResidualEdits) -> Any:
-    import torch
-
-    if not shared:
-        return None
-    steer.use(torch.from_numpy(steer.numbers(row.hit[:, :shared])).unsqueeze(0))
-    ids = torch.tensor([row.ids[:shared]], device=model.device)
-    return model.network(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
-
-
-def _run_rest(
-    model: LanguageModel, rows: Sequence[_Row], shared: int, prefix: Any, steer: ResidualEdits
-) -> torch.Tensor:
-    """Logits (rows, vocabulary) of the token after each prompt."""
-    import torch
-
-    width = max(len(row.ids) for row in rows) - shared
-    ids = torch.zeros(len(rows), width, dtype=torch.long)
-    mask = torch.ones(len(rows), shared + width, dtype=torch.long)
-    lists = torch.full((len(rows), width), NO_LIST, dtype=torch.int32)
-    for i, row in enumerate(rows):
-        rest = len(row.ids) - shared
-        ids[i, width - rest :] = torch.tensor(row.ids[shared:])
-        mask[i, shared : shared + width - rest] = 0
-        lists[i, width - rest :] = torch.from_numpy(steer.numbers(row.hit[:, shared:]))
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, shared:]
-    past = copy.deepcopy(prefix)
-    if past is not None:
-        past.batch_repeat_interleave(len(rows))
-    steer.use(lists)
-    output = model.network(
-        input_ids=ids.to(model.device),
-        attention_mask=mask.to(model.device),
-        position_ids=positions.to(model.device),
-        past_key_values=past,
-        use_cache=past is not None,
-        logits_to_keep=1,
-    )
-    return output.logits[:, -1]  # type: ignore[no-any-return]
-
-
-def _token_ids(tokenizer: Any, words: Sequence[str]) -> list[int]:
-    """Ids of the forms of a word that are one token."""
-    found = []
-    for word in words:
-        ids = tokenizer.encode(word, add_special_tokens=False)
-        if len(ids) == 1 and ids[0] != tokenizer.unk_token_id:
-            found.append(ids[0])
-    if not found:
-        raise ModelError(f"the tokenizer has no single token for {words[0]!r}; score mode cannot ask this model")
-    return sorted(set(found))
+    with answers.listening():
+        run_configurations(model, shared, edits, configurations, read, batch_size)
+    return [YesNo(yes=found[:, 0], no=found[:, 1]) for found in both]

@@ -1,0 +1,128 @@
+"""Forward passes over one persona's prompts under one configuration of edits. What prompts share runs once.
+
+The keys and values of the beginning of all prompts serve every prompt. A pass never mixes personas, so an answer does
+not depend on what else is in the study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyvalue.measurement.batches import batches, may_pad
+from pyvalue.measurement.lower_layers import LowerLayers
+from pyvalue.measurement.shared_tokens import Family, Segment, SharedTokens
+from pyvalue.models.edit_lists import NO_LIST
+from pyvalue.models.loading import LanguageModel
+from pyvalue.models.memory import batches_that_fit
+from pyvalue.models.prefix_cache import cache_of_rows
+
+if TYPE_CHECKING:
+    import torch
+
+    from pyvalue.models.hook import ResidualEdits
+
+
+@dataclass(eq=False)
+class SharedPasses:
+    """The passes of one configuration.
+
+    Attributes:
+        model: to run.
+        shared: the prompts.
+        size: most prompts in a pass.
+        columns: last tokens of a prompt whose logits are wanted.
+        steer: what makes the edits, entered; None for no edits.
+        edits: their numbers among the rows of ``Segment.hit``.
+        lower: keeps the part of the lower layers where there are no edits.
+        depth: lower layers whose part is taken from there; 0 runs all.
+    """
+
+    model: LanguageModel
+    shared: SharedTokens
+    size: int
+    columns: int
+    steer: ResidualEdits | None
+    edits: Sequence[int]
+    lower: LowerLayers
+    depth: int
+
+    def run(self, read: Callable[[Sequence[int], torch.Tensor], None]) -> None:
+        """Run all prompts.
+
+        Args:
+            read: takes the numbers of the prompts of a pass, and their logits (prompts, columns, vocabulary).
+
+        Raises:
+            ModelError: memory runs out with one prompt.
+        """
+        beginning = self._beginning()
+        padding = may_pad(self.model.network.config.get_text_config(), self.shared)
+        most = self.size
+        for batch in batches(self.shared, self.size, padding):
+            done = 0
+            what = f"one prompt of {self.shared.longest} tokens"
+            for part, logits in batches_that_fit(batch, most, lambda rows: self._batch(rows, beginning), what, 7):
+                if len(part) < min(most, len(batch) - done):
+                    most = len(part)  # memory ran out: later batches begin there
+                done += len(part)
+                read([number for family in part for number in family.numbers], logits)
+
+    def _beginning(self) -> Any:
+        """Keys and values of the beginning of all prompts, None where they share none."""
+        rows = [self.shared.beginning]
+        if not len(rows[0]):
+            return None
+        what = f"the {len(rows[0])} tokens that begin all prompts"
+        [(_, output)] = batches_that_fit(rows, 1, lambda rows: self._pass(rows, None, None, True), what, 7)
+        cache = output.past_key_values
+        if self.depth:
+            cache.layers[: self.depth] = self.lower.cache.layers[: self.depth]
+        elif not self.edits:
+            self.lower.cache = cache
+        return cache
+
+    def _batch(self, families: Sequence[Family], beginning: Any) -> torch.Tensor:
+        """Logits (prompts, columns, vocabulary) of families that all have stems, or all have none."""
+        import torch
+
+        cache = cache_of_rows(beginning, [0] * len(families))
+        mask = torch.ones(len(families), len(self.shared.beginning), dtype=torch.long)
+        parents = [i for i, family in enumerate(families) for _ in family.tails]
+        if len(families[0].stem):
+            stems = [family.stem for family in families]
+            mask = _longer(mask, stems)
+            cache = cache_of_rows(self._pass(stems, cache, mask, True).past_key_values, parents)
+        tails = [tail for family in families for tail in family.tails]
+        found: torch.Tensor = self._pass(tails, cache, _longer(mask[parents], tails), cache is not None).logits
+        return found
+
+    def _pass(self, rows: Sequence[Segment], cache: Any, mask: torch.Tensor | None, use_cache: bool) -> Any:
+        """One forward pass over rows, padded on the left, on top of a cache; the mask is that of all their tokens."""
+        import torch
+
+        width = max(map(len, rows))
+        ids = torch.zeros(len(rows), width, dtype=torch.long)
+        lists = torch.full((len(rows), width), NO_LIST, dtype=torch.int32)
+        for i, row in enumerate(rows):
+            ids[i, width - len(row) :] = torch.from_numpy(row.ids)
+            if self.steer is not None:
+                lists[i, width - len(row) :] = torch.from_numpy(self.steer.numbers(row.hit[self.edits]))
+        if self.steer is not None:
+            self.steer.use(lists)
+        inputs = {"input_ids": ids}
+        if mask is not None:
+            inputs |= {"attention_mask": mask, "position_ids": (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -width:]}
+        inputs = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
+        with self.lower.keeping(rows) if not self.depth else self.lower.resuming(rows, self.depth):
+            return self.model.network(**inputs, past_key_values=cache, use_cache=use_cache, logits_to_keep=self.columns)
+
+
+def _longer(mask: torch.Tensor, rows: Sequence[Segment]) -> torch.Tensor:
+    """The mask (rows, tokens so far) with the columns of these rows, padded on the left."""
+    import torch
+
+    width = max(map(len, rows))
+    lengths = torch.tensor([len(row) for row in rows]).unsqueeze(1)
+    return torch.cat([mask, (torch.arange(width) >= width - lengths).long()], dim=1)

@@ -1,0 +1,122 @@
+"""Run the layers of a model below a depth once, and go on from there in later passes. Edits nothing.
+
+What leaves the first ``depth`` layers does not depend on edits above. ``kept`` records it in a pass; inside of
+``resumed`` the layers below hand it on without computing anything, hooks of the layers included, so that edits count
+their tokens as ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+
+from pyvalue.models.hook_points import decoder_layers
+from pyvalue.models.prefix_cache import cache_of_rows, is_plain
+
+# Whether a model's upper layers need nothing but what leaves the lower ones, by depth, as far as it was tried.
+_tried: WeakKeyDictionary[nn.Module, dict[int, bool]] = WeakKeyDictionary()
+
+
+@contextlib.contextmanager
+def kept(network: nn.Module, depths: Collection[int], stop: bool = False) -> Iterator[dict[int, torch.Tensor]]:
+    """Keep what leaves the first layers in the forward pass inside of the block.
+
+    Args:
+        network: a ``transformers`` model of a known family.
+        depths: numbers of layers, each from 1 to all of them.
+        stop: let layers above the deepest do nothing; what the model returns then means nothing.
+
+    Yields:
+        depth -> (b, s, d) what left that many layers, before any edit of it; filled by the pass.
+    """
+    layers = decoder_layers(network)
+    found: dict[int, torch.Tensor] = {}
+
+    def keeping(depth: int, inner: Callable[..., Any]) -> Callable[..., Any]:
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            output = inner(*args, **kwargs)
+            found[depth] = output[0] if isinstance(output, tuple) else output
+            return output
+
+        return forward
+
+    with contextlib.ExitStack() as stack:
+        for depth in sorted(set(depths)):
+            layer: Any = layers[depth - 1]
+            stack.enter_context(_replaced(layer, keeping(depth, layer.forward)))
+        for idle in layers[max(depths) :] if stop else ():
+            stack.enter_context(_replaced(idle, _hand_on))
+        yield found
+
+
+@contextlib.contextmanager
+def resumed(network: nn.Module, depth: int, hidden: torch.Tensor) -> Iterator[None]:
+    """Let the first ``depth`` layers do nothing but hand on ``hidden`` (b, s, d), which ``kept`` recorded.
+
+    The cache of such a pass must hold the beginning in its lower layers too: masks are made by their lengths.
+    """
+    layers = decoder_layers(network)
+    with contextlib.ExitStack() as stack:
+        for idle in layers[: depth - 1]:
+            stack.enter_context(_replaced(idle, _hand_on))
+        stack.enter_context(_replaced(layers[depth - 1], lambda *args, **kwargs: hidden))
+        yield
+
+
+def can_resume(network: nn.Module, depth: int) -> bool:
+    """Whether a pass resumed at ``depth`` gives what the whole pass gives, tried once a model and depth.
+
+    Not so where upper layers read more than what leaves the lower ones: keys and values of a lower layer (Gemma 3n),
+    or a cache that holds other states; or where layers return tuples. Not to be called inside of an edit block.
+    """
+    known = _tried.setdefault(network, {})
+    if depth not in known:
+        known[depth] = _agrees(network, depth)
+    return known[depth]
+
+
+@torch.inference_mode()
+def _agrees(network: Any, depth: int) -> bool:
+    """Two short rows after a shared beginning, in one go and resumed."""
+    device = next(network.parameters()).device
+    ids = (torch.arange(11, device=device) + 5) % network.config.get_text_config().vocab_size
+    beginning, rest = ids[None, :5], ids[5:].view(2, 3)
+    try:
+        with kept(network, [depth]) as lower:
+            cache = network(input_ids=beginning, use_cache=True).past_key_values
+        if not is_plain(cache):
+            return False
+        with resumed(network, depth, lower[depth]):
+            resumed_cache = network(input_ids=beginning, use_cache=True).past_key_values
+        resumed_cache.layers[:depth] = cache.layers[:depth]
+        with kept(network, [depth]) as lower:
+            whole = network(input_ids=rest, past_key_values=cache_of_rows(cache, [0, 0]), use_cache=True).logits
+        with resumed(network, depth, lower[depth]):
+            half = network(input_ids=rest, past_key_values=cache_of_rows(resumed_cache, [0, 0]), use_cache=True).logits
+    except Exception:  # whatever a layer of an unknown kind makes of it: it cannot be resumed
+        return False
+    slack = 4 * torch.finfo(whole.dtype).eps * max(1.0, float(whole.abs().max()))
+    return half.shape == whole.shape and bool((half - whole).abs().max() <= slack)
+
+
+def _hand_on(hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    return hidden_states
+
+
+@contextlib.contextmanager
+def _replaced(layer: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
+    """Another ``forward`` for one layer: its hooks run around it."""
+    own = vars(layer).get("forward")
+    layer.forward = forward
+    try:
+        yield
+    finally:
+        if own is None:
+            del layer.forward
+        else:
+            layer.forward = own
