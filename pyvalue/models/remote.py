@@ -58,10 +58,9 @@ class RemoteModel:
         """Requests and tokens so far, as the server counts them."""
         return self.calls.usage
 
-    @property
-    def left_out(self) -> tuple[str, ...]:
-        """Parameters that the server has refused so far, such as ``"logprobs"``, sorted."""
-        return self.calls.accepted.left_out
+    def sends(self, request: ChatRequest) -> dict[str, Any]:
+        """The parameters with which a request is sent: without those that the server is known to refuse."""
+        return self.calls.accepted.of(request)
 
     def facts(self) -> dict[str, Any]:
         """What a reader needs to know to repeat a run; no credentials."""

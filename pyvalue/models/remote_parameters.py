@@ -36,11 +36,6 @@ class AcceptedParameters:
         self._most_logprobs: int | None = None
         self._notes: list[str] = []
 
-    @property
-    def left_out(self) -> tuple[str, ...]:
-        """Names of the parameters that the server refuses, sorted."""
-        return tuple(sorted(self._left_out))
-
     def of(self, request: ChatRequest) -> dict[str, Any]:
         """The parameters of a request in this server's terms."""
         wanted: dict[str, Any] = {

@@ -1,0 +1,107 @@
+"""How a remote model is talked to, found out by one question before a run: which role the persona takes.
+
+Parses no answers; see ``remote_asking``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+from pyvalue.errors import ModelError
+from pyvalue.measurement.asking import Configuration
+from pyvalue.measurement.design import Cell
+from pyvalue.measurement.inventory import Item
+from pyvalue.measurement.personas import Persona
+from pyvalue.measurement.prompts import PromptStyle, chat_messages
+from pyvalue.models.chat import ChatReply, ChatRequest
+from pyvalue.models.remote import RemoteModel
+from pyvalue.models.remote_failure import RemoteError, names_roles
+
+_SOMEONE = Persona("someone", "You are someone who is asked a question.")
+_SOMETHING = Cell(Item("something", "", 0, "Is water wet?"))
+
+
+class Conversation:
+    """Puts personas and questions to one remote model.
+
+    Models that know no system role get the system message in front of the question, as local ones do.
+
+    Args:
+        model: to ask.
+        style: wording.
+
+    Attributes:
+        merged: whether the system message stands in front of the question.
+    """
+
+    def __init__(self, model: RemoteModel, style: PromptStyle) -> None:
+        self._model, self._style = model, style
+        self.merged = False
+
+    def messages(self, persona: Persona, cell: Cell) -> Sequence[Mapping[str, str]]:
+        """What is sent."""
+        messages = chat_messages(persona, cell.question, self._style, cell.order)
+        if not self.merged or len(messages) == 1:
+            return messages
+        return [{"role": "user", "content": "\n\n".join(message["content"] for message in messages)}]
+
+    def open(
+        self,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        top_logprobs: int = 0,
+        may_be_silent: bool = False,
+    ) -> tuple[ChatRequest, ChatReply]:
+        """Ask one question, so that what the server refuses is known before a run; returns it with its reply.
+
+        Raises:
+            ModelError: the model cannot be asked, or writes nothing within ``max_tokens`` and may not be silent.
+
+        Warns:
+            UserWarning: the server refuses system messages, or a parameter.
+        """
+
+        def request() -> ChatRequest:
+            return ChatRequest(self.messages(_SOMEONE, _SOMETHING), max_tokens, temperature, seed, top_logprobs)
+
+        try:
+            reply = self._model.ask([request()])[0]
+        except RemoteError as refusal:
+            if self.merged or not names_roles(refusal.words):
+                raise
+            self.merged = True
+            reply = self._model.ask([request()])[0]
+            warnings.warn(
+                f"model {self._model.name}: it refuses system messages ({refusal.words:.200}); the persona stands in "
+                "front of every question instead",
+                stacklevel=3,
+            )
+        if says_nothing(reply) and not may_be_silent:
+            raise ModelError(
+                f"model {self._model.name} wrote nothing within {max_tokens} tokens: it reasons before it answers, "
+                "and what it may write ends before. Ask it to reason less (extra_body=, where the server has such a "
+                "field), or measure in a mode of written answers with a larger max_new_tokens="
+            )
+        return request(), reply
+
+
+def says_nothing(reply: ChatReply) -> bool:
+    """Whether a reply ends before it begins, as that of a model that reasons first."""
+    return not reply.text.strip() and reply.finish_reason == "length"
+
+
+def refuse_edits(model: RemoteModel, configurations: Sequence[Configuration]) -> None:
+    """Make sure that nothing but roles steers a remote model.
+
+    Raises:
+        ModelError: a configuration has edits.
+    """
+    for configuration in configurations:
+        if configuration.edits:
+            raise ModelError(
+                f"model {model.name}: only roles can be steered on a remote model, and {configuration.label!r} has the "
+                f"edit {configuration.edits[0].label!r} of the residual stream; give the persona another text, or load "
+                "a model whose weights are here"
+            )
