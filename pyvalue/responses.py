@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from pyvalue.errors import StoreError
+from pyvalue.responses_parquet import read_parquet, write_parquet
+from pyvalue.yes_bias import corrected_scores
+
+if TYPE_CHECKING:
+    from pyvalue.quality import Quality
 
 Score = Literal["raw", "corrected", "ipsatised"]
 
@@ -40,11 +43,14 @@ COLUMNS = {
 DEFAULTS: dict[str, Any] = {
     "mode": "score", "wording": 0, "order": "yes-no", "repeat": 0, "answer": "", "perplexity": np.nan,
 }  # fmt: skip
+#: columns that every table of answers has
+REQUIRED = tuple(name for name in COLUMNS if name not in {*DEFAULTS, "kind"})
 #: statuses of answers that count
 VALID = ("yes", "no", "unsure")
-_ROW = ["model", "edit", "persona"]
-# Answers to which one bias towards "yes" belongs.
-_ASKED = [*_ROW, "mode", "order"]
+STATUSES = (*VALID, "invalid", "refused", "degenerate")
+#: columns that tell one answer from every other
+IDENTITY = ["model", "edit", "persona", "item", "mode", "wording", "order", "repeat"]
+_ROW = ["model", "edit", "persona", "mode"]
 _NUMBERS = {
     "keying": "int8", "wording": "int16", "repeat": "int16",
     "p_yes": "float64", "mass": "float64", "score": "float64", "perplexity": "float64",
@@ -64,7 +70,7 @@ class Responses:
     facts: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        missing = [name for name in COLUMNS if name not in {*self.table.columns, *DEFAULTS, "kind"}]
+        missing = [name for name in REQUIRED if name not in self.table.columns]
         if missing:
             raise ValueError(
                 f"table: missing columns {', '.join(missing)}; expected {', '.join(COLUMNS)}, "
@@ -111,9 +117,9 @@ class Responses:
         if score == "raw":
             return self.table["score"]
         if score == "corrected":
-            return self._corrected()
+            return corrected_scores(self.table)
         if score == "ipsatised":
-            corrected = self._corrected()
+            corrected = corrected_scores(self.table)
             rows = [self.table[key] for key in _ROW]
             by_value = corrected.groupby([*rows, self.table["value"]]).mean()  # missing for content-free items
             mean = by_value.groupby(level=_ROW).mean().rename("mean")
@@ -127,11 +133,15 @@ class Responses:
             score: see ``answers``.
 
         Raises:
-            ValueError: unknown ``score``, or answers of more than one model, which a mean would mix.
+            ValueError: unknown ``score``, or answers of more than one model or mode, which a mean would mix.
         """
-        models = list(dict.fromkeys(self.table["model"]))
+        models, modes = (list(dict.fromkeys(self.table[name])) for name in ("model", "mode"))
         if len(models) > 1:
             raise ValueError(f"table: expected answers of one model, got {', '.join(models)}; make a matrix for each")
+        if len(modes) > 1:
+            raise ValueError(
+                f"table: expected answers of one mode, got {', '.join(modes)}; choose with .only(mode={modes[0]!r})"
+            )
         asked = self.table["keying"] != 0
         frame = self.table.loc[asked, ["edit", "persona", "value"]].assign(score=self.answers(score)[asked])
         wide = frame.pivot_table(
@@ -142,54 +152,88 @@ class Responses:
         wide.columns.name = None
         return wide
 
-    def only(self, edit: str | None = None, personas: Sequence[str] | None = None) -> Responses:
-        """The answers under one edit label (empty: none), of some personas, or both."""
+    def quality(self, score: Score = "corrected", **options: Any) -> Quality:
+        """How good these answers are as measurements; see ``pyvalue.quality.assess`` for the options."""
+        from pyvalue.quality import assess
+
+        return assess(self, score, **options)
+
+    def only(
+        self, edit: str | None = None, personas: Sequence[str] | None = None, mode: str | None = None
+    ) -> Responses:
+        """The answers under one edit label (empty: none), of some personas, in one mode, or all of these."""
         keep = np.ones(len(self.table), dtype=bool)
         if edit is not None:
             keep &= (self.table["edit"] == edit).to_numpy()
         if personas is not None:
             keep &= self.table["persona"].isin(list(personas)).to_numpy()
+        if mode is not None:
+            keep &= (self.table["mode"] == mode).to_numpy()
         return Responses(self.table[keep].reset_index(drop=True), self.facts)
 
+    def without_broken(self, **thresholds: float) -> Responses:
+        """The answers less those under edits that broke the model.
+
+        Args:
+            thresholds: ``min_valid_ratio`` and ``max_perplexity_ratio``, see ``pyvalue.broken_edits.edit_table``.
+        """
+        from pyvalue.broken_edits import split_broken
+
+        return split_broken(self, **thresholds)[0]
+
+    @classmethod
+    def concat(cls, parts: Sequence[Responses]) -> Responses:
+        """All answers of several measurements, in their order.
+
+        The facts are those of the parts where all have the same, else ``{"parts": [...]}``, one entry a part.
+
+        Raises:
+            ValueError: no parts; an answer is in two of them; or an item has another value, keying or wording in one.
+        """
+        if not parts:
+            raise ValueError("parts: expected at least one Responses, got none")
+        table = pd.concat([part.table for part in parts], ignore_index=True)
+        again = table[table.duplicated(IDENTITY)]
+        if len(again):
+            first = ", ".join(f"{name} {again.iloc[0][name]!r}" for name in IDENTITY)
+            raise ValueError(
+                f"parts: expected every answer once, got {len(again)} of them twice, the first of {first}; "
+                "leave one measurement out, or give its edits labels of their own"
+            )
+        items = table[["item", "wording", "value", "keying", "text"]].drop_duplicates()
+        other = items[items.duplicated(["item", "wording"])]
+        if len(other):
+            name = other.iloc[0]["item"]
+            raise ValueError(f"parts: item {name!r} has two values, keyings or texts; are they of one inventory?")
+        facts = [part.facts for part in parts]
+        return cls(table, facts[0] if all(one == facts[0] for one in facts) else {"parts": facts})
+
     def save(self, path: str | Path) -> Path:
-        """Write one Parquet file (to a temporary name, then renamed)."""
-        path = Path(path)
-        scratch = path.with_name(f".{path.name}.part")
-        try:
-            self.table.to_parquet(scratch, index=False)
-            os.replace(scratch, path)
-        except OSError as fault:
-            scratch.unlink(missing_ok=True)
-            raise StoreError(f"cannot write {path}: {fault.strerror or fault}; nothing was changed") from fault
-        return path
+        """Write one Parquet file, with the facts in its metadata (to a temporary name, then renamed).
+
+        Raises:
+            StoreError: the file cannot be written.
+            TypeError: the facts hold something that JSON cannot.
+        """
+        return write_parquet(self.table, self.facts, Path(path))
 
     @classmethod
     def load(cls, path: str | Path) -> Responses:
-        """Read one Parquet file, or every ``part-*.parquet`` of a folder.
+        """Read a file that ``save`` wrote, a run folder, or a folder of ``part-*.parquet``.
+
+        The facts are those of the file, or the study of the ``manifest.json`` in the folder or above it.
 
         Raises:
             StoreError: no such file, no parts, or not readable.
         """
-        path = Path(path)
-        files = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
-        if not files:
-            raise StoreError(f"no responses in {path}; expected part-*.parquet")
-        return cls(pd.concat([_read(file) for file in files], ignore_index=True))
+        tables, facts = read_parquet(Path(path), lambda table: _formatted(cls(table).table))
+        return cls(pd.concat(tables, ignore_index=True), facts)
 
     def __repr__(self) -> str:
         return (
             f"Responses({len(self.table)} answers: {len(self.edits)} edits x {len(self.personas)} personas, "
             f"{len(self.values)} values, {self.valid_share:.1%} valid)"
         )
-
-    def _corrected(self) -> pd.Series:
-        table, free = self.table, self.table["keying"] == 0
-        scored = table["mode"] == "score"
-        level = _log_odds(table["p_yes"]).where(scored, 2 * table["p_yes"] - 1)
-        bias = level[free].groupby([table.loc[free, key] for key in _ASKED]).mean().rename("bias")
-        of_row = table[_ASKED].join(bias, on=_ASKED)["bias"] if free.any() else 0.0
-        freed = level - of_row
-        return (table["keying"] * np.tanh(freed / 2).where(scored, freed)).where(~free)
 
 
 def make_table(rows: dict[str, Any]) -> pd.DataFrame:
@@ -207,17 +251,3 @@ def _completed(table: pd.DataFrame) -> pd.DataFrame:
 
 def _formatted(table: pd.DataFrame) -> pd.DataFrame:
     return table.astype({name: _NUMBERS.get(name, "object") for name in COLUMNS})
-
-
-def _read(file: Path) -> pd.DataFrame:
-    try:
-        return _formatted(Responses(pd.read_parquet(file)).table)
-    except (OSError, ValueError) as fault:
-        raise StoreError(
-            f"responses {file} cannot be read ({fault}); if it is damaged, delete it and measure again"
-        ) from fault
-
-
-def _log_odds(p: pd.Series) -> pd.Series:
-    clipped = p.clip(1e-9, 1 - 1e-9)
-    return np.log(clipped) - np.log1p(-clipped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pyvalue.discovery import compiled
@@ -53,7 +54,9 @@ def discover(
 
     Args:
         responses: a ``Responses`` object; a DataFrame of pandas, polars or pyarrow; an (n, d) array; or the path of a
-            CSV or Parquet file: n observations (rows) of d values (columns). Texts are categories.
+            CSV or Parquet file: n observations (rows) of d values (columns). Texts are categories. Of ``Responses``,
+            answers under edits that broke the model are left out, and ``graph.notes`` says which and why; to keep
+            them, pass ``responses.matrix()``.
         names: the d columns of an array; ``X1 ... Xd`` by default. Frames and files bring their own.
         drop: columns that are no values, such as an index.
         test: the test of conditional independence. "fisherz" (continuous), "spearman" (ordinal or skewed: Spearman's
@@ -139,7 +142,9 @@ def _prepare(
     search: SearchOptions,
     replicates: BootstrapOptions,
 ) -> Study:
+    responses, left_out = _without_broken(responses)
     columns = read_columns(responses, names, cluster, drop)
+    columns = replace(columns, notes=(*left_out, *columns.notes))
     check_memory(columns.n, columns.d, search.threads, replicates.replicates, replicates.keep_replicates)
     data = usable_data(columns, search.missing, search.on_degenerate, search.threads)
     test, why = search.test, "as asked"
@@ -169,6 +174,18 @@ def _prepare(
     if search.knowledge:
         flags = search.knowledge.matrices(data.columns.names, data.excluded)
     return Study(data, test, why, rows, flags, replication)
+
+
+def _without_broken(responses: Any) -> tuple[Any, tuple[str, ...]]:
+    """Responses without the answers of broken edits, and a note for each; anything else as it is."""
+    if not callable(getattr(responses, "without_broken", None)):
+        return responses, ()
+    from pyvalue.broken_edits import split_broken  # here, so that an array needs no pandas
+
+    kept, notes = split_broken(responses)
+    if not len(kept.table):
+        raise ValueError(f"responses hold no answers of a working model: {'; '.join(notes)}")
+    return kept, notes
 
 
 def _check_missing(test: Any, data: UsableData) -> None:

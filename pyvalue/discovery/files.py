@@ -107,10 +107,10 @@ def _open_parquet(path: Path) -> Source:
     import pyarrow.parquet as pq
 
     from pyvalue.discovery.from_arrow import open_arrow
-    from pyvalue.responses import COLUMNS
+    from pyvalue.responses import REQUIRED
 
     try:
-        if set(COLUMNS) <= set(pq.read_schema(path).names):
+        if set(REQUIRED) <= set(pq.read_schema(path).names):
             return _open_answers(path)
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as fault:
@@ -120,13 +120,14 @@ def _open_parquet(path: Path) -> Source:
 
 def _open_answers(path: Path) -> Source:
     """A file that ``Responses.save`` wrote has one row an answer; the observations are the rows of its matrix."""
+    from pyvalue.broken_edits import split_broken
     from pyvalue.discovery.from_pandas import open_pandas
     from pyvalue.responses import Responses
 
-    matrix = Responses.load(path).matrix()
-    return open_pandas(
-        matrix, matrix.index, (f"{path.name} holds answers: took the mean corrected score of each value",)
-    )
+    kept, left_out = split_broken(Responses.load(path))
+    matrix = kept.matrix()
+    taken = f"{path.name} holds answers: took the mean corrected score of each value"
+    return open_pandas(matrix, matrix.index, (taken, *left_out))
 
 
 _READERS: dict[str, Callable[[Path], Source]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pyvalue.broken_edits import edit_table
 from pyvalue.evaluation.magnitude import summarise
 from pyvalue.measurement.store import write_json
 from pyvalue.responses import VALID, Responses, Score
@@ -31,7 +33,8 @@ class Evaluation:
             ``leakage`` (unexpected change per unit of target gain; missing unless the gain's interval is above 0).
             See ``pyvalue.evaluation.magnitude``.
         personas: number of personas compared.
-        facts: score, confidence, resamples, seed, and edit labels.
+        facts: score, confidence, resamples, seed, the edit's label, and ``broken``, the reason, where the edit broke
+            the model.
     """
 
     effects: pd.DataFrame = field(repr=False)
@@ -94,6 +97,9 @@ def evaluate(
     Raises:
         ValueError: fewer than 3 personas in common, no common values, steered answers under more than one edit, or
             answers of different models.
+
+    Warns:
+        UserWarning: the edit broke the model, so that its answers say little; see ``pyvalue.broken_edits``.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: expected a number between 0 and 1, got {confidence}")
@@ -114,6 +120,11 @@ def evaluate(
         "seed": seed,
         "edit": steered.edits[0],
     }
+    broken = _why_broken(base, steered)
+    if broken:
+        told = f"the edit {steered.edits[0]!r} broke the model, so its answers say little: {broken}"
+        warnings.warn(told, stacklevel=2)
+        facts["broken"] = broken
     return Evaluation(effects, summary, len(change), facts)
 
 
@@ -137,9 +148,16 @@ def _paired(
     return before.loc[personas, values], after.loc[personas, values]
 
 
+def _why_broken(base: Responses, steered: Responses) -> str:
+    """Why the steered answers are those of a broken model; empty where they are not."""
+    both = pd.concat([base.only(edit="").table, steered.table], ignore_index=True)
+    edits = edit_table(both)
+    return "; ".join(edits.loc[edits["broken"], "reason"])
+
+
 def _answered_both_times(one: Responses, other: Responses) -> tuple[Responses, Responses]:
     """The answers to questions that a persona answered validly in both, and those personas and values alone."""
-    keys = ["persona", "item", "repeat"]
+    keys = ["persona", "item", "mode", "wording", "order", "repeat"]
     valid = [r.table[r.table["status"].isin(VALID)].reset_index(drop=True) for r in (one, other)]
     rows = [pd.MultiIndex.from_frame(table[keys]) for table in valid]
     kept = [

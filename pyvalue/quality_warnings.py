@@ -1,0 +1,202 @@
+"""What a psychometrician would object to, in sentences. Computes nothing but comparisons with the limits below."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from pyvalue.quality import Quality
+
+#: α below it is too low to compare groups with: Nunnally & Bernstein (1994), "Psychometric theory", p. 265
+LOW_ALPHA = 0.7
+# Rules of thumb of ours, for when a sentence is worth a reader's time.
+FEW_PERSONAS = 50
+MUCH_SATURATION = 0.2
+LOW_VALID = 0.95
+LOW_ICC = 0.05
+LOW_WORDING = 0.5
+LOW_RETEST = 0.7
+BIG_ORDER_EFFECT = 0.1
+BIG_FACTOR = 0.3
+_LISTED = 6
+
+
+def warnings_of(quality: Quality) -> tuple[str, ...]:
+    """Sentences, the gravest kinds first; empty where there is nothing to object to."""
+    found = [
+        *_broken(quality),
+        *_people(quality),
+        *_validity(quality),
+        *_factor(quality),
+        *_scales(quality),
+        *_wordings(quality),
+        *_convergent(quality),
+        *_keys(quality),
+    ]
+    return tuple(found)
+
+
+def _broken(quality: Quality) -> Iterator[str]:
+    for row in quality.edits[quality.edits["broken"]].to_dict("records"):
+        yield f"The edit {row['edit']!r} broke the model ({row['mode']}): {row['reason']}. Its answers say nothing."
+
+
+def _people(quality: Quality) -> Iterator[str]:
+    n = quality.facts["personas"]
+    if n >= FEW_PERSONAS:
+        return
+    who = "1 persona was" if n == 1 else f"Only {n} personas were"
+    if n < 4:
+        yield f"{who} asked: nothing can be said of how values go together over personas."
+    else:
+        yield (
+            f"{who} asked: a correlation over personas is uncertain by about ±{min(1.96 / math.sqrt(n - 3), 1):.2f}, "
+            "and so is every figure here that comes from correlations."
+        )
+
+
+def _validity(quality: Quality) -> Iterator[str]:
+    for mode, table in _modes(quality.values):
+        rows = quality.edits
+        own = rows[(rows["edit"] == quality.facts["edit"]) & (rows["mode"] == mode)]
+        for row in own[own["valid"] < LOW_VALID].to_dict("records"):
+            bad = {name: row[name] for name in ("invalid", "refused", "degenerate") if row[name]}
+            told = ", ".join(f"{count} {name}" for name, count in bad.items())
+            yield (
+                f"{row['valid']:.1%} of the answers{_in(quality, mode)} are valid ({told}); "
+                "the others may not be missing by chance."
+            )
+        left = table[table["items_left_out"] > 0]
+        if len(left):
+            yield (
+                "Items that fewer than half of the personas answered validly were left out of reliability"
+                f"{_in(quality, mode)}: {_named(left, 'items_left_out', '{}')}."
+            )
+        full = table[table["saturated"] > MUCH_SATURATION]
+        if len(full):
+            yield (
+                "Probabilities at the very end of their range tell personas apart badly; their share is "
+                f"{_named(full, 'saturated', '{:.0%}')}."
+            )
+
+
+def _factor(quality: Quality) -> Iterator[str]:
+    for mode, table in _modes(quality.factor):
+        of = {row["score"]: row for row in table.to_dict("records")}
+        r = {score: row["mean_correlation"] for score, row in of.items()}
+        if not r["raw"] > BIG_FACTOR:
+            continue
+        share = {score: of[score]["first_component"] for score in of}
+        text = (
+            f"One factor runs through all raw value scores{_in(quality, mode)}: their mean correlation is "
+            f"{r['raw']:.2f} and the first principal component has {share['raw']:.0%} of their variance; "
+            f"corrected {r['corrected']:.2f} and {share['corrected']:.0%}, "
+            f"ipsatised {r['ipsatised']:.2f} and {share['ipsatised']:.0%}."
+        ).replace(" -", " −")
+        if r["corrected"] > BIG_FACTOR:
+            text += " The correction leaves most of it: edges between corrected scores may be this factor."
+        yield text
+    if not quality.facts["content_free"]:
+        yield "No content-free items were asked: the bias towards yes is unknown, and corrected scores equal raw ones."
+
+
+def _scales(quality: Quality) -> Iterator[str]:
+    for mode, table in _modes(quality.values):
+        inside = _in(quality, mode)
+        low = table[table["alpha"] < LOW_ALPHA]
+        if len(low):
+            yield (
+                f"The items of {len(low)} of {len(table)} values{inside} hang together less than α = {LOW_ALPHA:.2f}: "
+                f"{_named(low.sort_values('alpha'), 'alpha')}. "
+                "Correlations of such scores are drawn towards 0."
+            )
+        if (table["alpha_high"] < 0).any():
+            yield (
+                f"α is below 0 with its whole interval{inside} for {_named(table[table['alpha_high'] < 0], 'alpha')}: "
+                "items of one value go against each other, as they do where personas differ in saying yes more than in "
+                "the value."
+            )
+        unknown = table[table["alpha"].isna()]
+        if len(unknown):
+            yield f"The reliability of some values{inside} cannot be had: {_named(unknown, 'reason', '({})')}."
+        alike = table[table["icc"] < LOW_ICC]
+        if len(alike):
+            yield (
+                f"Personas hardly differ{inside}: under {LOW_ICC:.0%} of the variance of an item's score lies between "
+                f"them for {_named(alike)}. Correlations over personas live on that alone."
+            )
+
+
+def _wordings(quality: Quality) -> Iterator[str]:
+    for mode, table in _modes(quality.values):
+        inside = _in(quality, mode)
+        for column, limit, what in (
+            ("wording", LOW_WORDING, "Other wordings of the same items rank the personas differently"),
+            ("retest", LOW_RETEST, "Asking again ranks the personas differently"),
+        ):
+            low = table[table[column] < limit]
+            if len(low):
+                yield f"{what}{inside} (agreement below {limit:.2f}): {_named(low, column)}."
+        bias = quality.bias[(quality.bias["edit"] == quality.facts["edit"]) & (quality.bias["mode"] == mode)]
+        for row in bias.to_dict("records"):
+            if abs(row["order_effect"]) > BIG_ORDER_EFFECT and row["order_low"] * row["order_high"] > 0:
+                first = "“yes or no”" if row["order_effect"] > 0 else "“no or yes”"
+                size = abs(row["order_effect"])
+                yield f"The order of the options matters{inside}: p(yes) is {size:.2f} higher after {first}."
+
+
+def _convergent(quality: Quality) -> Iterator[str]:
+    table = quality.convergent
+    if table.empty:
+        return
+    for (a, b), pair in table.groupby(["mode_a", "mode_b"], sort=False):
+        unsure = pair[~(pair["low"] > 0)]
+        if len(unsure):
+            yield (
+                f"{len(unsure)} of {len(pair)} values do not demonstrably agree between {a} and {b} (the interval of "
+                f"the correlation includes 0): {_named(unsure)}."
+            )
+        mixed = pair[pair["above_other_modes"] < 1]
+        if len(mixed):
+            yield (
+                f"{len(mixed)} of {len(pair)} values asked in mode {a} go with some other value asked in mode {b}, "
+                f"or the reverse, at least as well as with themselves: {_named(mixed)}."
+            )
+
+
+def _keys(quality: Quality) -> Iterator[str]:
+    one = quality.facts["one_signed"]
+    if one:
+        named = _list([str(value) for value in one])
+        yield f"All items of {named} are keyed the same way, so a bias towards yes cannot be told from the value."
+    if quality.facts["score"] == "ipsatised":
+        yield (
+            "Ipsatised scores correlate negatively because they sum to 0; α and correlations of them are not those of "
+            "the values."
+        )
+
+
+def _modes(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    for mode, rows in table.groupby("mode", sort=False):
+        yield str(mode), rows
+
+
+def _in(quality: Quality, mode: str) -> str:
+    return f" in mode {mode}" if len(quality.facts["modes"]) > 1 else ""
+
+
+def _named(rows: pd.DataFrame, column: str = "", form: str = "{:.2f}") -> str:
+    """The values, each followed by what stands in a column."""
+    records = rows.to_dict("records")
+    written = [str(row["value"]) + (f" {form.format(row[column])}" if column else "") for row in records]
+    return _list([text.replace(" -", " −") for text in written])
+
+
+def _list(words: Sequence[str]) -> str:
+    more = [f"{len(words) - _LISTED} more"] if len(words) > _LISTED + 1 else []
+    shown = [*(words[:_LISTED] if more else words), *more]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

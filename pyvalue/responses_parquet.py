@@ -1,0 +1,89 @@
+"""Answers on disk: Parquet files with the facts beside the table, and folders of parts with a manifest."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pyvalue.errors import StoreError
+
+_FACTS = b"pyvalue"
+
+
+def write_parquet(table: pd.DataFrame, facts: dict[str, Any], path: Path) -> Path:
+    """Write whole or not at all: under a temporary name, then renamed.
+
+    Raises:
+        StoreError: the disk is full or the folder cannot be written.
+        TypeError: the facts hold something that JSON cannot.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        text = json.dumps(facts, ensure_ascii=False)
+    except TypeError as fault:
+        raise TypeError(f"facts: expected what JSON can hold, got {fault}") from fault
+    content = pa.Table.from_pandas(table, preserve_index=False)
+    content = content.replace_schema_metadata({**(content.schema.metadata or {}), _FACTS: text.encode()})
+    scratch = path.with_name(f".{path.name}.part")
+    try:
+        pq.write_table(content, scratch)
+        os.replace(scratch, path)
+    except OSError as fault:
+        scratch.unlink(missing_ok=True)
+        raise StoreError(f"cannot write {path}: {fault.strerror or fault}; nothing was changed") from fault
+    return path
+
+
+def read_parquet(
+    path: Path, complete: Callable[[pd.DataFrame], pd.DataFrame]
+) -> tuple[list[pd.DataFrame], dict[str, Any]]:
+    """The tables of a file or folder, and the facts.
+
+    Args:
+        path: of one file, of a folder of ``part-*.parquet``, or of a run folder, which holds them in ``responses``.
+        complete: checks a table and gives it all of its columns; its ValueError means that the file is no such table.
+
+    Raises:
+        StoreError: no such file, no parts, or not readable.
+    """
+    if not path.is_dir():
+        table, facts = _read(path, complete)
+        return [table], facts
+    files = sorted(path.glob("part-*.parquet")) or sorted((path / "responses").glob("part-*.parquet"))
+    if not files:
+        raise StoreError(f"no responses in {path}; expected part-*.parquet")
+    read = [_read(file, complete) for file in files]
+    return [table for table, _ in read], _manifest_facts(files[0].parent) or read[0][1]
+
+
+def _read(file: Path, complete: Callable[[pd.DataFrame], pd.DataFrame]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    try:
+        content = pq.read_table(file)
+        facts = json.loads((content.schema.metadata or {}).get(_FACTS, b"{}"))
+        return complete(content.to_pandas()), facts
+    except (OSError, ValueError) as fault:
+        raise StoreError(
+            f"responses {file} cannot be read ({fault}); if it is damaged, delete it and measure again"
+        ) from fault
+
+
+def _manifest_facts(folder: Path) -> dict[str, Any]:
+    """``{"study": ...}`` of the manifest in a folder of parts, or above it; empty where there is none."""
+    for place in (folder, folder.parent):
+        path = place / "manifest.json"
+        if not path.is_file():
+            continue
+        try:
+            return {"study": dict(json.loads(path.read_text(encoding="utf-8"))["study"])}
+        except (OSError, ValueError, KeyError, TypeError) as fault:
+            raise StoreError(f"manifest {path} cannot be read ({fault}); load the answers beside it by file") from fault
+    return {}

@@ -1,0 +1,115 @@
+"""The bias towards "yes": how it is taken off scores, and how large it is. Works on the table of ``Responses``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pyvalue.reliability import Estimate
+
+# Answers to which one bias belongs.
+_ASKED = ["model", "edit", "persona", "mode", "order"]
+# Where the log odds of a probability of 0 or 1 would have no end.
+_EDGE = 1e-9
+
+
+def corrected_scores(table: pd.DataFrame) -> pd.Series:
+    """Scores after the level of "yes" on items without keying is taken off; see ``Responses.answers``."""
+    free = table["keying"] == 0
+    scored = table["mode"] == "score"
+    level = log_odds(table["p_yes"]).where(scored, 2 * table["p_yes"] - 1)
+    bias = level[free].groupby([table.loc[free, key] for key in _ASKED]).mean().rename("bias")
+    of_row = table[_ASKED].join(bias, on=_ASKED)["bias"] if free.any() else 0.0
+    freed = level - of_row
+    return (table["keying"] * np.tanh(freed / 2).where(scored, freed)).where(~free)
+
+
+def log_odds(p: pd.Series) -> pd.Series:
+    """log(p / (1 - p)), of probabilities drawn 1e-9 away from 0 and 1."""
+    clipped = p.clip(_EDGE, 1 - _EDGE)
+    return np.log(clipped) - np.log1p(-clipped)
+
+
+def bias_table(table: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+    """How much the answers lean towards "yes" whatever is asked: one row an edit and mode.
+
+    Columns, all means over the valid answers, NaN where nothing of the kind was asked:
+        content_free, nonsense: p_yes on those items.
+        keyed: p_yes on keyed items, where those for and those against a value weigh the same within each value that
+            has both: 0.5 for a model whose answers follow the value alone.
+        content_free_log_odds, nonsense_log_odds, keyed_log_odds: the same of log(p / (1 - p)); score mode only.
+        order_effect, order_low, order_high: p_yes where the prompt says "yes or no" less p_yes where it says "no or
+            yes", mean over personas, with a t interval over them.
+        paraphrase_spread: standard deviation of p_yes between wordings of one question to one persona.
+    """
+    rows = []
+    for (edit, mode), part in table.groupby(["edit", "mode"], sort=False):
+        scored = mode == "score"
+        odds = log_odds(part["p_yes"]) if scored else part["p_yes"] * math.nan
+        row: dict[str, Any] = {"edit": edit, "mode": mode, "answers": len(part)}
+        for name, level in (("", part["p_yes"]), ("_log_odds", odds)):
+            for kind in ("content-free", "nonsense"):
+                row[f"{kind.replace('-', '_')}{name}"] = float(level[part["kind"] == kind].mean())
+            row[f"keyed{name}"] = _balanced_mean(part, level)
+        effect = order_effect(part, part["p_yes"], confidence)
+        row |= {"order_effect": effect.value, "order_low": effect.low, "order_high": effect.high}
+        row["paraphrase_spread"] = _paraphrase_spread(part)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def order_effect(table: pd.DataFrame, quantity: pd.Series, confidence: float = 0.95) -> Estimate:
+    """Mean over personas of a quantity under "yes or no" less the same under "no or yes".
+
+    Args:
+        table: answers under one edit in one mode.
+        quantity: of every answer; only questions that a persona answered in both orders count.
+        confidence: of the t interval over personas.
+    """
+    if table["order"].nunique() < 2:
+        return Estimate.none("the options were named in one order only")
+    keys = ["persona", "item", "wording", "repeat"]
+    wide = table[[*keys, "order"]].assign(quantity=quantity).pivot_table(
+        index=keys, columns="order", values="quantity", aggfunc="mean"
+    )  # fmt: skip
+    if not {"yes-no", "no-yes"} <= set(wide.columns):
+        return Estimate.none("no question was answered in both orders")
+    difference = (wide["yes-no"] - wide["no-yes"]).dropna().groupby(level="persona").mean()
+    return mean_estimate(difference.to_numpy(), confidence)
+
+
+def mean_estimate(values: npt.NDArray[np.float64], confidence: float = 0.95) -> Estimate:
+    """The mean of independent values with its t interval.
+
+    Args:
+        values: (n,), none missing.
+        confidence: of the interval, which needs two values.
+    """
+    from scipy.stats import t
+
+    n = len(values)
+    if not n:
+        return Estimate.none("no valid answers")
+    mean = float(values.mean())
+    if n < 2:
+        return Estimate(mean, n=n)
+    half = float(t.isf((1 - confidence) / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
+    return Estimate(mean, mean - half, mean + half, n)
+
+
+def _balanced_mean(part: pd.DataFrame, level: pd.Series) -> float:
+    keyed = part["keying"] != 0
+    by_sign = level[keyed].groupby([part.loc[keyed, "value"], part.loc[keyed, "keying"]]).mean().unstack()
+    return float(by_sign.mean(axis=1, skipna=False).mean()) if by_sign.shape[1] == 2 else math.nan
+
+
+def _paraphrase_spread(part: pd.DataFrame) -> float:
+    if part["wording"].nunique() < 2:
+        return math.nan
+    of_wording = part.groupby(["persona", "item", "wording"])["p_yes"].mean()
+    variance = of_wording.groupby(level=["persona", "item"]).var(ddof=1).mean()
+    return float(np.sqrt(variance))
