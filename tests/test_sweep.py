@@ -26,7 +26,7 @@ from hypothesis import strategies as st  # noqa: E402
 import pyvalue.steering.sweep as sweep_module  # noqa: E402
 from pyvalue.errors import ModelError, StoreError  # noqa: E402
 from pyvalue.models.edits import Direction, Edit, indices, span  # noqa: E402
-from pyvalue.models.row_generation import repetition  # noqa: E402
+from pyvalue.models.repetition import repetition  # noqa: E402
 from pyvalue.models.row_seeds import RowSampler, row_seed, splitmix64, uniform_noise  # noqa: E402
 from pyvalue.models.sae import SAE  # noqa: E402
 from pyvalue.models.sae_config import SAEConfig  # noqa: E402

@@ -2,10 +2,14 @@
 
 The persona and the sentence that names "your values" stand in the system message, so that every question of a
 persona shares one prefix, and an edit at the tokens "your values" is computed once a persona.
+
+A prompt is the same on every day and for every model of a kind: templates that write today's date get a fixed one, and
+those that can let the model think before it answers are told not to.
 """
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +17,16 @@ from typing import Any
 from pyvalue.errors import ModelError
 from pyvalue.measurement.design import ORDERS
 from pyvalue.measurement.personas import Persona
+
+#: the day that templates write as today: the one that Llama 3.1's falls back on
+TODAY = datetime.date(2024, 7, 26)
+# transformers hands templates a clock, and takes no other from outside; a macro of its name comes before it.
+_CLOCK = "strftime_now"
+_STOPPED_CLOCK = (
+    f"{{%- macro {_CLOCK}(format) -%}}{{{{ format"
+    + "".join(f" | replace('%{part}', '{TODAY:%{part}}')" for part in "aAbBdmyYHMSjZ")
+    + " }}{%- endmacro -%}"
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +36,8 @@ class PromptStyle:
     Attributes:
         name: version of the wording.
         system: system message after the persona.
-        user: user message; ``{question}`` is replaced, and ``{options}`` by "yes or no" or "no or yes".
+        user: user message; ``{question}`` is replaced, and ``{options}`` by "yes or no" or "no or yes". A text without
+            ``{options}`` names none, and is asked in one order only.
     """
 
     name: str
@@ -38,11 +53,40 @@ class PromptStyle:
         """Hash of the wording, for manifests."""
         return hashlib.sha256(f"{self.system}\n{self.user}".encode()).hexdigest()[:16]
 
+    def check_order(self, order: str) -> None:
+        """Make sure that the wording can name the options in this order.
+
+        Raises:
+            ValueError: an unknown order, or another than the first for a wording that names no options.
+        """
+        if order not in ORDERS:
+            raise ValueError(f"order: expected one of {', '.join(map(repr, ORDERS))}, got {order!r}")
+        first = next(iter(ORDERS))
+        if order != first and "{options}" not in self.user:
+            raise ValueError(
+                f"order: the prompt style {self.name!r} names no options, so its answers cannot be asked in the order "
+                f"{order!r}; ask in {first!r} only, or put {{options}} into the style's user message"
+            )
+
 
 YES_NO = PromptStyle(
     name="yes-no-2",
     system="Answer as honestly as you can, guided by your values.",
     user="{question} Answer with {options}.",
+)
+#: the model writes a thought and then an answer, which ``answer_parsing`` reads
+THOUGHT_ANSWER = PromptStyle(
+    name="thought-answer-1",
+    system=YES_NO.system,
+    # Offered less shyly, "unsure" is all that the bundled model writes: 39 of 40 greedy answers.
+    user='{question} Write one sentence that begins with "I think". Then write "Answer:" and choose {options} '
+    "(or unsure, if you cannot choose).",
+)
+#: the model gives advice in its own words, which a judge rates
+FREE = PromptStyle(
+    name="free-1",
+    system="Give honest advice, guided by your values.",
+    user="{question} Give your advice in two or three sentences.",
 )
 
 
@@ -56,7 +100,11 @@ def chat_messages(
         question: what to ask.
         style: wording.
         order: of the options, a key of ``pyvalue.measurement.design.ORDERS``.
+
+    Raises:
+        ValueError: an unknown order, or another than the first for a style that names no options.
     """
+    style.check_order(order)
     # Stripped, because many templates strip their messages; render_prompt looks for the text as it is.
     system = " ".join(part for part in (persona.text, style.system) if part).strip()
     # The question last: what it holds in braces is its own.
@@ -70,7 +118,9 @@ def render_prompt(
 ) -> str:
     """The text that the model reads, up to where its answer begins.
 
-    Models whose template knows no system role get the system message in front of the question.
+    Models whose template knows no system role get the system message in front of the question. Templates that think
+    are rendered with thinking switched off, and the day of those that write one is ``TODAY``. Where persona and style
+    leave no system message, some templates write their own (SmolLM2's and Qwen 2.5's "helpful assistant").
 
     Args:
         tokenizer: a ``transformers`` tokenizer with a chat template.
@@ -80,7 +130,8 @@ def render_prompt(
         order: of the options, a key of ``pyvalue.measurement.design.ORDERS``.
 
     Raises:
-        ModelError: the tokenizer has no chat template.
+        ModelError: the tokenizer has no chat template, or one that drops or rejects the question.
+        ValueError: an unknown order, or another than the first for a style that names no options.
     """
     if not getattr(tokenizer, "chat_template", None):
         raise ModelError("the model's tokenizer has no chat template; use an instruction-tuned model")
@@ -97,7 +148,17 @@ def render_prompt(
 def _render(tokenizer: Any, messages: list[dict[str, str]]) -> str | None:
     from jinja2 import TemplateError
 
+    template = tokenizer.get_chat_template()
+    if _CLOCK in template:
+        template = _STOPPED_CLOCK + template
     try:
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        text = tokenizer.apply_chat_template(
+            messages,
+            chat_template=template,
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=False,  # a template that does not know the name is not changed by it
+        )
     except TemplateError:
         return None
+    return str(text)

@@ -15,6 +15,7 @@ from pyvalue.models.edits import Edit
 from pyvalue.models.hook import ResidualEdits
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.memory import automatic_batch, batches_that_fit
+from pyvalue.models.repetition import repetition
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,6 @@ def write_batch(
         Written(str(text), len(tokens), finished, float(chances[i, : len(tokens)].mean()), repetition(tokens))
         for i, (text, (tokens, finished)) in enumerate(zip(decoded, texts, strict=True))
     ]
-
-
-def repetition(tokens: Sequence[int] | Sequence[str]) -> float:
-    """Share of the 3-grams of ``tokens`` that occurred before; 0 for fewer than three tokens."""
-    grams = list(zip(tokens, tokens[1:], tokens[2:], strict=False))
-    return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
 def end_tokens(model: LanguageModel) -> list[int]:
