@@ -39,7 +39,7 @@ _PUBLIC = {
     "indices": "pyvalue.models.edits",
     "load_inventory": "pyvalue.measurement.inventory",
     "load_model": "pyvalue.models.loading",
-    "load_personas": "pyvalue.measurement.personas",
+    "load_personas": "pyvalue.measurement.persona_files",
     "load_sae": "pyvalue.models.sae",
     "load_sweep": "pyvalue.steering.sweep_table",
     "make_personas": "pyvalue.measurement.personas",
@@ -72,8 +72,8 @@ if TYPE_CHECKING:
     from pyvalue.measurement.api import measure as measure
     from pyvalue.measurement.inventory import Inventory as Inventory
     from pyvalue.measurement.inventory import load_inventory as load_inventory
+    from pyvalue.measurement.persona_files import load_personas as load_personas
     from pyvalue.measurement.personas import Persona as Persona
-    from pyvalue.measurement.personas import load_personas as load_personas
     from pyvalue.measurement.personas import make_personas as make_personas
     from pyvalue.models.continuous import Continuation as Continuation
     from pyvalue.models.direction import Direction as Direction

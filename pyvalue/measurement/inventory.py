@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import warnings
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-COLUMNS = ("questionnaire", "item", "value", "agreement", "question")
+from pyvalue.measurement.inventory_checks import check_contradictions, check_table, findings
+from pyvalue.measurement.inventory_files import read_rows, write_rows
+from pyvalue.measurement.items import Item as Item
+
 _DATA = Path(__file__).resolve().parents[1] / "data"
-BUNDLED = {"portrait": _DATA / "portrait.csv"}
-
-
-@dataclass(frozen=True)
-class Item:
-    """One question, in several wordings.
-
-    Attributes:
-        id: unique in its inventory.
-        value: what it asks about; empty where ``keying`` is 0.
-        keying: +1 where "yes" speaks for the value, -1 where it speaks against it, 0 for an item that asks about none.
-        question: as it is asked.
-        paraphrases: other wordings of the same question.
-        nonsense: an item without keying whose words mean nothing; other such items are content-free.
-    """
-
-    id: str
-    value: str
-    keying: int
-    question: str
-    paraphrases: tuple[str, ...] = ()
-    nonsense: bool = False
-
-    @property
-    def wordings(self) -> tuple[str, ...]:
-        """The question, then its paraphrases."""
-        return (self.question, *self.paraphrases)
-
-    @property
-    def kind(self) -> str:
-        """``"keyed"``, ``"content-free"`` or ``"nonsense"``."""
-        return "keyed" if self.keying else "nonsense" if self.nonsense else "content-free"
+#: name -> file of the inventories that come with the package
+BUNDLED = {"portrait": _DATA / "portrait.csv", "seventeen": _DATA / "seventeen.csv"}
 
 
 @dataclass(frozen=True)
@@ -55,10 +28,24 @@ class Inventory:
     Attributes:
         name: of the questionnaire.
         items: in file order.
+
+    Raises:
+        ValueError: no name, or two items of one id.
     """
 
     name: str
     items: tuple[Item, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name.strip())
+        object.__setattr__(self, "items", tuple(self.items))
+        if not self.name:
+            raise ValueError("name: expected a name for the inventory, got an empty one")
+        seen: set[str] = set()
+        for item in self.items:
+            if item.id in seen:
+                raise ValueError(f"items: ids must be unique, but {item.id!r} occurs more than once")
+            seen.add(item.id)
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -73,17 +60,38 @@ class Inventory:
     @property
     def digest(self) -> str:
         """Hash of everything that is asked, for manifests."""
-        text = "\n".join(
-            "\t".join((i.id, i.value, str(i.keying), i.kind, *i.wordings)) for i in self.items
-        )
+        text = "\n".join("\t".join((i.id, i.value, str(i.keying), i.kind, *i.wordings)) for i in self.items)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def only(self, values: str | Sequence[str]) -> Inventory:
+        """The items of some values, and every item without a value.
+
+        Args:
+            values: one name or several, in any order; the items stay in file order.
+
+        Raises:
+            ValueError: no values, or one that the inventory does not ask about; names those that it may be.
+        """
+        wanted = (values,) if isinstance(values, str) else tuple(values)
+        if not wanted:
+            raise ValueError("values: expected at least one, got none")
+        for value in wanted:
+            if value not in self.values:
+                near = difflib.get_close_matches(str(value), self.values, n=5, cutoff=0.4) or self.values[:5]
+                raise ValueError(
+                    f"values: {self.name} asks nothing about {value!r}; it has for example {_quoted(near)}"
+                )
+        return Inventory(self.name, tuple(i for i in self.items if not i.keying or i.value in wanted))
+
     def subset(self, per_value: int, content_free: int | None = None, seed: int = 0) -> Inventory:
-        """A seeded, balanced part of the inventory; the same items for every persona.
+        """A seeded, balanced part of the inventory: a fraction by whole items, the same for every persona.
+
+        ``Design(fraction=...)`` takes a part of the wordings and option orders instead, and keeps all items as long
+        as it can.
 
         Args:
             per_value: items kept of each value, drawn evenly from both signs as far as they go.
-            content_free: content-free items kept; default all.
+            content_free: content-free and nonsense items kept, drawn together; default all.
             seed: of the draw.
 
         Raises:
@@ -101,6 +109,28 @@ class Inventory:
         kept |= set(free if content_free is None else random.permutation(free)[:content_free])
         return Inventory(self.name, tuple(i for i in self.items if i.id in kept))
 
+    def check(self) -> pd.DataFrame:
+        """What there is of every value, and what a psychometrician would object to.
+
+        Returns:
+            One row a value in order of first appearance, then the content-free and the nonsense items, with the columns
+            ``value``, ``items``, ``positive`` and ``negative`` (items of each keying), ``wordings`` (fewest of an item)
+            and ``remarks`` (joined by "; ", empty where there are none).
+        """
+        return check_table(self.items)
+
+    def save(self, path: str | Path) -> None:
+        """Write the inventory, whole or not at all; ``load_inventory`` gives it back.
+
+        Args:
+            path: ending in ``.csv`` (at most nine paraphrases an item) or ``.toml``.
+
+        Raises:
+            ValueError: another ending, or more paraphrases than a CSV holds.
+            StoreError: the disk is full or the folder cannot be written.
+        """
+        write_rows(self.name, self.items, Path(path))
+
     def __repr__(self) -> str:
         return (
             f"Inventory({self.name!r}, {len(self.items) - len(self.content_free)} items of {len(self.values)} values, "
@@ -108,133 +138,51 @@ class Inventory:
         )
 
 
-def load_inventory(name: str | Path = "portrait") -> Inventory:
-    """Load a bundled inventory, or a CSV file in ValueBench's format.
+def load_inventory(name: str | Path = "portrait", questionnaire: str | Sequence[str] | None = None) -> Inventory:
+    """Load a bundled inventory, or one of your own.
 
     Args:
-        name: ``"portrait"`` (ten basic values of Schwartz' theory, our own items), or the path of a CSV with the
-            columns ``questionnaire, item, value, agreement, question``. ``agreement`` is +1 where "yes" speaks for
-            the value, -1 where it speaks against it, and 0, with an empty ``value``, for a content-free item.
+        name: ``"portrait"`` (the ten basic values of Schwartz), ``"seventeen"`` (values, axioms and traits after
+            ValueBench's names), both with items of our own; or the path of a TOML file (``.toml``) or of a CSV (any
+            other ending) with the columns ``questionnaire, item, value, agreement, question``, which are those of
+            ValueBench, and if you like ``kind`` and ``paraphrase_1`` to ``paraphrase_9``. ``agreement`` is +1 where
+            "yes" speaks for the value, -1 where it speaks against it, and 0, with an empty ``value``, for an item
+            without one. docs/inventories.md shows both.
+        questionnaire: one or several of those in the file; default all. An item has the same id in the part as in the
+            whole.
 
     Raises:
-        ValueError: unknown name, missing columns, an agreement other than -1, 0, 1, an empty question, or a question
-            that speaks both for and against one value.
+        ValueError: unknown name or questionnaire, or a file that does not hold an inventory: wrong separator or
+            encoding, missing or doubled columns, an agreement other than -1, 0, 1, an empty question, a question that
+            speaks both for and against one value. The message names the line, or the number of the item.
 
     Warns:
-        UserWarning: a value whose items all have one sign (its score then carries the bias towards "yes"), a question
-            that counts twice for one value, or one that several values share (they then correlate by construction).
+        UserWarning: once for each kind of finding of ``Inventory.check``, naming the first few values: items of one
+            sign only, many more of one sign than of the other, fewer than three items, questions that count twice or
+            belong to several values, paraphrases that repeat.
     """
     path = BUNDLED.get(str(name), Path(name))
     if not path.is_file():
         raise ValueError(
-            f"name: unknown inventory {str(name)!r}; expected one of {', '.join(BUNDLED)} or the path of a CSV file"
+            f"name: unknown inventory {str(name)!r}; expected {' or '.join(map(repr, BUNDLED))} or the path of a CSV "
+            "or TOML file"
         )
-    try:
-        table = pd.read_csv(path, keep_default_na=False, dtype=str, index_col=False).fillna("")
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as fault:
-        raise ValueError(f"inventory {path.name}: not a readable CSV file ({fault})") from fault
-    return _from_table(table, path)
-
-
-def _from_table(table: pd.DataFrame, path: Path) -> Inventory:
-    missing = [column for column in COLUMNS if column not in table.columns]
-    if missing:
-        raise ValueError(
-            f"inventory {path.name}: missing columns {', '.join(missing)}; "
-            f"expected {', '.join(COLUMNS)}, got {', '.join(map(str, table.columns))}"
-        )
-    items: list[Item] = []
-    for line, row in enumerate(table.itertuples(index=False), start=2):
-        items.append(_checked_item(row, f"inventory {path.name}, line {line}"))
+    rows = read_rows(path)
+    if questionnaire is not None:
+        wanted = (questionnaire,) if isinstance(questionnaire, str) else tuple(questionnaire)
+        known = tuple(dict.fromkeys(row.questionnaire for row in rows))
+        if not wanted or not set(wanted) <= set(known):
+            raise ValueError(f"questionnaire: expected some of {_quoted(known)} of {path.name}, got {_quoted(wanted)}")
+        rows = [row for row in rows if row.questionnaire in wanted]
+    items = [row.item for row in rows]
     if not any(item.keying for item in items):
         raise ValueError(f"inventory {path.name}: has no item with agreement 1 or -1; expected at least one")
-    _check_contradictions(items, path)
-    names = set(table["questionnaire"])
-    name = str(names.pop()) if len(names) == 1 else path.stem
-    inventory = Inventory(name or path.stem, _with_unique_ids(items))
-    _warn_one_signed(inventory)
-    _warn_repeated(inventory)
+    check_contradictions(items, path.name)
+    names = {row.questionnaire for row in rows}
+    inventory = Inventory((names.pop() if len(names) == 1 else "") or path.stem, tuple(items))
+    for finding in findings(items):
+        warnings.warn(f"inventory {inventory.name}: {finding.warning}", stacklevel=2)
     return inventory
-
-
-def _checked_item(row: object, where: str) -> Item:
-    item, value, agreement, question = (str(getattr(row, c)).strip() for c in COLUMNS[1:])
-    try:
-        keying = float(agreement)
-    except ValueError:
-        keying = np.nan
-    if keying not in (-1, 0, 1):
-        raise ValueError(f"{where}: agreement must be 1, -1 or 0, got {agreement!r}")
-    if not question:
-        raise ValueError(f"{where}: the question is empty")
-    if bool(value) != bool(keying):
-        raise ValueError(f"{where}: a value goes with agreement 1 or -1, none with 0; got {value!r}, {agreement}")
-    return Item(item, value, int(keying), question)
-
-
-def _check_contradictions(items: Sequence[Item], path: Path) -> None:
-    signs: dict[tuple[str, str], int] = {}
-    for item in items:
-        if signs.setdefault((item.value, item.question), item.keying) != item.keying:
-            raise ValueError(
-                f"inventory {path.name}: {item.question!r} has agreement both 1 and -1 for {item.value}; remove one"
-            )
-
-
-def _with_unique_ids(items: Sequence[Item]) -> tuple[Item, ...]:
-    """ValueBench repeats item texts across questionnaires; number the repeats so that an id names one question."""
-    taken = {item.id for item in items}
-    seen: Counter[str] = Counter()
-    unique = []
-    for item in items:
-        seen[item.id] += 1
-        name = item.id
-        while seen[item.id] > 1 and name in taken:
-            name = f"{item.id} ({seen[item.id]})"
-            seen[item.id] += name in taken
-        taken.add(name)
-        unique.append(replace(item, id=name))
-    return tuple(unique)
-
-
-def _warn_one_signed(inventory: Inventory) -> None:
-    signs: dict[str, set[int]] = {}
-    for item in inventory.items:
-        if item.keying:
-            signs.setdefault(item.value, set()).add(item.keying)
-    lonely = [value for value, found in signs.items() if len(found) == 1]
-    if lonely:
-        warnings.warn(
-            f"inventory {inventory.name}: all items of {_some(lonely)} have one sign, so a bias towards "
-            '"yes" counts as the value; add items of the other sign or use corrected scores',
-            stacklevel=4,
-        )
-
-
-def _warn_repeated(inventory: Inventory) -> None:
-    values: dict[str, list[str]] = {}
-    for item in inventory.items:
-        values.setdefault(item.question, []).append(item.value)
-    shared = [question for question, found in values.items() if len(set(found)) > 1]
-    doubled = [question for question, found in values.items() if len(set(found)) < len(found)]
-    if shared:
-        warnings.warn(
-            f"inventory {inventory.name}: {len(shared)} questions belong to several values, which then correlate by "
-            f"construction, for example {shared[0]!r} to {_some(values[shared[0]])}",
-            stacklevel=4,
-        )
-    if doubled:
-        warnings.warn(
-            f"inventory {inventory.name}: {len(doubled)} questions count more than once for one value, for example "
-            f"{doubled[0]!r}",
-            stacklevel=4,
-        )
-
-
-def _some(names: Sequence[str], most: int = 5) -> str:
-    """Names joined by commas, the first few of many."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _balanced_draw(items: list[Item], value: str, count: int, random: np.random.Generator) -> set[str]:
@@ -244,3 +192,7 @@ def _balanced_draw(items: list[Item], value: str, count: int, random: np.random.
     negative = list(random.permutation([i.id for i in items if i.keying < 0]))
     n_positive = max(min((count + 1) // 2, len(positive)), count - len(negative))
     return set(positive[:n_positive]) | set(negative[: count - n_positive])
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names)) or "none"
