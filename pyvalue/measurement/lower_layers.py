@@ -19,13 +19,9 @@ class LowerLayers:
         network: whose layers.
         depths: numbers of lower layers after which to keep; none keeps nothing.
         stop: nobody reads what the passes without edits return, so that layers above the deepest need not run.
-
-    Attributes:
-        cache: keys and values of the beginning of all prompts, of a pass without edits.
     """
 
     def __init__(self, network: Any, depths: Sequence[int], stop: bool) -> None:
-        self.cache: Any = None
         self._network, self._depths, self._stop = network, depths, stop
         self._hidden: dict[tuple[int, Segment], torch.Tensor] = {}
 

@@ -6,6 +6,7 @@ not depend on what else is in the study.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -76,12 +77,7 @@ class SharedPasses:
             return None
         what = f"the {len(rows[0])} tokens that begin all prompts"
         [(_, output)] = batches_that_fit(rows, 1, lambda rows: self._pass(rows, None, None, True), what, 7)
-        cache = output.past_key_values
-        if self.depth:
-            cache.layers[: self.depth] = self.lower.cache.layers[: self.depth]
-        elif not self.edits:
-            self.lower.cache = cache
-        return cache
+        return output.past_key_values
 
     def _batch(self, families: Sequence[Family], beginning: Any) -> torch.Tensor:
         """Logits (prompts, columns, vocabulary) of families that all have stems, or all have none."""
@@ -102,6 +98,8 @@ class SharedPasses:
         """One forward pass over rows, padded on the left, on top of a cache; the mask is that of all their tokens."""
         import torch
 
+        from pyvalue.models.shared_layers import hold_places
+
         width = max(map(len, rows))
         ids = torch.zeros(len(rows), width, dtype=torch.long)
         lists = torch.full((len(rows), width), NO_LIST, dtype=torch.int32)
@@ -115,8 +113,18 @@ class SharedPasses:
         if mask is not None:
             inputs |= {"attention_mask": mask, "position_ids": (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -width:]}
         inputs = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
-        with self.lower.keeping(rows) if not self.depth else self.lower.resuming(rows, self.depth):
-            return self.model.network(**inputs, past_key_values=cache, use_cache=use_cache, logits_to_keep=self.columns)
+        with self._lower(rows):
+            output = self.model.network(
+                **inputs, past_key_values=cache, use_cache=use_cache, logits_to_keep=self.columns
+            )
+        if self.depth and use_cache:
+            hold_places(output.past_key_values, self.depth, *ids.shape)
+        return output
+
+    def _lower(self, rows: Sequence[Segment]) -> contextlib.AbstractContextManager[None]:
+        if self.depth:
+            return self.lower.resuming(rows, self.depth)
+        return contextlib.nullcontext() if self.edits else self.lower.keeping(rows)
 
 
 def _longer(mask: torch.Tensor, rows: Sequence[Segment]) -> torch.Tensor:

@@ -58,7 +58,7 @@ def kept(network: nn.Module, depths: Collection[int], stop: bool = False) -> Ite
 def resumed(network: nn.Module, depth: int, hidden: torch.Tensor) -> Iterator[None]:
     """Let the first ``depth`` layers do nothing but hand on ``hidden`` (b, s, d), which ``kept`` recorded.
 
-    The cache of such a pass must hold the beginning in its lower layers too: masks are made by their lengths.
+    They leave nothing in the cache: call ``hold_places`` before another pass goes on from it.
     """
     layers = decoder_layers(network)
     with contextlib.ExitStack() as stack:
@@ -66,6 +66,16 @@ def resumed(network: nn.Module, depth: int, hidden: torch.Tensor) -> Iterator[No
             stack.enter_context(_replaced(idle, _hand_on))
         stack.enter_context(_replaced(layers[depth - 1], lambda *args, **kwargs: hidden))
         yield
+
+
+def hold_places(cache: Any, depth: int, rows: int, tokens: int) -> None:
+    """Make the lower layers of a cache as long as the upper ones after a resumed pass: masks are made by their lengths.
+
+    Nobody reads their keys and values, which are zeros of width 1.
+    """
+    for layer in range(depth):
+        nothing = torch.zeros(rows, 1, tokens, 1)
+        cache.update(nothing, nothing, layer)
 
 
 def can_resume(network: nn.Module, depth: int) -> bool:
@@ -91,13 +101,14 @@ def _agrees(network: Any, depth: int) -> bool:
             cache = network(input_ids=beginning, use_cache=True).past_key_values
         if not is_plain(cache):
             return False
-        with resumed(network, depth, lower[depth]):
-            resumed_cache = network(input_ids=beginning, use_cache=True).past_key_values
-        resumed_cache.layers[:depth] = cache.layers[:depth]
-        with kept(network, [depth]) as lower:
+        with kept(network, [depth]) as later:
             whole = network(input_ids=rest, past_key_values=cache_of_rows(cache, [0, 0]), use_cache=True).logits
+        # Between the two, so that nothing that a layer left lying about in the whole pass is of use.
         with resumed(network, depth, lower[depth]):
-            half = network(input_ids=rest, past_key_values=cache_of_rows(resumed_cache, [0, 0]), use_cache=True).logits
+            other = network(input_ids=beginning, use_cache=True).past_key_values
+        hold_places(other, depth, *beginning.shape)
+        with resumed(network, depth, later[depth]):
+            half = network(input_ids=rest, past_key_values=cache_of_rows(other, [0, 0]), use_cache=True).logits
     except Exception:  # whatever a layer of an unknown kind makes of it: it cannot be resumed
         return False
     slack = 4 * torch.finfo(whole.dtype).eps * max(1.0, float(whole.abs().max()))
