@@ -39,7 +39,8 @@ class Quality:
             ``plus_minus``: mean score of the items keyed + less that of the items keyed -, 0 without a bias towards
             yes; ``lowest_item_rest``: the lowest correlation of an item with the others, and ``lowest_item``;
             ``saturated``: share of p_yes at most 0.01 or at least 0.99 (score mode); ``valid`` share of answers;
-            ``effective_n``: rows (persona and edit) that are worth as many independent ones to a mean; ``reason``: why
+            ``effective_n``: independent rows that those of all working edits are worth to a mean, since the rows of one
+            persona repeat each other; ``reason``: why
             ``alpha`` is missing.
         bias: bias towards yes, one row an edit and mode; see ``pyvalue.yes_bias.bias_table``.
         edits: what every edit did; see ``pyvalue.broken_edits.edit_table``.
@@ -145,9 +146,10 @@ def assess(
         every = responses.only(mode=mode).without_broken(
             min_valid_ratio=min_valid_ratio, max_perplexity_ratio=max_perplexity_ratio
         )
-        worth = {name: effective_n(column, column.index.get_level_values("persona"),
-                                   column.index.get_level_values("edit"))
-                 for name, column in every.matrix(score).items()}  # fmt: skip
+        worth = {
+            value: effective_n(column, column.index.get_level_values("persona"))
+            for value, column in every.matrix(score).items()
+        }
         answers = of_mode.table.assign(scored=of_mode.answers(score))
         scores[mode] = of_mode.matrix(score).droplevel("edit")
         for value in of_mode.values:

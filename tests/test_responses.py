@@ -183,3 +183,89 @@ def test_loading_nothing_is_a_store_error(tmp_path):
 def test_an_unknown_score_is_refused():
     with pytest.raises(ValueError, match="'raw', 'corrected' or 'ipsatised'"):
         responses_of(random_odds(13)).matrix("centred")
+
+
+# -- several measurements, and files of other times --------------------------------------------------------------
+
+
+def test_matrix_does_not_mix_modes():
+    score = responses_of(random_odds(14))
+    written = Responses(score.table.assign(mode="generate", p_yes=score.table["p_yes"].round()))
+    both = Responses.concat([score, written])
+    with pytest.raises(ValueError, match=r"score, generate; choose with \.only\(mode='score'\)"):
+        both.matrix()
+    pd.testing.assert_frame_equal(both.only(mode="score").matrix(), score.matrix())
+    assert set(both.only(mode="generate").table["mode"]) == {"generate"}
+
+
+def test_ipsatised_rows_have_mean_zero_in_every_mode():
+    score = responses_of(random_odds(15))
+    written = Responses(score.table.assign(mode="generate", p_yes=score.table["p_yes"].round()))
+    both = Responses.concat([score, written])
+    answers = both.table.assign(scored=both.answers("ipsatised")).query("keying != 0")
+    by_value = answers.groupby(["mode", "persona", "value"])["scored"].mean()
+    np.testing.assert_allclose(by_value.groupby(level=["mode", "persona"]).mean(), 0, atol=1e-12)
+
+
+def test_concat_keeps_every_answer_and_the_facts():
+    both = responses_of(random_odds(16, edits=2), edits=("", "up"))
+    parts = [Responses(both.only(edit=edit).table, {"study": edit}) for edit in ("", "up")]
+    joined = Responses.concat(parts)
+    pd.testing.assert_frame_equal(joined.table, both.table)
+    assert joined.facts == {"parts": [{"study": ""}, {"study": "up"}]}
+    assert Responses.concat([parts[0]]).facts == {"study": ""}
+    with pytest.raises(ValueError, match="at least one"):
+        Responses.concat([])
+
+
+def test_concat_refuses_an_answer_that_comes_twice():
+    responses = responses_of(random_odds(17))
+    with pytest.raises(
+        ValueError, match=r"56 of them twice, the first of model 'm', edit '', persona 'p0', item 'item-0'"
+    ):
+        Responses.concat([responses, responses])
+    again = Responses(responses.table.assign(repeat=1))
+    assert len(Responses.concat([responses, again]).table) == 2 * len(responses.table)
+
+
+def test_concat_refuses_an_item_of_two_meanings():
+    responses = responses_of(random_odds(18))
+    other = responses.table.assign(edit="up", keying=-responses.table["keying"])
+    with pytest.raises(ValueError, match="'item-0' has two values, keyings or texts"):
+        Responses.concat([responses, Responses(other)])
+
+
+def test_facts_are_saved_and_read_back(tmp_path):
+    facts = {"study": {"model": {"name": "m"}, "note": "Schwartz’ values", "numbers": [1, 2.5, None]}}
+    responses = Responses(responses_of(random_odds(19)).table, facts)
+    assert Responses.load(responses.save(tmp_path / "a.parquet")).facts == facts
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "a.parquet"), responses.table, check_dtype=False)
+    with pytest.raises(TypeError, match="facts: expected what JSON can hold"):
+        Responses(responses.table, {"at": object()}).save(tmp_path / "b.parquet")
+    assert [file.name for file in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_a_run_folder_is_read_with_its_study(tmp_path):
+    responses = responses_of(random_odds(20, personas=2))
+    (tmp_path / "responses").mkdir()
+    for number, persona in enumerate(responses.personas):
+        responses.only(personas=[persona]).save(tmp_path / "responses" / f"part-{number:06d}.parquet")
+    assert Responses.load(tmp_path).facts == {}
+    (tmp_path / "manifest.json").write_text('{"schema": 2, "study": {"model": "m"}}')
+    for folder in (tmp_path, tmp_path / "responses"):
+        loaded = Responses.load(folder)
+        assert loaded.facts == {"study": {"model": "m"}}
+        pd.testing.assert_frame_equal(loaded.table, responses.table)
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(StoreError, match=r"manifest\.json cannot be read"):
+        Responses.load(tmp_path)
+
+
+def test_files_without_the_newer_columns_are_read(tmp_path):
+    responses = responses_of(random_odds(21))
+    old = responses.table[list(FILLED)].astype({"keying": "int64", "repeat": "int64"})
+    old.to_parquet(tmp_path / "old.parquet", index=False)
+    loaded = Responses.load(tmp_path / "old.parquet")
+    pd.testing.assert_frame_equal(loaded.table[list(responses.table.columns)], responses.table)
+    assert set(loaded.table["kind"]) == {"keyed", "content-free"} and set(loaded.table["mode"]) == {"score"}
+    pd.testing.assert_frame_equal(loaded.matrix(), responses.matrix())

@@ -1,0 +1,360 @@
+"""Quality of simulated answers whose reliability, bias, breakage and agreement between modes are known."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pyvalue as pv
+from pyvalue.broken_edits import edit_table, split_broken
+from pyvalue.common_factor import common_factor
+from pyvalue.convergence import multitrait_matrix
+from pyvalue.discovery.degenerate import DegenerateDataWarning
+from pyvalue.reliability import cronbach_alpha
+from pyvalue.responses import Responses, make_table
+from pyvalue.steering.plan import SteeringPlan
+
+VALUES = ("Power", "Security", "Hedonism", "Tradition")
+
+
+def simulate(
+    personas=60, items=8, trait=1.0, noise=1.0, bias=0.0, level=0.0, seed=0, mode="score", edits=("",), wordings=1,
+    orders=("yes-no",), order_shift=0.0, repeats=1, free=4, keys=(1, -1), invalid=0.0, status="invalid",
+    perplexity=math.nan, values=VALUES,
+):  # fmt: skip
+    """Answers whose log odds of yes are keying * (trait of the person + noise) + bias of the person + level.
+
+    ``trait``, ``noise`` and ``bias`` are standard deviations. Traits depend on ``seed`` alone, so that two modes share
+    them; noise is of every answer.
+    """
+    random = np.random.default_rng(seed)
+    mind = trait * random.normal(size=(personas, len(values)))
+    lean = level + bias * random.normal(size=personas)
+    random = np.random.default_rng([seed, len(mode), len(edits[0])])
+    asked = [(v, i, keys[i % len(keys)]) for v in range(len(values)) for i in range(items)]
+    asked += [(-1, i, 0) for i in range(free)]
+    rows = []
+    for edit in edits:
+        for p in range(personas):
+            for v, i, keying in asked:
+                for wording in range(wordings):
+                    for order in orders:
+                        for repeat in range(repeats):
+                            odds = lean[p] + (order_shift if order == "yes-no" else 0.0)
+                            odds += keying * (mind[p, v] + noise * random.normal()) if keying else 0.0
+                            yes = 1 / (1 + math.exp(-odds))
+                            yes = yes if mode == "score" else float(yes > 0.5)
+                            gone = random.random() < invalid
+                            rows.append(
+                                {
+                                    "model": "m", "edit": edit, "persona": f"p{p}", "mode": mode, "wording": wording,
+                                    "order": order, "repeat": repeat, "text": f"{v}-{i}-{wording}",
+                                    "item": f"{values[v]}-{i}" if keying else f"free-{i}",
+                                    "value": values[v] if keying else "", "keying": keying,
+                                    "kind": "keyed" if keying else "content-free" if i % 2 else "nonsense",
+                                    "status": status if gone else "yes" if yes >= 0.5 else "no",
+                                    "p_yes": math.nan if gone else yes, "mass": 0.8, "perplexity": perplexity,
+                                    "score": keying * (2 * yes - 1) if keying and not gone else math.nan,
+                                }
+                            )  # fmt: skip
+    return Responses(make_table(pd.DataFrame(rows).to_dict("list")))
+
+
+def of(table, **equal):
+    """The one row with these entries."""
+    for name, value in equal.items():
+        table = table[table[name] == value]
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+# -- values ------------------------------------------------------------------------------------------------------
+
+
+def test_alpha_is_that_of_the_items_scores():
+    responses = simulate()
+    quality = responses.quality("raw")
+    own = responses.table[responses.table["value"] == "Security"]
+    items = own.pivot(index="persona", columns="item", values="score")
+    expected = cronbach_alpha(items.to_numpy())
+    row = of(quality.values, value="Security")
+    assert (row["alpha"], row["alpha_low"]) == pytest.approx((expected.value, expected.low))
+    assert row["items"] == 8 and row["personas"] == 60 and row["reason"] == ""
+    assert row["split_half"] == pytest.approx(expected.value, abs=0.03)
+    assert row["icc"] == pytest.approx(0.5, abs=0.1)  # as much trait as noise, less a little by the logistic curve
+
+
+def test_correction_makes_reliable_what_a_bias_had_spoilt():
+    responses = simulate(bias=2.0, trait=0.7, noise=0.3)
+    raw, corrected = (responses.quality(score) for score in ("raw", "corrected"))
+    assert corrected.values["alpha"].min() > 0.9 > raw.values["alpha"].min() + 0.2
+    assert raw.bias["content_free"].iloc[0] == pytest.approx(raw.bias["nonsense"].iloc[0])
+
+
+def test_plus_minus_and_the_levels_of_yes_show_acquiescence():
+    quality = simulate(level=1.0, trait=0.2, noise=0.2).quality("raw")
+    assert (quality.values["plus_minus"] > 0.5).all()
+    row = quality.bias.iloc[0]
+    assert row["content_free_log_odds"] == pytest.approx(1.0) and row["nonsense_log_odds"] == pytest.approx(1.0)
+    assert row["keyed_log_odds"] == pytest.approx(1.0, abs=0.05) and 0.6 < row["keyed"] < 0.8
+    assert np.abs(simulate(level=1.0).quality().values["plus_minus"]).max() < 0.15
+
+
+def test_one_factor_is_seen_and_taken_off():
+    # Unequal keys: a bias of the person then moves all values the same way.
+    quality = simulate(personas=200, bias=2.0, trait=0.5, keys=(1, 1, 1, -1)).quality()
+    r = quality.factor.set_index("score")["mean_correlation"]
+    assert r["raw"] > 0.5 and abs(r["corrected"]) < 0.1
+    assert r["ipsatised"] == pytest.approx(-1 / 3, abs=0.05)
+    assert any("One factor runs through all raw value scores" in warning for warning in quality.warnings)
+    assert not any("leaves most of it" in warning for warning in quality.warnings)
+
+
+def test_common_factor_of_known_correlations():
+    independent = np.linalg.qr(np.random.default_rng(0).normal(size=(50, 5)) - 0)[0]
+    independent = np.linalg.qr(independent - independent.mean(axis=0))[0]
+    apart = common_factor(pd.DataFrame(independent[:, :4]))
+    assert apart["mean_correlation"] == pytest.approx(0, abs=1e-9) and apart["first_component"] == pytest.approx(0.25)
+    together = common_factor(pd.DataFrame(independent[:, :1] + np.zeros((1, 4))))
+    assert together["mean_correlation"] == pytest.approx(1) and together["first_component"] == pytest.approx(1)
+    assert math.isnan(common_factor(pd.DataFrame(independent[:2]))["mean_correlation"])
+
+
+def test_repeats_wordings_and_orders_are_told_apart():
+    quality = simulate(wordings=3, orders=("yes-no", "no-yes"), repeats=2, order_shift=0.8, personas=40).quality("raw")
+    row = of(quality.values, value="Power")
+    assert row["retest"] > 0.9 and row["wording"] > 0.9  # means over many answers of equal noise
+    bias = quality.bias.iloc[0]
+    assert bias["order_low"] > 0.05 and bias["order_effect"] < 0.25
+    assert 0.05 < bias["paraphrase_spread"] < 0.25
+    assert any("order of the options matters" in warning for warning in quality.warnings)
+    plain = simulate(personas=20).quality()
+    assert plain.values[["retest", "wording", "order_effect"]].isna().all().all()
+    assert plain.bias[["order_effect", "paraphrase_spread"]].isna().all().all()
+
+
+def test_items_that_few_personas_answered_are_left_out_and_said():
+    responses = simulate(personas=20)
+    table = responses.table.copy()
+    gone = (table["item"] == "Power-3") & table["persona"].isin([f"p{i}" for i in range(15)])
+    table.loc[gone, ["p_yes", "score"]] = math.nan
+    table.loc[gone, "status"] = "refused"
+    quality = Responses(table).quality()
+    row = of(quality.values, value="Power")
+    assert row["items"] == 7 and row["items_left_out"] == 1 and math.isfinite(row["alpha"])
+    assert row["valid"] == pytest.approx(1 - 15 / 160)
+    assert any("left out of reliability: Power 1" in warning for warning in quality.warnings)
+    assert of(quality.edits, edit="")["refused"] == 15
+
+
+def test_saturated_answers_are_counted():
+    quality = simulate(trait=20.0, personas=30).quality("raw")
+    assert (quality.values["saturated"] > 0.6).all()
+    assert any("very end of their range" in warning for warning in quality.warnings)
+
+
+def test_values_are_of_the_unedited_answers_or_of_the_edit_asked_for():
+    responses = Responses.concat([simulate(), simulate(edits=("up",), trait=0.01)])
+    assert responses.quality().facts["edit"] == ""
+    assert responses.quality().values["alpha"].min() > 0.7 > responses.quality(edit="up").values["alpha"].max()
+    assert (simulate().quality().values["effective_n"] == 60).all()
+    same = Responses.concat([simulate(), simulate(edits=("down",))])  # rows of one persona repeat each other
+    assert same.quality().values["effective_n"].between(60, 75).all()
+
+
+# -- warnings ----------------------------------------------------------------------------------------------------
+
+
+def said(quality):
+    return " ".join(quality.warnings)
+
+
+def test_good_answers_raise_no_objection():
+    assert simulate(personas=80, trait=1.5).quality().warnings == ()
+
+
+def test_objections_in_words():
+    assert "hang together less than α = 0.70: " in said(simulate(trait=0.1).quality())
+    assert "Only 12 personas were asked" in said(simulate(personas=12).quality())
+    assert "All items of Power, Security, Hedonism and Tradition are keyed the same way" in said(
+        simulate(keys=(1,)).quality()
+    )
+    assert "corrected scores equal raw ones" in said(simulate(free=0).quality())
+    assert "refused" in said(simulate(invalid=0.2, status="refused").quality())
+    assert "sum to 0" in said(simulate().quality("ipsatised"))
+    assert "below 0 with its whole interval" in said(simulate(bias=3.0, trait=0.05, noise=0.2).quality("raw"))
+
+
+# -- broken edits ------------------------------------------------------------------------------------------------
+
+
+def edited(label, **options):
+    return simulate(personas=20, edits=(label,), **options)
+
+
+def test_an_edit_is_broken_by_its_valid_answers_or_its_perplexity():
+    base = edited("", perplexity=10.0, invalid=0.1)
+    fine = edited("fine", perplexity=20.0, invalid=0.12)
+    mute = edited("mute", perplexity=11.0, invalid=0.6, status="degenerate")
+    mad = edited("mad", perplexity=50.0)
+    edits = edit_table(Responses.concat([base, fine, mute, mad]).table).set_index("edit")
+    assert list(edits["broken"]) == [False, False, True, True]
+    assert edits.loc["mad", "perplexity_ratio"] == pytest.approx(5)
+    assert edits.loc["fine", "valid_ratio"] == pytest.approx(edits.loc["fine", "valid"] / edits.loc["", "valid"])
+    assert edits.loc["mute", "degenerate"] == round((1 - edits.loc["mute", "valid"]) * edits.loc["mute", "answers"])
+    assert "of the share without an edit (less than 0.9)" in edits.loc["mute", "reason"]
+    assert "5.0 times that without an edit (more than 3)" in edits.loc["mad", "reason"]
+
+
+def test_thresholds_are_arguments():
+    both = Responses.concat([edited("", perplexity=10.0), edited("up", perplexity=20.0, invalid=0.05)])
+    assert both.without_broken().edits == ("", "up")
+    assert both.without_broken(max_perplexity_ratio=1.5).edits == ("",)
+    assert both.without_broken(min_valid_ratio=0.99).edits == ("",)
+    with pytest.raises(ValueError, match="min_valid_ratio: expected a number between 0 and 1, got 2"):
+        both.without_broken(min_valid_ratio=2)
+    with pytest.raises(ValueError, match="max_perplexity_ratio"):
+        both.quality(max_perplexity_ratio=0.5)
+
+
+def test_without_unedited_answers_half_must_be_valid():
+    edits = edit_table(Responses.concat([edited("fair", invalid=0.4), edited("poor", invalid=0.7)]).table)
+    assert list(edits["broken"]) == [False, True] and edits["valid_ratio"].isna().all()
+    assert "less than 50%" in edits["reason"].iloc[1]
+    assert edit_table(edited("", invalid=0.9).table)["broken"].tolist() == [False]
+
+
+def test_modes_break_apart_and_compare_the_same_questions():
+    base = edited("", perplexity=10.0)
+    hard = Responses(base.table.assign(perplexity=np.where(base.table["value"] == "Power", 100.0, 10.0)))
+    part = Responses(base.table.query("value == 'Power'").assign(edit="up", perplexity=100.0))
+    table = Responses.concat([hard, part, simulate(personas=20, mode="generate", edits=("up",), invalid=0.9)]).table
+    edits = edit_table(table)
+    assert of(edits, edit="up", mode="score")["perplexity_ratio"] == pytest.approx(1)
+    assert of(edits, edit="up", mode="generate")["broken"] and not of(edits, edit="up", mode="score")["broken"]
+    kept, told = split_broken(Responses(table))
+    assert set(kept.table["mode"]) == {"score"} and "'up' (generate)" in told[0]
+
+
+def test_discover_leaves_broken_edits_out_and_says_so():
+    # Two working edits keep rows enough for the search.
+    parts = [simulate(edits=("",)), simulate(edits=("down",)), simulate(edits=("up",), invalid=0.4)]
+    whole, working = Responses.concat(parts), Responses.concat(parts[:2])
+    with pytest.warns(DegenerateDataWarning):
+        graph, expected = (pv.discover(responses) for responses in (whole, working))
+    assert graph.settings.n == expected.settings.n == 120
+    assert sorted(graph.edges()) == sorted(expected.edges())
+    assert [note for note in graph.notes if "'up' (score) were left out" in note]
+    assert not [note for note in expected.notes if "left out" in note]
+
+
+def test_discover_from_a_file_leaves_broken_edits_out(tmp_path):
+    whole = Responses.concat([simulate(), simulate(edits=("up",), invalid=0.4)])
+    graph = pv.discover(whole.save(tmp_path / "answers.parquet"))
+    assert graph.settings.n == 60 and any("'up' (score)" in note for note in graph.notes)
+
+
+def test_discover_of_nothing_but_broken_edits_is_refused():
+    with pytest.raises(ValueError, match=r"no answers of a working model.*'up'"):
+        pv.discover(simulate(edits=("up",), invalid=0.9))
+
+
+def test_evaluate_warns_of_a_broken_edit():
+    plan = SteeringPlan({"Power": 1}, {value: "target" if value == "Power" else "unaffected" for value in VALUES})
+    with pytest.warns(UserWarning, match="the edit 'up' broke the model"):
+        outcome = pv.evaluate(plan, edited(""), edited("up", invalid=0.5), resamples=100)
+    assert "of its answers are valid" in outcome.facts["broken"]
+    assert "broken" not in pv.evaluate(plan, edited(""), edited("up"), resamples=100).facts
+
+
+# -- two modes ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def two_modes():
+    return Responses.concat([simulate(personas=300), simulate(personas=300, mode="generate")])
+
+
+def test_modes_that_measure_the_same_converge(two_modes):
+    quality = two_modes.quality()
+    table = quality.convergent
+    assert list(table["value"]) == list(VALUES) and set(table["mode_a"] + table["mode_b"]) == {"scoregenerate"}
+    assert (table["low"] > 0.6).all() and (table["disattenuated"] > table["correlation"]).all()
+    assert table["disattenuated"].to_numpy() == pytest.approx(1, abs=0.08)
+    assert (table["above_other_modes"] == 1).all() and (table["above_other_values"] == 1).all()
+    matrix = quality.multitrait
+    assert matrix.shape == (8, 8) and np.allclose(matrix, matrix.T)
+    alpha = of(quality.values, mode="generate", value="Power")["alpha"]
+    assert matrix.loc[("generate", "Power"), ("generate", "Power")] == alpha
+    theirs = two_modes.only(mode="score").matrix()["Power"].corr(two_modes.only(mode="generate").matrix()["Security"])
+    assert matrix.loc[("score", "Power"), ("generate", "Security")] == pytest.approx(theirs)
+
+
+def test_modes_that_measure_other_things_do_not(two_modes):
+    other = simulate(personas=300, mode="generate", seed=9)
+    quality = Responses.concat([two_modes.only(mode="score"), other]).quality()
+    assert np.abs(quality.convergent["correlation"]).max() < 0.2
+    assert "do not demonstrably agree between score and generate" in said(quality)
+    assert "at least as well as with themselves" in said(quality)
+
+
+def test_one_mode_has_nothing_to_converge():
+    quality = simulate(personas=20).quality()
+    assert quality.convergent.empty and quality.multitrait.empty
+    assert multitrait_matrix({}, {}).empty
+
+
+# -- the object --------------------------------------------------------------------------------------------------
+
+ODD = {
+    "one persona": simulate(personas=1),
+    "one item": simulate(items=1, values=("Power",), personas=6),
+    "all invalid": simulate(personas=5, invalid=1.0),
+    "equal answers": simulate(personas=5, trait=0.0, noise=0.0),
+    "content-free alone": simulate(personas=5, items=0),
+    "an edit alone": simulate(personas=5, edits=("up",)),
+}
+
+
+@pytest.mark.parametrize("responses", ODD.values(), ids=ODD.keys())
+@pytest.mark.parametrize("score", ["raw", "corrected", "ipsatised"])
+@pytest.mark.filterwarnings("error")
+def test_odd_answers_are_assessed_without_fault(responses, score):
+    quality = responses.quality(score)
+    json.dumps(quality.to_dict(), allow_nan=False)
+    assert len(quality.values) == len(responses.values)
+    assert (quality.values["alpha"].notna() | (quality.values["reason"] != "")).all()
+    assert quality.summary in repr(quality)
+
+
+def test_repr_is_a_table_with_the_warnings(two_modes):
+    text = repr(two_modes.quality())
+    assert "Quality(m, corrected scores): 100.0% of the answers are valid. α of 8 scales: 0." in text
+    assert len([line for line in text.splitlines() if "Power" in line and line.strip()[0] != "!"]) == 2
+    assert "generate" in text and "nan" not in text.lower()
+    assert max(map(len, repr(simulate(personas=12).quality()).splitlines()[:6])) < 120
+
+
+def test_the_order_of_the_rows_does_not_matter():
+    responses = simulate(personas=12, invalid=0.1)
+    shuffled = Responses(responses.table.sample(frac=1, random_state=0).reset_index(drop=True))
+    one, other = (r.quality().values.set_index("value").drop(columns="lowest_item") for r in (responses, shuffled))
+    pd.testing.assert_frame_equal(one, other.loc[one.index], check_exact=False, rtol=1e-9)
+
+
+def test_bad_arguments_are_named():
+    responses = simulate(personas=3)
+    two = Responses(pd.concat([responses.table, responses.table.assign(model="n")], ignore_index=True))
+    for call, what in (
+        (lambda: responses.quality("mean"), "score: expected 'raw'"),
+        (lambda: responses.quality(edit="down"), "edit: expected one of '', got 'down'"),
+        (lambda: responses.quality(confidence=95), "confidence"),
+        (lambda: responses.only(edit="none").quality(), "empty table"),
+        (two.quality, "one model, got m, n"),
+    ):
+        with pytest.raises(ValueError, match=what):
+            call()
