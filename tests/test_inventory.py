@@ -90,6 +90,17 @@ def test_a_paraphrase_has_other_words(name):
 
 
 @pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("wording", range(4))
+def test_the_way_a_question_begins_does_not_tell_its_sign(name, wording):
+    begin = {1: Counter(), -1: Counter()}
+    for item in load_inventory(name).items:
+        if item.keying:
+            begin[item.keying][item.wordings[wording].split()[0]] += 1
+    half = begin[1].total()
+    assert all(abs(begin[1][word] - begin[-1][word]) <= 0.1 * half for word in begin[1] | begin[-1])
+
+
+@pytest.mark.parametrize("name", BUNDLED)
 def test_a_bundled_inventory_raises_no_warning_and_passes_its_own_check(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
