@@ -1,15 +1,17 @@
-"""How a remote model is talked to, found out by one question before a run: which role the persona takes.
+"""How a remote model is talked to: what is found out by one question before a run, and how a persona's are asked.
 
-Parses no answers; see ``remote_asking``.
+Reads no answers; see ``remote_asking`` and ``remote_writing``.
 """
 
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pyvalue.errors import ModelError
-from pyvalue.measurement.asking import Configuration
+from pyvalue.measurement.asking import Answer, Configuration
 from pyvalue.measurement.design import Cell
 from pyvalue.measurement.inventory import Item
 from pyvalue.measurement.personas import Persona
@@ -18,6 +20,8 @@ from pyvalue.models.chat import ChatReply, ChatRequest
 from pyvalue.models.remote import RemoteModel
 from pyvalue.models.remote_failure import RemoteError, names_roles
 
+#: questions of one call: what is paid for again after a kill
+CHUNK = 64
 _SOMEONE = Persona("someone", "You are someone who is asked a question.")
 _SOMETHING = Cell(Item("something", "", 0, "Is water wet?"))
 
@@ -85,6 +89,72 @@ class Conversation:
                 "field), or measure in a mode of written answers with a larger max_new_tokens="
             )
         return request(), reply
+
+
+class RemoteAsker(ABC):
+    """What the askers of remote models share; see ``pyvalue.measurement.asking.Asker``.
+
+    Args:
+        model: to ask.
+        style: wording.
+        batch_size: none; the model's ``concurrency`` decides.
+    """
+
+    chunk: int | None = CHUNK
+
+    def __init__(self, model: RemoteModel, style: PromptStyle, batch_size: int | None) -> None:
+        if batch_size is not None:
+            raise ValueError(
+                f"batch_size: expected none for a remote model, got {batch_size}; give load_model(concurrency=...)"
+            )
+        self.model, self.style = model, style
+        self.conversation = Conversation(model, style)
+        self._warned = False
+
+    def ask(
+        self, persona: Persona, cells: Sequence[Cell], configurations: Sequence[Configuration]
+    ) -> list[list[Answer]]:
+        """Answers by configuration, then question.
+
+        Raises:
+            ModelError: a configuration has edits, or a request failed.
+        """
+        refuse_edits(self.model, configurations)
+        requests = [self.request(persona, cell) for cell in cells]
+        found = []
+        for _ in configurations:
+            replies = self.model.ask(requests)
+            self._warn_of_silence(replies)
+            found.append(self.answers(cells, replies))
+        return found
+
+    def facts_of(self, example: ChatRequest) -> dict[str, Any]:
+        """What decides the answers to requests like this one."""
+        # Seeds differ by row.
+        parameters = {name: value for name, value in self.model.sends(example).items() if name != "seed"}
+        return {
+            "prompts": {"name": self.style.name, "digest": self.style.digest},
+            "parameters": parameters,
+            "system_message": "in front of the question" if self.conversation.merged else "its own",
+        }
+
+    @abstractmethod
+    def request(self, persona: Persona, cell: Cell) -> ChatRequest:
+        """What is sent for a question."""
+
+    @abstractmethod
+    def answers(self, cells: Sequence[Cell], replies: Sequence[ChatReply]) -> list[Answer]:
+        """What the replies say."""
+
+    def _warn_of_silence(self, replies: Sequence[ChatReply]) -> None:
+        silent = sum(says_nothing(reply) and reply.first_token is None for reply in replies)
+        if silent and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"model {self.model.name}: {silent} of {len(replies)} replies end before anything is written, as "
+                "those of models that reason first; raise max_new_tokens=",
+                stacklevel=3,
+            )
 
 
 def says_nothing(reply: ChatReply) -> bool:

@@ -75,6 +75,10 @@ class AcceptedParameters:
         self._notes.append(f"{name} is refused and left out from now on: {_MEANING[name]} ({words:.200})")
         return True
 
+    def leave_out_logprobs(self) -> None:
+        """For a server that takes them, and then sends none."""
+        self._left_out |= {"logprobs", "top_logprobs"}
+
     def take_notes(self) -> list[str]:
         """What was learned since the last call, to be said once."""
         notes, self._notes = self._notes, []

@@ -1,0 +1,166 @@
+"""What a measurement will cost, before it starts: requests, tokens, dollars. Asks no model.
+
+What it did cost stands in ``RemoteModel.usage`` afterwards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pyvalue.measurement.design import Cell, Design
+from pyvalue.measurement.inventory import Inventory
+from pyvalue.measurement.personas import Persona
+from pyvalue.measurement.prompts import YES_NO, PromptStyle, chat_messages, render_prompt
+from pyvalue.measurement.remote_asking import SHORT_ANSWER, TOP_LOGPROBS
+from pyvalue.models.chat import ChatRequest
+from pyvalue.models.loading import LanguageModel
+from pyvalue.models.remote import RemoteModel
+from pyvalue.models.remote_usage import dollars
+
+Mode = Literal["score", "generate", "free"]
+#: bytes of UTF-8 a token, where a model's tokenizer is out of reach: in English characters
+BYTES_PER_TOKEN = 4
+#: tokens that mark off a message, and the beginning of the reply
+TOKENS_PER_MESSAGE, TOKENS_PER_REPLY = 4, 3
+#: tokens of what a judge is told beside question and answer, and of its rating
+_JUDGE_PROMPT, _JUDGE_RATING = 200, 16
+
+
+@dataclass(frozen=True)
+class CostEstimate:
+    """What a measurement will use.
+
+    Attributes:
+        requests: questions asked, and answers rated.
+        prompt_tokens: read by the models.
+        completion_tokens: most that they can write.
+        dollars: most that it can cost at the models' ``price``; None where one is missing.
+        exact: the prompts were counted with the model's own tokenizer; else at four bytes a token.
+    """
+
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    dollars: float | None
+    exact: bool
+
+    def __str__(self) -> str:
+        counted = "counted" if self.exact else f"estimated at {BYTES_PER_TOKEN} characters a token"
+        cost = "no price known" if self.dollars is None else f"at most about ${self.dollars:,.2f}"
+        return (
+            f"{self.requests:,} requests, {self.prompt_tokens:,} tokens of prompts ({counted}), "
+            f"at most {self.completion_tokens:,} tokens of replies, {cost}"
+        )
+
+
+def estimate_cost(
+    model: LanguageModel | RemoteModel,
+    inventory: Inventory,
+    personas: Sequence[Persona],
+    *,
+    design: Design | None = None,
+    mode: Mode = "score",
+    prompts: PromptStyle = YES_NO,
+    max_new_tokens: int = 256,
+    judge: LanguageModel | RemoteModel | None = None,
+) -> CostEstimate:
+    """What ``measure`` will use with the same arguments, under one configuration of edits.
+
+    Args:
+        model: to ask.
+        inventory: what to ask.
+        personas: who to be; for a run that goes on, those that are not asked yet.
+        design: wordings, option orders and repeats; default every question once.
+        mode: ``"score"``, ``"generate"`` or ``"free"``.
+        prompts: wording.
+        max_new_tokens: most tokens of a written answer.
+        judge: the model that rates every answer; None for none.
+
+    Raises:
+        ValueError: an unknown mode, no personas, or a design that the inventory does not allow.
+    """
+    if mode not in ("score", "generate", "free"):
+        raise ValueError(f"mode: expected 'score', 'generate' or 'free', got {mode!r}")
+    if not personas:
+        raise ValueError("personas: expected at least one, got none")
+    cells = (design or Design()).cells(inventory)
+    answers = len(personas) * len(cells)
+    written = _score_tokens(model) if mode == "score" else max_new_tokens
+    exact = isinstance(model, LanguageModel)
+    read = _counted(model, personas, cells, prompts) if exact else _estimated(personas, cells, prompts)
+    cost = _dollars(model, read, answers * written)
+    if judge is None:
+        return CostEstimate(answers, read, answers * written, cost, exact)
+    asked = len(personas) * sum(_tokens(cell.question) for cell in cells)
+    rated = math.ceil(asked) + answers * (written + _JUDGE_PROMPT)
+    judged = _dollars(judge, rated, answers * _JUDGE_RATING)
+    total = None if cost is None or judged is None else cost + judged
+    return CostEstimate(2 * answers, read + rated, answers * (written + _JUDGE_RATING), total, False)
+
+
+def check_budget(estimate: CostEstimate, max_cost: float | None) -> None:
+    """Make sure that a measurement can cost no more than it may; call it before the first request.
+
+    Args:
+        estimate: of ``estimate_cost``.
+        max_cost: dollars; None for no bound.
+
+    Raises:
+        ValueError: it can cost more, or no price is known.
+    """
+    if max_cost is None:
+        return
+    if isinstance(max_cost, bool) or not isinstance(max_cost, int | float) or not max_cost >= 0:
+        raise ValueError(f"max_cost: expected dollars of at least 0, got {max_cost!r}")
+    if estimate.dollars is None:
+        raise ValueError("max_cost: no price is known; give load_model(price=(dollars per million tokens in, out))")
+    if estimate.dollars > max_cost:
+        raise ValueError(
+            f"max_cost: expected at most ${max_cost:,.2f}, but it can cost more: {estimate}; "
+            "ask fewer personas or items, or raise max_cost"
+        )
+
+
+def _score_tokens(model: LanguageModel | RemoteModel) -> int:
+    """Tokens written for a score: one, or a short answer where a server is known to offer no probabilities."""
+    if isinstance(model, LanguageModel):
+        return 0
+    sent = model.sends(ChatRequest((), 1, top_logprobs=TOP_LOGPROBS))
+    return 1 if "logprobs" in sent else SHORT_ANSWER
+
+
+def _counted(
+    model: LanguageModel | RemoteModel, personas: Sequence[Persona], cells: Sequence[Cell], style: PromptStyle
+) -> int:
+    assert isinstance(model, LanguageModel)
+    total = 0
+    for persona in personas:
+        texts = [render_prompt(model.tokenizer, persona, cell.question, style, cell.order) for cell in cells]
+        total += sum(map(len, model.tokenizer(texts, add_special_tokens=False)["input_ids"]))
+    return total
+
+
+def _estimated(personas: Sequence[Persona], cells: Sequence[Cell], style: PromptStyle) -> int:
+    """Every persona meets every question, so their sums are enough."""
+    systems: list[str] = []
+    for persona in personas:
+        systems += [m["content"] for m in chat_messages(persona, cells[0].question, style, cells[0].order)[:-1]]
+    users = [chat_messages(personas[0], cell.question, style, cell.order)[-1]["content"] for cell in cells]
+    of_systems, of_users = _messages(systems), _messages(users) + TOKENS_PER_REPLY * len(users)
+    return math.ceil(of_systems * len(cells) + of_users * len(personas))
+
+
+def _messages(texts: Iterable[str]) -> float:
+    return sum(_tokens(text) + TOKENS_PER_MESSAGE for text in texts)
+
+
+def _tokens(text: str) -> float:
+    return len(text.encode()) / BYTES_PER_TOKEN
+
+
+def _dollars(model: LanguageModel | RemoteModel, read: int, written: int) -> float | None:
+    """A model that runs here costs nothing."""
+    return dollars(model.price, read, written) if isinstance(model, RemoteModel) else 0.0

@@ -1,0 +1,143 @@
+"""Estimates of cost against what a server and a tokenizer count."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+pytest.importorskip("torch", reason="the server runs a model")
+pytest.importorskip("openai", reason="remote models need openai; run: pip install 'pyvalue[remote]'")
+
+from chat_server import ChatServer
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pyvalue as pv
+from pyvalue.measurement.asking import Configuration
+from pyvalue.measurement.cost import CostEstimate, check_budget, estimate_cost
+from pyvalue.measurement.design import Design
+from pyvalue.measurement.inventory import Inventory, load_inventory
+from pyvalue.measurement.personas import make_personas
+from pyvalue.measurement.prompts import THOUGHT_ANSWER, YES_NO, render_prompt
+from pyvalue.measurement.remote_asking import SHORT_ANSWER, RemoteScoreAsker
+from pyvalue.models.remote import load_remote
+
+PEOPLE = make_personas(3, seed=4)
+ADDRESS = "http://localhost:1/v1"
+
+
+@pytest.fixture
+def paid():
+    return load_remote("openai:x", base_url=ADDRESS, price=(2.0, 8.0))
+
+
+def test_a_local_model_is_counted_token_by_token(tiny_model, small_inventory):
+    design = Design(orders=("yes-no", "no-yes"))
+    expected = sum(
+        len(tiny_model.tokenizer(render_prompt(tiny_model.tokenizer, who, item.question, YES_NO, order)).input_ids)
+        for who in PEOPLE
+        for item in small_inventory.items
+        for order in design.orders
+    )
+    found = estimate_cost(tiny_model, small_inventory, PEOPLE, design=design)
+    assert found == CostEstimate(2 * len(PEOPLE) * len(small_inventory.items), expected, 0, 0.0, exact=True)
+    written = estimate_cost(tiny_model, small_inventory, PEOPLE, mode="generate", max_new_tokens=50)
+    assert written.completion_tokens == 50 * written.requests
+
+
+@pytest.mark.model
+def test_the_estimate_is_near_what_a_server_counts(smol):
+    whole = load_inventory()
+    some = Inventory("some", whole.items[::17])
+    with ChatServer(smol) as chat:
+        model = load_remote("openai:x", base_url=chat.url, price=(2.0, 8.0))
+        asker = RemoteScoreAsker(model, YES_NO, 0.0)
+        before = model.usage.so_far
+        for persona in PEOPLE[:2]:
+            asker.ask(persona, Design().cells(some), [Configuration("")])
+    used = model.usage.so_far
+    found = estimate_cost(model, some, PEOPLE[:2])
+    assert found.requests == used.requests - before.requests
+    assert found.prompt_tokens == pytest.approx(used.prompt_tokens - before.prompt_tokens, rel=0.25)
+    assert found.completion_tokens == used.completion_tokens - before.completion_tokens
+    counted = estimate_cost(smol, some, PEOPLE[:2])
+    assert counted.prompt_tokens == used.prompt_tokens - before.prompt_tokens
+
+
+@pytest.mark.model
+def test_estimates_of_whole_studies_are_near_a_tokenizer(smol):
+    inventory = load_inventory()
+    model = load_remote("openai:x", base_url=ADDRESS)
+    for style in (YES_NO, THOUGHT_ANSWER):
+        counted = estimate_cost(smol, inventory, PEOPLE, prompts=style)
+        assert estimate_cost(model, inventory, PEOPLE, prompts=style).prompt_tokens == pytest.approx(
+            counted.prompt_tokens, rel=0.25
+        )
+
+
+def test_dollars_follow_the_price(paid, small_inventory):
+    found = estimate_cost(paid, small_inventory, PEOPLE, mode="generate", max_new_tokens=100)
+    assert found.dollars == pytest.approx((2 * found.prompt_tokens + 8 * 100 * found.requests) / 1e6)
+    assert found.requests == len(PEOPLE) * len(small_inventory.items)
+    assert not found.exact
+    free = load_remote("openai:x", base_url=ADDRESS)
+    assert estimate_cost(free, small_inventory, PEOPLE).dollars is None
+
+
+def test_a_judge_costs_as_well(paid, tiny_model, small_inventory):
+    alone = estimate_cost(paid, small_inventory, PEOPLE, mode="free")
+    judged = estimate_cost(paid, small_inventory, PEOPLE, mode="free", judge=paid)
+    assert judged.requests == 2 * alone.requests
+    assert judged.prompt_tokens > alone.prompt_tokens + alone.completion_tokens  # it reads the answers
+    assert judged.dollars > alone.dollars
+    assert estimate_cost(paid, small_inventory, PEOPLE, mode="free", judge=tiny_model).dollars == alone.dollars
+    free = load_remote("openai:x", base_url=ADDRESS)
+    assert estimate_cost(paid, small_inventory, PEOPLE, mode="free", judge=free).dollars is None
+
+
+def test_a_server_without_probabilities_writes_more(tiny_model, small_inventory):
+    with ChatServer(tiny_model) as chat, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        chat.offers_logprobs = False
+        model = pv.load_model("openai:x", base_url=chat.url)
+        before = estimate_cost(model, small_inventory, PEOPLE)
+        RemoteScoreAsker(model, YES_NO, 0.0)
+    after = estimate_cost(model, small_inventory, PEOPLE)
+    assert after.completion_tokens == SHORT_ANSWER * before.completion_tokens == SHORT_ANSWER * after.requests
+
+
+@given(st.integers(0, 10**7), st.floats(0, 1e4), st.floats(0, 1e4))
+def test_a_budget_lets_pass_exactly_what_it_covers(requests, dollars, budget):
+    estimate = CostEstimate(requests, 10 * requests, requests, dollars, exact=False)
+    check_budget(estimate, None)
+    if dollars <= budget:
+        check_budget(estimate, budget)
+        return
+    with pytest.raises(ValueError, match="max_cost"):
+        check_budget(estimate, budget)
+
+
+def test_one_line_says_it_all():
+    line = str(CostEstimate(8000, 612000, 8000, 1.288, exact=False))
+    assert line == (
+        "8,000 requests, 612,000 tokens of prompts (estimated at 4 characters a token), "
+        "at most 8,000 tokens of replies, at most about $1.29"
+    )
+    assert "counted" in str(CostEstimate(1, 2, 3, None, exact=True))
+    assert "no price known" in str(CostEstimate(1, 2, 3, None, exact=True))
+
+
+@pytest.mark.parametrize("budget", [-1, float("nan"), "5", True])
+def test_bad_budgets_are_named(budget):
+    with pytest.raises(ValueError, match="max_cost: expected dollars"):
+        check_budget(CostEstimate(1, 1, 1, 1.0, exact=False), budget)
+
+
+def test_bad_arguments_are_named(paid, small_inventory):
+    with pytest.raises(ValueError, match="mode: expected"):
+        estimate_cost(paid, small_inventory, PEOPLE, mode="scored")
+    with pytest.raises(ValueError, match="personas"):
+        estimate_cost(paid, small_inventory, [])
+    with pytest.raises(ValueError, match="price="):
+        check_budget(CostEstimate(1, 1, 1, None, exact=False), 5)
