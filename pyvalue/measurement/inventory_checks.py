@@ -98,7 +98,7 @@ def _of_keying(items: Sequence[Item]) -> list[Finding]:
         Finding(
             f"fewer than {FEWEST_ITEMS} items",
             few,
-            f"{_some(few)}: fewer than {FEWEST_ITEMS} items, too few to tell how reliable a score is",
+            f"fewer than {FEWEST_ITEMS} items of {_some(few)}, too few to tell how reliable a score is",
         ),
         Finding(
             "another value has this name in other letters",
