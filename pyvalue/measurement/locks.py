@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -30,30 +29,30 @@ def open_lock(path: Path) -> IO[bytes]:
         raise StoreError(f"cannot write {path}: {reason(fault)}") from fault
 
 
-def try_lock(file: IO[bytes], shared: bool = False, patience: float = 0.0) -> bool:
-    """Whether the lock could be had.
+def try_lock(file: IO[bytes], shared: bool = False) -> bool:
+    """Whether the lock could be had at once; a lock of the other kind that was held is lost either way.
 
     Args:
         file: from ``open_lock``; closing it frees the lock.
         shared: beside others that share it, instead of alone.
-        patience: seconds to go on trying.
 
     Raises:
         StoreError: the file system has no locks.
     """
-    until = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                return False
-            time.sleep(0.02)
-        except OSError as fault:
-            raise StoreError(
-                f"cannot lock {file.name}: {reason(fault)}; use a folder on a local disk or on NFS version 4"
-            ) from fault
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as fault:
+        raise StoreError(
+            f"cannot lock {file.name}: {reason(fault)}; use a folder on a local disk or on NFS version 4"
+        ) from fault
+    return True
+
+
+def unlock(file: IO[bytes]) -> None:
+    """Free the lock, if it is held."""
+    fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def is_current(file: IO[bytes]) -> bool:

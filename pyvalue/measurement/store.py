@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -19,13 +21,15 @@ import pandas as pd
 from pyvalue.errors import StoreError
 from pyvalue.measurement import manifest as manifests
 from pyvalue.measurement.atomic_files import reason, remove_leftovers, write_json, write_table
-from pyvalue.measurement.locks import claim, is_current, open_lock, try_lock
+from pyvalue.measurement.locks import claim, is_current, open_lock, try_lock, unlock
 from pyvalue.measurement.manifest import Manifest
 from pyvalue.responses import Responses
 
 __all__ = ["RunFolder", "write_json", "write_table"]
 
 _LOCK, _CLAIMS = ".lock", ".claims"
+#: seconds to wait for another that shares, while it holds the lock alone to begin or to tidy up
+_PATIENCE = 3.0
 
 
 class RunFolder:
@@ -152,11 +156,7 @@ class RunFolder:
         return Responses(table, {"study": self.study})
 
     def _enter_locked(self, lock: IO[bytes]) -> None:
-        alone = try_lock(lock)
-        if alone:
-            self._begin()
-        # Another one that shares may hold the lock for itself for a moment, as above, to begin or to tidy up.
-        if not (alone if not self._shared else try_lock(lock, shared=True, patience=3.0)):
+        if not (self._share(lock) if self._shared else self._hold(lock)):
             beside = " that does not share it" if self._shared else ""
             raise StoreError(f"run folder {self.path} is in use by another process{beside}")
         if not is_current(lock):
@@ -173,6 +173,24 @@ class RunFolder:
                 (self.path / _CLAIMS).mkdir(exist_ok=True)
             except OSError as fault:
                 raise StoreError(f"cannot write {self.path / _CLAIMS}: {reason(fault)}") from fault
+
+    def _hold(self, lock: IO[bytes]) -> bool:
+        if not try_lock(lock):
+            return False
+        self._begin()
+        return True
+
+    def _share(self, lock: IO[bytes]) -> bool:
+        """The first one begins the run alone. The others wait for it, and one of them does it if the first one dies."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            self._hold(lock)
+            if try_lock(lock, shared=True) and (self.path / manifests.NAME).exists():
+                return True
+            unlock(lock)
+            if time.monotonic() >= until:
+                return False
+            time.sleep(random.uniform(0.01, 0.05))  # of two that try at once, one is first
 
     def _begin(self) -> None:
         """What is safe for one who is alone: to begin a manifest, and to remove what kills left."""
