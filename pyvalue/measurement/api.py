@@ -8,113 +8,127 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from pyvalue.measurement.asking import Answer, Asker, Configuration
-from pyvalue.measurement.design import Cell, Design
+from pyvalue.errors import ModelError
+from pyvalue.measurement.answer_table import answer_table
+from pyvalue.measurement.askers import STYLES, Mode, Settings, make_asker, new_tokens
+from pyvalue.measurement.asking import Configuration
+from pyvalue.measurement.cost import check_budget, estimate_cost
+from pyvalue.measurement.design import Design
 from pyvalue.measurement.inventory import Inventory
+from pyvalue.measurement.judge import Judge
 from pyvalue.measurement.personas import Persona
-from pyvalue.measurement.progress import progress_bar
-from pyvalue.measurement.prompts import YES_NO, PromptStyle
-from pyvalue.measurement.score_asking import ScoreAsker
-from pyvalue.measurement.store import RunFolder
+from pyvalue.measurement.prompts import PromptStyle
+from pyvalue.measurement.run_parts import run_parts
 from pyvalue.models.edits import Edit
 from pyvalue.models.fingerprint import weights_fingerprint
 from pyvalue.models.loading import LanguageModel
-from pyvalue.responses import Responses, make_table
+from pyvalue.models.remote import RemoteModel
+from pyvalue.responses import Responses
 
 Configurations = Sequence[Edit] | Mapping[str, Sequence[Edit]]
 
 
 def measure(
-    model: LanguageModel,
+    model: LanguageModel | RemoteModel,
     inventory: Inventory,
     personas: Sequence[Persona],
     edits: Configurations = (),
     *,
+    mode: Mode = "score",
     design: Design | None = None,
     label: str | None = None,
     folder: str | Path | None = None,
-    prompts: PromptStyle = YES_NO,
+    shared: bool = False,
+    prompts: PromptStyle | None = None,
+    judge: Judge | LanguageModel | RemoteModel | None = None,
     min_mass: float = 0.01,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    max_new_tokens: int | None = None,
+    seed: int = 0,
     batch_size: int | None = None,
+    max_cost: float | None = None,
     progress: bool | None = None,
 ) -> Responses:
-    """Ask every item of every persona, and read p(yes) against p(no) from one forward pass.
+    """Ask every item of every persona, and keep what comes back.
 
     Args:
-        model: to ask.
+        model: to ask; a remote one (``load_model("openai:NAME")``) under personas only, not under edits.
         inventory: what to ask; its content-free items measure the bias towards "yes".
         personas: who to be.
         edits: of the residual stream, applied together to every question; or several such configurations, a mapping
             from labels to edits (an empty label with none for the unedited model), which share what lies below them.
-        design: wordings, option orders and repeats; default every question once, as it stands.
+        mode: ``"score"`` reads p(yes) against p(no) from the next token; ``"generate"`` lets the model write a thought
+            and an answer, which rules read; ``"free"`` lets it advise in its own words, which ``judge`` rates.
+        design: wordings, option orders, repeats, or a fraction of them; default every question once, as it stands.
         label: the ``edit`` column of the answers; default the edits' own labels joined by " + ", empty for none.
-        folder: run folder; answers are stored persona by persona, and a later call with the same arguments asks
-            only what is missing. Default: nothing is stored.
-        prompts: wording.
-        min_mass: an answer whose P(yes) + P(no) is below it is ``invalid``: its score is missing, not 0.
+        folder: run folder; answers are stored persona by persona (written and remote ones 64 questions at a time), and
+            a later call with the same arguments asks only what is missing. Default: nothing is stored.
+        shared: let other processes that pass it too work on the folder at the same time.
+        prompts: wording; default ``YES_NO``, ``THOUGHT_ANSWER`` or ``FREE`` by the mode.
+        judge: a model that rates free answers, or reads written ones that the rules cannot.
+        min_mass: in mode score, an answer whose P(yes) + P(no) is below it is ``invalid``: missing, not 0.
+        temperature: of written answers; 0 takes the likeliest token.
+        top_p: sample written answers among the likeliest tokens that together have at least this probability.
+        max_new_tokens: most tokens of a written answer; default 64 in mode generate and 128 in mode free, 256 for a
+            remote model.
+        seed: of sampling.
         batch_size: most questions in one forward pass; default what fits into memory.
+        max_cost: dollars that a remote model may cost at most; a measurement that can cost more does not start.
         progress: show a bar with the time left; default when the terminal is one.
 
     Returns:
         One answer for every configuration, persona and question, in that order.
 
     Raises:
-        ValueError: no personas, personas of the same name, an empty label for edits, or an edit's text span that is
-            not in the prompt.
-        ModelError: the model cannot be asked (no chat template, no token for yes or no), or an edit does not fit it.
+        ValueError: no personas, personas of the same name, an empty label for edits, an edit's text span that is not in
+            the prompt, or settings that do not go with the mode.
+        ModelError: the model cannot be asked (no chat template, no token for yes or no, no answer from its server), or
+            an edit does not fit it.
         StoreError: the run folder belongs to another study, is in use, or cannot be written.
     """
     _check_personas(personas)
     configurations = read_configurations(edits, label)
     design = design or Design()
     cells = design.cells(inventory)
-    asker: Asker = ScoreAsker(model, prompts, min_mass, batch_size)
+    settings = Settings(mode, prompts, judge, min_mass, temperature, top_p, max_new_tokens, seed, batch_size)
+    if isinstance(model, RemoteModel):
+        _check_remote(model, inventory, personas, design, settings, configurations, max_cost)
+    asker = make_asker(model, personas, design, settings)
     study = {
-        "model": {**model.facts(), "weights": weights_fingerprint(model)},
-        "template": hashlib.sha256(str(model.tokenizer.chat_template).encode()).hexdigest()[:16],
+        "mode": mode,
+        **_model_study(model),
         "inventory": {"name": inventory.name, "items": len(inventory.items), "digest": inventory.digest},
         "personas": {"count": len(personas), "digest": _digest(personas)},
         "design": design.to_dict(),
         "configurations": [{"label": c.label, "edits": [edit.to_dict() for edit in c.edits]} for c in configurations],
         **asker.facts(),
     }
-    tables: dict[int, pd.DataFrame] = {}
-    chunks = [cells[i : i + (asker.chunk or len(cells))] for i in range(0, len(cells), asker.chunk or len(cells))]
+    size = asker.chunk or len(cells)
+    chunks = [cells[start : start + size] for start in range(0, len(cells), size)]
+    units = [(p, k) for p in range(len(personas)) for k in range(len(chunks))]
+
+    def numbers_of(unit: tuple[int, int]) -> list[int]:
+        """Parts stand by configuration, then persona, then chunk."""
+        p, k = unit
+        return [(c * len(personas) + p) * len(chunks) + k for c in range(len(configurations))]
+
+    def ask(unit: tuple[int, int], missing: Sequence[int]) -> dict[int, pd.DataFrame]:
+        p, k = unit
+        wanted = [number // (len(personas) * len(chunks)) for number in missing]
+        found = asker.ask(personas[p], chunks[k], [configurations[c] for c in wanted])
+        return {
+            number: answer_table(model.name, configurations[c].label, personas[p].name, mode, chunks[k], answers)
+            for number, c, answers in zip(missing, wanted, found, strict=True)
+        }
+
     names = [c.label for c in configurations if c.label]
     title = f"measuring ({names[0] if len(names) == 1 else f'{len(names)} edits'})" if names else "measuring"
-    total = len(personas) * len(chunks)
-
-    def number(c: int, p: int, k: int) -> int:
-        return (c * len(personas) + p) * len(chunks) + k
-
-    def ask(p: int, k: int, wanted: Sequence[int]) -> list[pd.DataFrame]:
-        found = asker.ask(personas[p], chunks[k], [configurations[c] for c in wanted])
-        return [
-            _table(model.name, configurations[c].label, personas[p], chunks[k], answers)
-            for c, answers in zip(wanted, found, strict=True)
-        ]
-
-    every = range(len(configurations))
-    if folder is None:
-        with progress_bar(title, total, progress) as advance:
-            for p in range(len(personas)):
-                for k in range(len(chunks)):
-                    for c, table in zip(every, ask(p, k, every), strict=True):
-                        tables[number(c, p, k)] = table
-                    advance()
-        return Responses(pd.concat([tables[i] for i in sorted(tables)], ignore_index=True), {"study": study})
-    with RunFolder(folder, study) as run, progress_bar(title, total, progress) as advance:
-        for p in range(len(personas)):
-            for k in range(len(chunks)):
-                missing = [c for c in every if not run.part(number(c, p, k)).exists()]
-                if missing:
-                    for c, table in zip(missing, ask(p, k, missing), strict=True):
-                        run.write_part(number(c, p, k), table)
-                advance()
-        return run.read()
+    return run_parts(folder, study, units, numbers_of, ask, title=title, progress=progress, shared=shared)
 
 
 def read_configurations(edits: Configurations, label: str | None = None) -> tuple[Configuration, ...]:
@@ -144,35 +158,42 @@ def read_configurations(edits: Configurations, label: str | None = None) -> tupl
     return tuple(found)
 
 
-def _table(
-    model: str, label: str, persona: Persona, cells: Sequence[Cell], answers: Sequence[Answer]
-) -> pd.DataFrame:
-    keying = [cell.item.keying for cell in cells]
-    score = [
-        key * (2 * answer.p_yes - 1) if key else float("nan") for key, answer in zip(keying, answers, strict=True)
-    ]
-    return make_table(
-        {
-            "model": model,
-            "edit": label,
-            "persona": persona.name,
-            "item": [cell.item.id for cell in cells],
-            "value": [cell.item.value for cell in cells],
-            "keying": keying,
-            "kind": [cell.item.kind for cell in cells],
-            "mode": "score",
-            "wording": [cell.wording for cell in cells],
-            "order": [cell.order for cell in cells],
-            "repeat": [cell.repeat for cell in cells],
-            "text": [cell.question for cell in cells],
-            "answer": [answer.text for answer in answers],
-            "status": [answer.status for answer in answers],
-            "p_yes": [answer.p_yes for answer in answers],
-            "mass": [answer.mass for answer in answers],
-            "score": score,
-            "perplexity": [answer.perplexity for answer in answers],
-        }
+def _model_study(model: LanguageModel | RemoteModel) -> dict[str, Any]:
+    if isinstance(model, RemoteModel):
+        return {"model": model.facts()}
+    template = hashlib.sha256(str(model.tokenizer.chat_template).encode()).hexdigest()[:16]
+    return {"model": {**model.facts(), "weights": weights_fingerprint(model)}, "template": template}
+
+
+def _check_remote(
+    model: RemoteModel,
+    inventory: Inventory,
+    personas: Sequence[Persona],
+    design: Design,
+    settings: Settings,
+    configurations: Sequence[Configuration],
+    max_cost: float | None,
+) -> None:
+    """Refuse edits, and what may cost too much, before the first request."""
+    for configuration in configurations:
+        if configuration.edits:
+            raise ModelError(
+                f"edits: {configuration.label!r} edits the residual stream, which is out of reach in "
+                f"{model.name}; a remote model can only be steered by roles (personas)"
+            )
+    if max_cost is None:
+        return
+    estimate = estimate_cost(
+        model,
+        inventory,
+        personas,
+        design=design,
+        mode=settings.mode,
+        prompts=settings.prompts or STYLES[settings.mode],
+        max_new_tokens=new_tokens(model, settings),
+        judge=settings.judge.model if isinstance(settings.judge, Judge) else settings.judge,
     )
+    check_budget(estimate, max_cost)
 
 
 def _check_personas(personas: Sequence[Persona]) -> None:
