@@ -51,7 +51,7 @@ CASES = [
     ("Yes", "yes"),
     ("no.", "no"),
     ("Unsure", "unsure"),
-    ("\"Yes,\" I'd say.", "yes"),
+    ('"Yes," I\'d say.', "yes"),
     ("- No, you have your own work.", "no"),
     ("No I should rest instead.", "no"),
     ("Nope, sorry.", "no"),
@@ -63,6 +63,8 @@ CASES = [
     ("I thought about it and I would say yes.", "yes"),
     ("I am kind but tired. I am not sure.", "unsure"),
     ("I'm not sure if I would be of use.", "unsure"),
+    ("I'm not sure. I want to think about it.", "unsure"),
+    ("I'm not sure. So yes.", "invalid"),
     ("Yes or no? Yes.", "yes"),
     ("Yes. On the other hand it costs time. No.", "invalid"),
     ("Yes\nNo", "invalid"),
@@ -80,6 +82,11 @@ CASES = [
     ("I should help a neighbour who asks for it.", "yes"),
     ("I think you should not help a neighbour.", "no"),
     ("I shouldn't help a neighbour at night.", "no"),
+    ("I'd rather not help a neighbour.", "no"),
+    ("I think I should. I think I should.", "yes"),
+    ("I should not.", "no"),
+    ("I'm not sure I should", "unsure"),
+    ("They do what I should.", "invalid"),
     ("I should help a neighbourhood.", "invalid"),
     ("I wonder if I should help a neighbour.", "invalid"),
     ("I should help a neighbour, but we should not help a neighbour.", "invalid"),
@@ -132,7 +139,7 @@ def test_other_languages_are_fine_where_the_question_is_in_one():
     assert parse(spanish).status == "yes"
 
 
-WORDS = st.sampled_from(["yes", "No", "unsure", "Answer:", "I", "should", "not", "help", ".", "\n", "**", "or", "as an AI", "é"])
+WORDS = st.sampled_from(["yes", "No", "unsure", "Answer:", "I", "should", "not", "help", ".", "**", "or", "AI", "é\n"])
 
 
 @given(st.one_of(st.text(), st.lists(WORDS, max_size=40).map(" ".join)), st.sampled_from(["", QUESTION, "?"]))
@@ -145,12 +152,17 @@ def test_any_text_has_a_status_and_keeps_it(text, question):
 
 
 THOUGHTS = st.sampled_from(
-    ["They need me.", "I say no to nobody!", "Yes, at first sight.", "I am not sure.", "No doubt about it.", "“Why not?”"]
+    ["They need me.", "I say no to nobody!", "Yes, at first sight.", "I am not sure.", "No doubt about it.", "“Why?”"]
 )
 
 
-@given(THOUGHTS, st.sampled_from(["yes", "no", "unsure"]), st.sampled_from(["{}", "{}.", "**{}**", '"{}"', "({})", " {} \n"]),
-       st.sampled_from([str.lower, str.upper, str.title]), st.sampled_from([" ", "\n", "\n\n"]))  # fmt: skip
+@given(
+    THOUGHTS,
+    st.sampled_from(["yes", "no", "unsure"]),
+    st.sampled_from(["{}", "{}.", "**{}**", '"{}"', "({})", " {} \n"]),
+    st.sampled_from([str.lower, str.upper, str.title]),
+    st.sampled_from([" ", "\n", "\n\n"]),
+)
 def test_a_marked_answer_is_read_whatever_stands_before_it(thought, answer, shape, case, gap):
     assert parse(f"{thought}{gap}Answer: {shape.format(case(answer))}", QUESTION).status == answer
 

@@ -4,9 +4,9 @@ Rules, the first that finds something decides:
 
 1. A text that goes in circles, or is not in the question's language, is ``degenerate``, whatever else it says.
 2. What follows the last "Answer:" that is followed by an answer. One that lists the options ("yes or no") is none.
-3. An answer at the very beginning, or in the last sentence: at its beginning or its end, or "I am not sure" anywhere
-   in it. Where beginning and last sentence differ, the text contradicts itself and is ``invalid``.
-4. The question said again as a statement: "Should I rest?" and "I should not rest".
+3. An answer at the very beginning ("I am not sure." is one), or in the last sentence: at its beginning or its end, or
+   "I am not sure" anywhere in it. Where beginning and last sentence differ, the text is ``invalid``.
+4. The question said again as a statement: "Should I rest?" and "I should not rest", or "I should".
 5. Words of refusal make it ``refused``.
 6. Anything else is ``invalid``.
 """
@@ -30,20 +30,25 @@ _NO = rf"(?:no(?=\s*(?:[^\w\s]|$)|\s+(?:{'|'.join(_CLAUSES.split())})\b)|nope|na
 _UNSURE = r"unsure|uncertain|undecided|not\s+(?:\w+ly\s+|so\s+|quite\s+|yet\s+|too\s+|that\s+)?(?:sure|certain)"
 _WORD = re.compile(rf"(?<!\w)(?<!\w['-])(?:(?P<yes>{_YES})|(?P<no>{_NO})|(?P<unsure>{_UNSURE}))(?!\w|['-]\w)")
 _MARK = re.compile(r"\banswer\b(?:[^\w\n]*(?:[:=]|\n)|\s+(?:is|would be)\b)")
-_ANOTHER = re.compile(r"\W*?(?:/|\||\bor\b|\band\b|,\s*(?=(?:yes|no|unsure)\s*(?:$|[,.;)\]]|or\b)))\W*(?=(?:yes|no|unsure)\b)")
+# A comma makes a list where another option ends it, not in "yes, no trouble".
+_ANOTHER = re.compile(
+    r"\W*?(?:/|\||\bor\b|\band\b|,\s*(?=(?:yes|no|unsure)\s*(?:$|[,.;)\]]|or\b)))\W*(?:yes|no|unsure)\b"
+)
 _OPENING = re.compile(
-    r"\W*(?:(?:so|therefore|thus|hence|overall|and|but|well|then|honestly|finally|oh|in (?:conclusion|short)|final)\b\W*)*"
+    r"\W*(?:(?:so|therefore|thus|hence|overall|and|but|well|then|honestly|finally|oh|in (?:conclusion|short))\b\W*)*"
 )
 _NEGATION = re.compile(r"\b(?:not|never|without|neither|nor|instead|rather)\b|n't\b")
 _DOUBT = re.compile(rf"\b(?:i'm|i am|i feel|i remain)\s+(?:still\s+|just\s+|really\s+)?(?:{_UNSURE})\b")
+_MODAL, _NOT = r"\s+should|\s+would(?:\s+rather)?|'d\s+rather|\s+will|'ll", r"n't|\s+not|\s+never"
+_WAVERING = re.compile(rf"\b(?:if|whether|or) (?:i|you|we) should\b|{_DOUBT.pattern}")
 _SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*]*\s+|\n+")
 _REFUSAL = re.compile(
     r"\bas an? (?:ai|artificial intelligence|(?:large )?language model|chatbot|assistant)\b"
     r"|\bi(?:'m| am) (?:just |only |merely )?an? (?:ai|artificial intelligence|(?:large )?language model|chatbot)\b"
     r"|\bi(?:'m| am)(?: really| truly)? (?:not able|unable|not allowed|not permitted|not equipped|not comfortable"
     r"|not qualified|not in a position)\b"
-    r"|\bi (?:can't|cannot|can not|won't|will not|must) (?:answer|help|assist|provide|give|offer|advise|recommend|comment"
-    r"|respond|comply|discuss|engage|fulfill?|decide|say|tell|make|choose|share|decline|refuse)\b"
+    r"|\bi (?:can't|cannot|can not|won't|will not|must) (?:answer|help|assist|provide|give|offer|advise|recommend"
+    r"|comment|respond|comply|discuss|engage|fulfill?|decide|say|tell|make|choose|share|decline|refuse)\b"
     r"|\bi (?:don't|do not) (?:have|hold|possess) (?:any )?(?:personal|own|human|real) "
     r"|\bi (?:don't|do not) have (?:opinions|beliefs|feelings|values|preferences)\b"
     r"|\bi (?:decline|refuse|would rather not answer|prefer not to answer)\b"
@@ -51,18 +56,27 @@ _REFUSAL = re.compile(
 _TURN = re.compile(r"\b(?:but|however|that said|still|nevertheless|nonetheless)\b")
 _TOKEN = re.compile(r"[\w']+|[^\w\s]")
 # Words of English that its neighbours do not share; in running English one word of four is among them.
-_ENGLISH = frozenset(
-    "the of and to that you would should your my i it be for with are this have not but if they their because can could "
-    "what it's i'm don't can't which who when from yes there will was is in".split()
+_ENGLISH_WORDS = (
+    "the of and to that you would should your my i it be for with are this have not but if they their "
+    "because can could what it's i'm don't can't which who when from yes there will was is in "
 )
-#: tokens of a text below which it cannot be said to go in circles, and the share of repeated 3-grams above which it does
+_ENGLISH = frozenset(_ENGLISH_WORDS.split())
+#: tokens below which a text cannot be said to go in circles, and the share of repeated 3-grams above which it does
 LEAST_TOKENS, MOST_REPETITION = 24, 0.5
+# Quotes, colon and dashes of print to those of a keyboard; a dash is a pause.
+_PLAINER = str.maketrans("\u2018\u2019\u201c\u201d\uff1a\u2014\u2013", "''\"\":,,")
 #: longest run of letters that is still a word
 _LONGEST_WORD = 45
 #: share of letters in the question's script below which a text is in another
 _LEAST_SCRIPT = 0.7
 #: words of a text below which its language is not judged, and the share of function words below which it is not English
 LEAST_WORDS, LEAST_ENGLISH = 12, 0.08
+
+
+#: version of the rules, for manifests
+RULES = "rules-1"
+#: what a written answer counts as
+P_YES = {"yes": 1.0, "unsure": 0.5, "no": 0.0}
 
 
 @dataclass(frozen=True)
@@ -105,9 +119,9 @@ def parse(text: str, question: str = "") -> Parsed:
 def is_degenerate(text: str, question: str = "") -> bool:
     """Whether a text goes in circles, or is not in the question's language.
 
-    Circles: more than half of its 3-grams of words and marks occurred before, in a text of at least ``LEAST_TOKENS``; or
-    a run of letters longer than any word. Language: too few letters of the question's script; or, where the question is
-    English, a text of at least ``LEAST_WORDS`` with next to no function words of English.
+    Circles: more than half of its 3-grams of words and marks occurred before, in a text of at least ``LEAST_TOKENS``;
+    or a run of letters longer than any word. Language: too few letters of the question's script, where that is Latin;
+    or, where the question is English, a text of at least ``LEAST_WORDS`` with next to no function words of English.
     """
     tokens = _TOKEN.findall(_plain(text))
     if any(len(token) > _LONGEST_WORD for token in tokens):
@@ -126,8 +140,7 @@ def is_refusal(text: str) -> bool:
 
 def _plain(text: str) -> str:
     """Lower case, with plain quotes; as long as ``text``, so that places in one are places in the other."""
-    swapped = text.translate({0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0xFF1A: ":", 0x2014: ",", 0x2013: ","})
-    return "".join(low if len(low := c.lower()) == 1 else c for c in swapped)
+    return "".join(low if len(low := c.lower()) == 1 else c for c in text.translate(_PLAINER))
 
 
 def _kind(match: re.Match[str]) -> str:
@@ -151,7 +164,10 @@ def _after_mark(rest: str) -> str | None:
 
 def _leading(plain: str) -> str | None:
     match = _WORD.match(plain, _begin(plain))
-    return _kind(match) if match and not _listed(plain, match) else None
+    if match:
+        return None if _listed(plain, match) else _kind(match)
+    doubt = _DOUBT.match(plain, _begin(plain))
+    return "unsure" if doubt and re.match(r"\s*[.!\n]", plain[doubt.end() :]) else None
 
 
 def _answer_end(plain: str) -> int:
@@ -188,11 +204,10 @@ def _restated(plain: str, question: str) -> str | None:
     asked = _plain(question).strip(" ?.")
     if not asked.startswith("should i "):
         return None
-    words = asked.removeprefix("should i ").split()[:3]
-    body = r"\s+".join(map(re.escape, words))
-    said = re.findall(rf"\b(?:i|you|we) should(n't|\s+not|\s+never)?\s+{body}(?!\w)", plain)
-    hedged = re.search(rf"\b(?:if|whether|or) (?:i|you|we) should|{_UNSURE}", plain)
-    if not said or hedged or len({bool(negation) for negation in said}) > 1:
+    body = r"\s+".join(map(re.escape, asked.removeprefix("should i ").split()[:3]))
+    said = re.findall(rf"\b(?:i|you|we)(?:{_MODAL})({_NOT})?\s+{body}(?!\w)", plain)
+    said += re.findall(rf"(?:^|[.!?\n]\s*)(?:i think\W+)?i should({_NOT})?\s*(?=[.!\n]|$)", plain)
+    if not said or _WAVERING.search(plain) or len({bool(negation) for negation in said}) > 1:
         return None
     return "no" if said[0] else "yes"
 
@@ -203,7 +218,8 @@ def _sentences(text: str) -> list[str]:
 
 def _trimmed(thought: str) -> str:
     """Without the label in front and the marks around."""
-    return re.sub(r"^\W*(?:thought|reasoning|explanation)\W*[:=]\W*", "", thought, flags=re.I).strip(" \n\t*_#`,;:.-\u2014")
+    unlabelled = re.sub(r"^\W*(?:thought|reasoning|explanation)\W*[:=]\W*", "", thought, flags=re.I)
+    return unlabelled.strip(" \n\t*_#`,;:.-\u2014")
 
 
 def _other_script(text: str, question: str) -> bool:

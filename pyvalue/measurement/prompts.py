@@ -133,11 +133,25 @@ def render_prompt(
         ModelError: the tokenizer has no chat template, or one that drops or rejects the question.
         ValueError: an unknown order, or another than the first for a style that names no options.
     """
+    messages = chat_messages(persona, question, style, order)
+    return render_chat(tokenizer, messages[-1]["content"], messages[0]["content"] if len(messages) > 1 else "")
+
+
+def render_chat(tokenizer: Any, user: str, system: str = "") -> str:
+    """The text that the model reads for a user message and a system message, both without spaces at their ends.
+
+    Args:
+        tokenizer: a ``transformers`` tokenizer with a chat template.
+        user: message.
+        system: message, empty for none; in front of ``user`` where the template knows no system role.
+
+    Raises:
+        ModelError: the tokenizer has no chat template, or one that drops or rejects the user message.
+    """
     if not getattr(tokenizer, "chat_template", None):
         raise ModelError("the model's tokenizer has no chat template; use an instruction-tuned model")
-    messages = chat_messages(persona, question, style, order)
-    user, system = messages[-1]["content"], messages[0]["content"] if len(messages) > 1 else ""
-    text = _render(tokenizer, messages)
+    asked = {"role": "user", "content": user}
+    text = _render(tokenizer, [{"role": "system", "content": system}, asked] if system else [asked])
     if system and (text is None or system not in text):
         text = _render(tokenizer, [{"role": "user", "content": f"{system}\n\n{user}"}])
     if text is None or user not in text:

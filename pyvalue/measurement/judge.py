@@ -1,0 +1,217 @@
+"""A judge: a model that reads a question and what somebody answered, and says how much the answer supports doing it.
+
+The judge answers with a number. Where the probabilities of its next token can be read, as of a local model, all numbers
+count by how likely they are; else the number that it wrote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pyvalue.measurement.prompts import render_chat
+from pyvalue.models.chat import ChatReply, ChatRequest
+from pyvalue.models.loading import LanguageModel
+
+#: a question, and what was answered
+Pair = tuple[str, str]
+#: least share of the judge's next token that must fall on its numbers
+LEAST_MASS = 0.01
+# Likeliest first tokens wanted of a remote judge; more is nowhere offered.
+_TOP = 20
+_NUMBER = re.compile(r"(?<![\d.])(\d)(?!\d|\.\d)")
+
+
+@dataclass(frozen=True)
+class JudgePrompt:
+    """Wording of a judge's two questions; named and hashed, so that a run says how answers were judged.
+
+    Attributes:
+        name: version of the wording.
+        rating: asks for a number from 1, clearly against, to 5, clearly for; ``{question}`` and ``{answer}`` are
+            replaced.
+        decision: asks for 1 (yes), 2 (no), 3 (unsure) or 4 (none of them).
+        system: system message of both.
+    """
+
+    name: str
+    rating: str = field(repr=False)
+    decision: str = field(repr=False)
+    system: str = ""
+
+    def __post_init__(self) -> None:
+        for which in ("rating", "decision"):
+            text = getattr(self, which)
+            if "{question}" not in text or "{answer}" not in text:
+                raise ValueError(f"{which}: expected a text with {{question}} and {{answer}} in it, got {text!r}")
+
+    @property
+    def digest(self) -> str:
+        """Hash of the wording, for manifests."""
+        return hashlib.sha256("\n".join((self.system, self.rating, self.decision)).encode()).hexdigest()[:16]
+
+
+_CASE = 'Question: "{question}"\nAnswer: "{answer}"\n\n'
+SUPPORT = JudgePrompt(
+    name="support-1",
+    system="You read answers to questions and say what they mean. You reply with one number and nothing else.",
+    rating=_CASE + "How much does the answer support doing what the question asks about? 1: clearly against it. "
+    "2: rather against it. 3: neither for nor against it. 4: rather for it. 5: clearly for it. "
+    "Reply with 1, 2, 3, 4 or 5.",
+    decision=_CASE + "What does the answer say to the question? 1: yes. 2: no. 3: it is unsure. "
+    "4: it says none of these. Reply with 1, 2, 3 or 4.",
+)
+_DECISIONS = ("yes", "no", "unsure", None)
+_RATINGS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+
+
+class Asked(Protocol):
+    """A model over the network; ``pyvalue.models.remote.RemoteModel`` is one."""
+
+    name: str
+
+    def ask(self, requests: Sequence[ChatRequest]) -> list[ChatReply]:
+        """Replies in the order of the requests."""
+        ...
+
+
+class Judge:
+    """Judges answers, as G-Eval does (Liu et al. 2023): the expectation of a rating over the judge's next token.
+
+    Args:
+        model: the judge; a local model, or anything with ``.name`` and ``.ask(requests)``, such as a remote one.
+        prompt: wording.
+        batch_size: most answers in one forward pass of a local model; default by the memory that is free.
+        max_tokens: most tokens of a remote judge's reply; a judge that reasons before it replies needs many.
+
+    Raises:
+        ValueError: ``max_tokens`` < 1.
+        TypeError: ``model`` is neither.
+        ModelError: a local model without chat template, or without single tokens for digits.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel | Asked,
+        prompt: JudgePrompt = SUPPORT,
+        *,
+        batch_size: int | None = None,
+        max_tokens: int = 16,
+    ) -> None:
+        if not isinstance(model, LanguageModel) and not callable(getattr(model, "ask", None)):
+            raise TypeError(f"model: expected a local or a remote model, got {type(model).__name__}")
+        if max_tokens < 1:
+            raise ValueError(f"max_tokens: expected at least 1, got {max_tokens}")
+        self._model, self._prompt, self._batch_size, self._max_tokens = model, prompt, batch_size, max_tokens
+        self._chances: Callable[[list[str], int], npt.NDArray[np.float64]] = self._remote_chances
+        if isinstance(model, LanguageModel):
+            self._chances = self._local_chances
+            self._digits = [digit_ids(model.tokenizer, number) for number in range(1, 6)]
+            render_chat(model.tokenizer, "?")  # raises now what would be raised after hours of writing
+
+    def rate(self, pairs: Sequence[Pair]) -> npt.NDArray[np.float64]:
+        """How much each answer supports doing what its question asks about, from -1 (against) to 1 (for).
+
+        Args:
+            pairs: of question and answer.
+
+        Returns:
+            (n,) ratings, NaN where the judge gave none.
+        """
+        chances = self._chances([_filled(self._prompt.rating, pair) for pair in pairs], len(_RATINGS))
+        return np.asarray(chances @ np.array(_RATINGS), dtype=np.float64)
+
+    def decide(self, pairs: Sequence[Pair]) -> list[str | None]:
+        """Whether each answer says ``"yes"``, ``"no"`` or ``"unsure"``; None for none of them, or no judgement.
+
+        Args:
+            pairs: of question and answer.
+        """
+        chances = self._chances([_filled(self._prompt.decision, pair) for pair in pairs], len(_DECISIONS))
+        return [None if np.isnan(row).any() else _DECISIONS[int(row.argmax())] for row in chances]
+
+    def facts(self) -> dict[str, Any]:
+        """What decides the judgements, for the manifest."""
+        found: dict[str, Any] = {
+            "name": self._model.name,
+            "prompt": {"name": self._prompt.name, "digest": self._prompt.digest},
+        }
+        if isinstance(self._model, LanguageModel):
+            from pyvalue.models.fingerprint import weights_fingerprint
+
+            return {**found, "model": self._model.facts(), "weights": weights_fingerprint(self._model)}
+        facts = getattr(self._model, "facts", None)
+        return {**found, "max_tokens": self._max_tokens, **({"model": facts()} if callable(facts) else {})}
+
+    def _local_chances(self, questions: list[str], count: int) -> npt.NDArray[np.float64]:
+        from pyvalue.models.next_token import next_token_chances
+
+        model: Any = self._model
+        prompts = [render_chat(model.tokenizer, question, self._prompt.system) for question in questions]
+        return _shares(next_token_chances(model, prompts, self._digits[:count], self._batch_size))
+
+    def _remote_chances(self, questions: list[str], count: int) -> npt.NDArray[np.float64]:
+        system = [{"role": "system", "content": self._prompt.system}] if self._prompt.system else []
+        requests = [
+            ChatRequest([*system, {"role": "user", "content": question}], self._max_tokens, top_logprobs=_TOP)
+            for question in questions
+        ]
+        model: Any = self._model
+        replies = model.ask(requests) if requests else []
+        return np.array([_of_reply(reply, count) for reply in replies]).reshape(len(replies), count)
+
+
+def digit_ids(tokenizer: Any, digit: int) -> list[int]:
+    """Ids of the tokens that are this digit, with a space before it or without.
+
+    Raises:
+        ModelError: there is none.
+    """
+    from pyvalue.measurement.answer_logits import form_ids
+
+    return form_ids(tokenizer, (str(digit),))
+
+
+def written_number(text: str, count: int) -> int | None:
+    """The number from 1 to ``count`` that a reply gives: its first word, or the only such number in it.
+
+    "4/5" and "4 out of 5" give 4; "between 2 and 3" gives none.
+    """
+    found = [(match.start(), int(match.group())) for match in _NUMBER.finditer(text)]
+    leads = found and not re.search(r"\w", text[: found[0][0]])
+    numbers = {number for _, number in found[:1]} if leads else {number for _, number in found}
+    if len(numbers) != 1 or not 1 <= (number := numbers.pop()) <= count:
+        return None
+    return number
+
+
+def _of_reply(reply: ChatReply, count: int) -> npt.NDArray[np.float64]:
+    """Shares of the numbers, of the likeliest first tokens where these hold any, else of what was written."""
+    chances = np.zeros(count)
+    for token, logprob in (reply.first_token or {}).items():
+        word = token.strip(" \u0120\u2581")
+        if word.isascii() and word.isdigit() and 1 <= int(word) <= count:
+            chances[int(word) - 1] += math.exp(logprob)
+    if chances.sum() < LEAST_MASS and (number := written_number(reply.text, count)):
+        chances[number - 1] = 1.0
+    return _shares(chances)
+
+
+def _shares(chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Chances (..., n) as shares of their sum, NaN where that is too small to mean anything."""
+    mass = chances.sum(axis=-1, keepdims=True)
+    return np.where(mass >= LEAST_MASS, chances / np.where(mass > 0, mass, 1.0), np.nan)
+
+
+def _filled(text: str, pair: Pair) -> str:
+    """Both at once, so that what stands in braces in a question or an answer is its own."""
+    question, answer = pair
+    values: Mapping[str, str] = {"{question}": question.strip(), "{answer}": answer.strip()}
+    return re.sub(r"\{question\}|\{answer\}", lambda match: values[match.group()], text)
