@@ -20,8 +20,9 @@ from pyvalue.measurement import remote_asking
 from pyvalue.measurement.asking import Configuration
 from pyvalue.measurement.design import Cell, Design
 from pyvalue.measurement.inventory import load_inventory
+from pyvalue.measurement.judge import Judge
 from pyvalue.measurement.personas import NO_PERSONA, make_personas
-from pyvalue.measurement.prompts import THOUGHT_ANSWER, YES_NO, PromptStyle, render_prompt
+from pyvalue.measurement.prompts import THOUGHT_ANSWER, YES_NO, render_prompt
 from pyvalue.measurement.remote_asking import RemoteScoreAsker, yes_and_no
 from pyvalue.measurement.remote_writing import RemoteFreeAsker, RemoteGenerateAsker
 from pyvalue.measurement.score_asking import ScoreAsker
@@ -54,8 +55,8 @@ def remote(server):
     return pv.load_model("openai:tiny", base_url=server.url)
 
 
-class Judge:
-    """Rates by the length of the answer, and cannot rate every third."""
+class LengthJudge(Judge):
+    """Rates by the length of the answer, and cannot judge every third."""
 
     def __init__(self):
         self.pairs = []
@@ -66,6 +67,9 @@ class Judge:
     def rate(self, pairs):
         self.pairs += pairs
         return np.array([math.nan if i % 3 == 2 else (-1) ** i * len(text) / 100 for i, (_, text) in enumerate(pairs)])
+
+    def decide(self, pairs):
+        return [None if math.isnan(rating) else "yes" if rating > 0 else "no" for rating in self.rate(pairs)]
 
 
 def test_probabilities_equal_those_of_the_local_asker(server, tiny_model, cells, monkeypatch):
@@ -175,7 +179,7 @@ def test_a_batch_size_is_named(server):
 
 
 def test_written_answers_are_read_by_the_rules(server, cells):
-    asker = RemoteGenerateAsker(remote(server), THOUGHT_ANSWER, 40)
+    asker = RemoteGenerateAsker(remote(server), THOUGHT_ANSWER, max_new_tokens=40)
     for text, status, p_yes in [
         ("Thought: I like it. Answer: yes", "yes", 1.0),
         ("Thought: hard to say. Answer: unsure", "unsure", 0.5),
@@ -188,14 +192,14 @@ def test_written_answers_are_read_by_the_rules(server, cells):
 
 
 def test_a_filtered_answer_is_a_refusal(server, cells):
-    asker = RemoteGenerateAsker(remote(server), THOUGHT_ANSWER, 40)
+    asker = RemoteGenerateAsker(remote(server), THOUGHT_ANSWER, max_new_tokens=40)
     server.faults.append(Fault(400, error("policy", code="content_filter")))
     (answers,) = asker.ask(SOMEONE, cells[:1], PLAIN)
     assert answers[0].status == "refused"
 
 
 def test_what_is_written_is_what_the_local_model_writes(server, tiny_model, cells):
-    asker = RemoteGenerateAsker(remote(server), THOUGHT_ANSWER, 12)
+    asker = RemoteGenerateAsker(remote(server), THOUGHT_ANSWER, max_new_tokens=12)
     (answers,) = asker.ask(SOMEONE, cells[:4], PLAIN)
     prompts = [
         render_prompt(tiny_model.tokenizer, SOMEONE, cell.question, THOUGHT_ANSWER, cell.order) for cell in cells[:4]
@@ -205,8 +209,8 @@ def test_what_is_written_is_what_the_local_model_writes(server, tiny_model, cell
 
 
 def test_every_row_has_its_own_seed_of_31_bits(server, small_inventory):
-    cells = Design(orders=("yes-no", "no-yes"), repeats=3).cells(small_inventory)
-    asker = RemoteGenerateAsker(remote(server), THOUGHT_ANSWER, 2, temperature=0.7, seed=5)
+    cells = Design(orders=("yes-no", "no-yes"), repeats=2).cells(small_inventory)[:12]
+    asker = RemoteGenerateAsker(remote(server), THOUGHT_ANSWER, max_new_tokens=1, temperature=0.7, top_p=0.9, seed=5)
     start = len(server.requests)
     asker.ask(SOMEONE, cells, PLAIN)
     asker.ask(SOMEONE, list(reversed(cells)), PLAIN)
@@ -214,12 +218,12 @@ def test_every_row_has_its_own_seed_of_31_bits(server, small_inventory):
     assert len(set(seeds)) == len(cells)  # the same in both orders
     assert sorted(seeds[: len(cells)]) == sorted(seeds[len(cells) :])
     assert all(0 <= seed < 2**31 for seed in seeds)
-    assert {body["temperature"] for body in server.requests[start:]} == {0.7}
+    assert {(body["temperature"], body["top_p"]) for body in server.requests[start:]} == {(0.7, 0.9)}
 
 
 def test_a_judge_reads_what_the_rules_cannot(server, cells):
-    judge = Judge()
-    asker = RemoteGenerateAsker(remote(server), THOUGHT_ANSWER, 40, judge=judge)
+    judge = LengthJudge()
+    asker = RemoteGenerateAsker(remote(server), THOUGHT_ANSWER, max_new_tokens=40, judge=judge)
     server.text = ("It is a fine day for a walk in the park.", "stop")
     (answers,) = asker.ask(SOMEONE, cells[:3], PLAIN)
     assert [a.status for a in answers] == ["yes", "no", "invalid"]
@@ -230,10 +234,9 @@ def test_a_judge_reads_what_the_rules_cannot(server, cells):
 
 
 def test_free_answers_are_rated(server, cells):
-    judge = Judge()
-    style = PromptStyle("free", YES_NO.system, "{question}")
+    judge = LengthJudge()
     plain = [cell for cell in cells if cell.order == "yes-no"]
-    asker = RemoteFreeAsker(remote(server), style, judge, 40)
+    asker = RemoteFreeAsker(remote(server), judge, max_new_tokens=40)
     server.text = ("It is what my mother would have wanted.", "stop")
     (answers,) = asker.ask(SOMEONE, plain[:3], PLAIN)
     rating = len(server.text[0]) / 100
@@ -241,14 +244,30 @@ def test_free_answers_are_rated(server, cells):
     assert [a.status for a in answers] == ["yes", "no", "invalid"]
     assert judge.pairs == [(cell.question, server.text[0]) for cell in plain[:3]]
     assert asker.facts()["judge"] == {"name": "length"}
+    for text, reason, status in [("", "stop", "invalid"), ("I think", "content_filter", "refused")]:
+        server.text = (text, reason)
+        (answers,) = asker.ask(SOMEONE, plain[:1], PLAIN)
+        np.testing.assert_equal([(answers[0].status, answers[0].p_yes)], [(status, math.nan)])
+    assert len(judge.pairs) == 3
+
+
+def test_another_remote_model_can_judge(server, cells, tiny_model):
+    with ChatServer(tiny_model) as other:
+        other.text, other.offers_logprobs = ("2", "stop"), False
+        asker = RemoteFreeAsker(remote(server), Judge(remote(other)), max_new_tokens=40)
+        server.text = ("It is what my mother would have wanted.", "stop")
+        (answers,) = asker.ask(SOMEONE, cells[::2][:2], PLAIN)  # in the order of FREE, which names no options
+        assert len(other.requests) == 2
+        assert server.text[0] in other.requests[0]["messages"][-1]["content"]
+    assert [(a.status, a.p_yes) for a in answers] == [("no", 0.25)] * 2
 
 
 def test_models_that_reason_first_are_told_apart(server, cells):
     server.text = ("", "length")
     with pytest.raises(ModelError, match="reasons before it answers"):
-        RemoteGenerateAsker(remote(server), THOUGHT_ANSWER, 8)
+        RemoteGenerateAsker(remote(server), THOUGHT_ANSWER, max_new_tokens=8)
     server.text = None
-    asker = RemoteGenerateAsker(remote(server), THOUGHT_ANSWER, 8)
+    asker = RemoteGenerateAsker(remote(server), THOUGHT_ANSWER, max_new_tokens=8)
     server.text = ("", "length")
     with pytest.warns(UserWarning, match="3 of 3 replies end before anything is written") as caught:
         for _ in range(2):

@@ -61,8 +61,6 @@ def make_asker(
         return _score_asker(model, personas, design, settings, style)
     check_design(design, style, settings.temperature)
     judge = _judge(settings)
-    if isinstance(model, RemoteModel):
-        return _remote_asker(model, settings, style, judge)
     sampling: dict[str, Any] = {
         "temperature": settings.temperature,
         "top_p": settings.top_p,
@@ -71,8 +69,12 @@ def make_asker(
         "batch_size": settings.batch_size,
     }
     if settings.mode == "generate":
+        if isinstance(model, RemoteModel):
+            return RemoteGenerateAsker(model, style, judge=judge, **sampling)
         return GenerateAsker(model, style, judge=judge, **sampling)
     assert judge is not None
+    if isinstance(model, RemoteModel):
+        return RemoteFreeAsker(model, judge, style, **sampling)
     return FreeAsker(model, judge, style, **sampling)
 
 
@@ -105,17 +107,6 @@ def _score_asker(
         return RemoteScoreAsker(model, style, settings.min_mass, settings.batch_size)
     watched = frozenset(persona.name for persona in personas[:WATCHED_PERSONAS])
     return ScoreAsker(model, style, settings.min_mass, settings.batch_size, watched)
-
-
-def _remote_asker(model: RemoteModel, settings: Settings, style: PromptStyle, judge: Judge | None) -> Asker:
-    if settings.top_p != 1:
-        raise ValueError(f"top_p: expected 1 for a remote model, got {settings.top_p}; put it into its extra_body")
-    tokens = new_tokens(model, settings)
-    how = (tokens, settings.temperature, settings.seed, settings.batch_size)
-    if settings.mode == "generate":
-        return RemoteGenerateAsker(model, style, *how, judge)
-    assert judge is not None
-    return RemoteFreeAsker(model, style, judge, *how)
 
 
 def _judge(settings: Settings) -> Judge | None:

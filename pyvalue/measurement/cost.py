@@ -12,6 +12,7 @@ from typing import Literal
 
 from pyvalue.measurement.design import Cell, Design
 from pyvalue.measurement.inventory import Inventory
+from pyvalue.measurement.judge import SUPPORT
 from pyvalue.measurement.personas import Persona
 from pyvalue.measurement.prompts import YES_NO, PromptStyle, chat_messages, render_prompt
 from pyvalue.measurement.remote_asking import SHORT_ANSWER, TOP_LOGPROBS
@@ -25,8 +26,8 @@ Mode = Literal["score", "generate", "free"]
 BYTES_PER_TOKEN = 4
 #: tokens that mark off a message, and the beginning of the reply
 TOKENS_PER_MESSAGE, TOKENS_PER_REPLY = 4, 3
-#: tokens of what a judge is told beside question and answer, and of its rating
-_JUDGE_PROMPT, _JUDGE_RATING = 200, 16
+#: most tokens of a judge's rating
+TOKENS_PER_RATING = 16
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,11 @@ def estimate_cost(
     cost = _dollars(model, read, answers * written)
     if judge is None:
         return CostEstimate(answers, read, answers * written, cost, exact)
-    asked = len(personas) * sum(_tokens(cell.question) for cell in cells)
-    rated = math.ceil(asked) + answers * (written + _JUDGE_PROMPT)
-    judged = _dollars(judge, rated, answers * _JUDGE_RATING)
+    told = _messages([SUPPORT.system, SUPPORT.rating]) + TOKENS_PER_REPLY + written
+    rated = math.ceil(len(personas) * sum(told + _tokens(cell.question) for cell in cells))
+    judged = _dollars(judge, rated, answers * TOKENS_PER_RATING)
     total = None if cost is None or judged is None else cost + judged
-    return CostEstimate(2 * answers, read + rated, answers * (written + _JUDGE_RATING), total, False)
+    return CostEstimate(2 * answers, read + rated, answers * (written + TOKENS_PER_RATING), total, False)
 
 
 def check_budget(estimate: CostEstimate, max_cost: float | None) -> None:

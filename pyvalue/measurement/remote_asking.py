@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pyvalue.measurement.answer_parsing import parse
+from pyvalue.measurement.answer_parsing import P_YES, RULES, parse
 from pyvalue.measurement.asking import Answer
 from pyvalue.measurement.design import Cell
 from pyvalue.measurement.personas import Persona
@@ -20,8 +20,6 @@ from pyvalue.models.remote import RemoteModel
 TOP_LOGPROBS = 20
 #: most tokens of a written yes or no
 SHORT_ANSWER = 16
-#: what a written answer counts as
-P_YES = {"yes": 1.0, "unsure": 0.5, "no": 0.0}
 # The likeliest tokens are the model's own at temperature 1 also where a server divides by it; some refuse 0.
 _AS_IT_IS = 1.0
 # How vocabularies write a space before a word, where a server does not turn it back.
@@ -70,7 +68,8 @@ class RemoteScoreAsker(RemoteAsker):
 
     def facts(self) -> dict[str, Any]:
         """What decides the answers."""
-        return {**self.facts_of(self._example), "min_mass": self._min_mass, "logprobs": self._logprobs}
+        read = {"min_mass": self._min_mass} if self._logprobs else {"rules": RULES}
+        return {**self.facts_of(self._example), "logprobs": self._logprobs, **read}
 
     def request(self, persona: Persona, cell: Cell) -> ChatRequest:
         """What is sent for a question."""

@@ -54,6 +54,8 @@ class Conversation:
         self,
         max_tokens: int,
         temperature: float = 0.0,
+        top_p: float = 1.0,
+        *,
         seed: int | None = None,
         top_logprobs: int = 0,
         may_be_silent: bool = False,
@@ -68,7 +70,8 @@ class Conversation:
         """
 
         def request() -> ChatRequest:
-            return ChatRequest(self.messages(_SOMEONE, _SOMETHING), max_tokens, temperature, seed, top_logprobs)
+            messages = self.messages(_SOMEONE, _SOMETHING)
+            return ChatRequest(messages, max_tokens, temperature, seed, top_logprobs, top_p)
 
         try:
             reply = self._model.ask([request()])[0]

@@ -1,63 +1,72 @@
-"""Asks a remote model for an answer in words: a thought and an answer that rules read, or one that a judge rates."""
+"""Asks a remote model for an answer in words: a thought and an answer that rules read, or advice that a judge rates."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pyvalue.measurement.answer_parsing import is_degenerate, is_refusal
+from pyvalue.measurement.answer_parsing import P_YES, RULES
 from pyvalue.measurement.asking import Answer
 from pyvalue.measurement.design import Cell
+from pyvalue.measurement.free_asking import read_free
+from pyvalue.measurement.generate_asking import check_sampling
+from pyvalue.measurement.judge import Judge
 from pyvalue.measurement.personas import Persona
-from pyvalue.measurement.prompts import PromptStyle
-from pyvalue.measurement.remote_asking import P_YES, read_written
+from pyvalue.measurement.prompts import FREE, THOUGHT_ANSWER, PromptStyle
+from pyvalue.measurement.remote_asking import read_written
 from pyvalue.measurement.remote_conversation import RemoteAsker
 from pyvalue.models.chat import ChatReply, ChatRequest
 from pyvalue.models.remote import RemoteModel
 from pyvalue.models.row_seeds import row_seed
 
-if TYPE_CHECKING:
-    from pyvalue.measurement.judge import Judge
-
 
 class RemoteGenerateAsker(RemoteAsker):
-    """Asks a remote model for a thought and an answer, which rules read; see ``answer_parsing``.
+    """Asks a remote model for a thought and an answer, as ``GenerateAsker`` asks a local one.
 
     Args:
         model: to ask.
         style: wording.
-        max_new_tokens: most tokens of a reply, hidden reasoning included.
-        temperature: 0 for the likeliest reply.
-        seed: every row's own comes of it, where the server follows seeds.
+        temperature: 0 for the likeliest answer; above, answers are sampled.
+        top_p: sample among the likeliest tokens that together have at least this probability.
+        max_new_tokens: most tokens of an answer, hidden reasoning included.
+        seed: of sampling. Every question has its own by it, which a server follows as well as it can, or refuses.
         batch_size: none; the model's ``concurrency`` decides.
-        judge: rates the answers that the rules cannot read; None leaves them invalid.
+        judge: is asked about answers that the rules cannot read; None leaves them invalid.
 
     Raises:
+        ValueError: an argument is out of range.
         ModelError: the model cannot be asked, or reasons for longer than ``max_new_tokens``.
     """
 
     def __init__(
         self,
         model: RemoteModel,
-        style: PromptStyle,
-        max_new_tokens: int,
+        style: PromptStyle = THOUGHT_ANSWER,
+        *,
         temperature: float = 0.0,
+        top_p: float = 1.0,
+        max_new_tokens: int = 256,
         seed: int = 0,
         batch_size: int | None = None,
         judge: Judge | None = None,
     ) -> None:
         super().__init__(model, style, batch_size)
-        self._max_new_tokens, self._temperature, self._seed, self._judge = max_new_tokens, temperature, seed, judge
-        self._example, _ = self.conversation.open(max_new_tokens, temperature, 0 if temperature else None)
+        check_sampling(temperature, top_p, max_new_tokens, seed)
+        self._temperature, self._top_p, self._max_new_tokens = float(temperature), float(top_p), int(max_new_tokens)
+        self._seed, self._judge = int(seed), judge
+        self._example, _ = self.conversation.open(
+            self._max_new_tokens, self._temperature, self._top_p, seed=0 if temperature else None
+        )
 
     def facts(self) -> dict[str, Any]:
         """What decides the answers."""
         return {
             **self.facts_of(self._example),
-            "max_new_tokens": self._max_new_tokens,
             "temperature": self._temperature,
-            "seed": self._seed,
+            **({"top_p": self._top_p, "seed": self._seed} if self._temperature else {}),
+            "max_new_tokens": self._max_new_tokens,
+            "rules": RULES,
             "judge": self._judge.facts() if self._judge else None,
         }
 
@@ -65,73 +74,74 @@ class RemoteGenerateAsker(RemoteAsker):
         """What is sent for a question."""
         seed = self._row_seed(persona, cell) if self._temperature else None
         messages = self.conversation.messages(persona, cell)
-        return ChatRequest(messages, self._max_new_tokens, self._temperature, seed)
-
-    def _row_seed(self, persona: Persona, cell: Cell) -> int:
-        # Some servers keep seeds in 32 bits with a sign.
-        return row_seed(self._seed, persona.name, cell.item.id, cell.wording, cell.order, cell.repeat) >> 32
+        return ChatRequest(messages, self._max_new_tokens, self._temperature, seed, top_p=self._top_p)
 
     def answers(self, cells: Sequence[Cell], replies: Sequence[ChatReply]) -> list[Answer]:
         """What the replies say."""
         answers = [read_written(cell, reply) for cell, reply in zip(cells, replies, strict=True)]
         unread = [i for i, answer in enumerate(answers) if answer.status == "invalid" and answer.text.strip()]
-        if self._judge is not None and unread:
-            ratings = self._judge.rate([(cells[i].question, answers[i].text) for i in unread])
-            for i, rating in zip(unread, ratings, strict=True):
-                if not math.isnan(rating):
-                    status = _status(float(rating))
-                    answers[i] = Answer(status, P_YES[status], text=answers[i].text)
+        if self._judge is None or not unread:
+            return answers
+        decided = self._judge.decide([(cells[i].question, answers[i].text) for i in unread])
+        for i, status in zip(unread, decided, strict=True):
+            if status is not None:
+                answers[i] = Answer(status, P_YES.get(status, math.nan), text=answers[i].text)
         return answers
+
+    def _row_seed(self, persona: Persona, cell: Cell) -> int:
+        """31 bits: some servers keep seeds in 32 with a sign."""
+        row = (cell.item.id, cell.wording, cell.order, cell.repeat)
+        return row_seed(self._seed, persona.name, persona.text, *row) >> 32
 
 
 class RemoteFreeAsker(RemoteGenerateAsker):
-    """Asks a remote model for an answer in its own words, which a judge rates from -1 (against) to 1 (for).
-
-    p_yes is (rating + 1) / 2. Refusals and degenerate texts are not rated; what the judge cannot rate is invalid.
+    """Asks a remote model for advice, as ``FreeAsker`` asks a local one.
 
     Args:
         model: to ask.
+        judge: rates every text; better another model than the one that is asked.
         style: wording.
-        judge: rates every answer.
-        max_new_tokens: most tokens of a reply, hidden reasoning included.
-        temperature: 0 for the likeliest reply.
-        seed: every row's own comes of it, where the server follows seeds.
+        temperature: 0 for the likeliest text; above, texts are sampled.
+        top_p: sample among the likeliest tokens that together have at least this probability.
+        max_new_tokens: most tokens of a text, hidden reasoning included.
+        seed: of sampling.
         batch_size: none; the model's ``concurrency`` decides.
+
+    Raises:
+        ValueError: an argument is out of range.
+        ModelError: the model cannot be asked, or reasons for longer than ``max_new_tokens``.
     """
 
     def __init__(
         self,
         model: RemoteModel,
-        style: PromptStyle,
         judge: Judge,
-        max_new_tokens: int,
+        style: PromptStyle = FREE,
+        *,
         temperature: float = 0.0,
+        top_p: float = 1.0,
+        max_new_tokens: int = 256,
         seed: int = 0,
         batch_size: int | None = None,
     ) -> None:
-        super().__init__(model, style, max_new_tokens, temperature, seed, batch_size, judge)
+        super().__init__(
+            model,
+            style,
+            temperature=temperature,
+            top_p=top_p,
+            max_new_tokens=max_new_tokens,
+            seed=seed,
+            batch_size=batch_size,
+            judge=judge,
+        )
         self._rater = judge
 
     def answers(self, cells: Sequence[Cell], replies: Sequence[ChatReply]) -> list[Answer]:
         """What the replies say."""
-        answers = [
-            Answer(_status_unrated(cell, reply), math.nan, text=reply.text)
-            for cell, reply in zip(cells, replies, strict=True)
+        filtered = [reply.finish_reason == "content_filter" for reply in replies]
+        texts = ["" if out else reply.text for out, reply in zip(filtered, replies, strict=True)]
+        answers = read_free(self._rater, [cell.question for cell in cells], texts)
+        return [
+            Answer("refused", math.nan, text=reply.text) if out else answer
+            for out, reply, answer in zip(filtered, replies, answers, strict=True)
         ]
-        said = [i for i, answer in enumerate(answers) if answer.status == "invalid" and answer.text.strip()]
-        ratings = self._rater.rate([(cells[i].question, answers[i].text) for i in said]) if said else ()
-        for i, rating in zip(said, ratings, strict=True):
-            if not math.isnan(rating):
-                answers[i] = Answer(_status(float(rating)), (float(rating) + 1) / 2, text=answers[i].text)
-        return answers
-
-
-def _status_unrated(cell: Cell, reply: ChatReply) -> str:
-    """Of an answer that no judge has rated."""
-    if reply.finish_reason == "content_filter" or is_refusal(reply.text):
-        return "refused"
-    return "degenerate" if is_degenerate(reply.text, cell.question) else "invalid"
-
-
-def _status(rating: float) -> str:
-    return "yes" if rating > 0 else "no" if rating < 0 else "unsure"

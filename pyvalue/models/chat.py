@@ -16,6 +16,7 @@ class ChatRequest:
         temperature: 0 for the most likely reply.
         seed: of sampling, where the server follows one.
         top_logprobs: likeliest first tokens wanted with their log-probabilities; 0 for none.
+        top_p: sample among the likeliest tokens that together have at least this probability.
     """
 
     messages: Sequence[Mapping[str, str]]
@@ -23,6 +24,7 @@ class ChatRequest:
     temperature: float = 0.0
     seed: int | None = None
     top_logprobs: int = 0
+    top_p: float = 1.0
 
 
 @dataclass(frozen=True)

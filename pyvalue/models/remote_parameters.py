@@ -22,6 +22,7 @@ _MEANING = {
     "logprobs": "no probabilities are read",
     "top_logprobs": "no probabilities are read",
     "seed": "sampled answers cannot be repeated",
+    "top_p": "answers are sampled from all tokens",
     "temperature": "the server's own temperature holds, at which answers vary",
 }
 
@@ -42,6 +43,8 @@ class AcceptedParameters:
             self._length: max(request.max_tokens, self._least_tokens),
             "temperature": request.temperature,
         }
+        if request.top_p < 1:
+            wanted["top_p"] = request.top_p
         if request.seed is not None:
             wanted["seed"] = request.seed
         if request.top_logprobs:
