@@ -42,7 +42,7 @@ def warnings_of(quality: Quality) -> tuple[str, ...]:
 
 def _broken(quality: Quality) -> Iterator[str]:
     for row in quality.edits[quality.edits["broken"]].to_dict("records"):
-        yield f"The edit {row['edit']!r} broke the model ({row['mode']}): {row['reason']}. Its answers say nothing."
+        yield f"The edit “{row['edit']}” broke the model ({row['mode']}): {row['reason']}. Its answers say nothing."
 
 
 def _people(quality: Quality) -> Iterator[str]:

@@ -15,7 +15,7 @@ import pytest
 
 import pyvalue as pv
 from pyvalue.graph import DiscoverySettings, ValueGraph
-from pyvalue.reporting.plots import draw_effects, draw_graph, draw_profile
+from pyvalue.reporting.plots import draw_effects, draw_graph, draw_profile, draw_quality
 from pyvalue.reporting.theme import schwartz_order
 from pyvalue.responses import make_table
 from pyvalue.steering.plan import SteeringPlan
@@ -57,7 +57,7 @@ def answers(edit="", shift=(), people=8, values=NAMES, model="tiny", first="p0",
     """Two items a value and person; ``shift`` is added to the log odds of each value."""
     random = np.random.default_rng(5)
     mind = random.normal(size=(people, len(values)))
-    mind[:, 1] += mind[:, 0]
+    mind[:, 1:2] += mind[:, :1]
     rows = []
     for p in range(people):
         for v, value in enumerate(values):
@@ -117,12 +117,12 @@ def read(parts, folder):
 # -- the page ----------------------------------------------------------------------------------------------------
 
 
-def test_is_one_well_formed_page_with_three_pictures(written):
+def test_is_one_well_formed_page_with_four_pictures(written):
     _, text = written
     page = Page(text)
     assert page.named("html") == [{"lang": "en"}]
     pictures = page.named("svg")
-    assert len(pictures) == 3
+    assert len(pictures) == 4
     assert all(svg["role"] == "img" and len(svg["aria-label"]) > 20 for svg in pictures)
     assert len(page.named("caption")) == len(page.named("table")) >= 8
     assert len(text) < 1_000_000
@@ -175,8 +175,9 @@ def test_pictures_hold_text_not_outlines(written):
 
 def test_figures_are_files_too(written):
     folder = written[0].parent / "figures"
-    assert sorted(os.listdir(folder)) == [f"{n}.{k}" for n in ("effects", "graph", "profile") for k in ("png", "svg")]
-    for name in ("effects", "graph", "profile"):
+    names = ("effects", "graph", "profile", "quality")
+    assert sorted(os.listdir(folder)) == [f"{name}.{kind}" for name in names for kind in ("png", "svg")]
+    for name in names:
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         ElementTree.parse(folder / f"{name}.svg")
 
@@ -185,7 +186,7 @@ def test_is_the_same_bytes_in_every_run(study, written, tmp_path):
     first = written[0].parent
     pv.report(tuple(study), tmp_path)
     files = sorted(file.relative_to(first) for file in first.rglob("*.*"))
-    assert len(files) == 7
+    assert len(files) == 9
     assert [file for file in files if (first / file).read_bytes() != (tmp_path / file).read_bytes()] == []
 
 
@@ -268,6 +269,72 @@ def test_a_graph_without_bootstrap_or_with_contradictions_says_so(tmp_path):
 def test_answers_of_two_models_are_kept_apart(tmp_path):
     page, _ = read([answers(), answers(model="other")], tmp_path)
     assert "tiny, unedited" in page.text and "other, unedited" in page.text
+
+
+# -- how good the answers are ------------------------------------------------------------------------------------
+
+
+def test_reliability_is_that_of_the_responses(study, written):
+    quality = pv.Responses.concat([study[0], study[3]]).quality()
+    page = Page(written[1])
+    text = page.text.replace("−", "-")
+    for row in quality.values.to_dict("records"):
+        assert f"{row['alpha']:.2f} [{row['alpha_low']:.2f}, {row['alpha_high']:.2f}]" in text
+    for warning in quality.warnings:
+        assert warning.replace("−", "-") in text
+    assert "Only 8 personas were asked" in text and "No content-free items were asked" in text
+    spoken = [svg["aria-label"] for svg in page.named("svg") if "Cronbach" in svg["aria-label"]]
+    assert len(spoken) == 1 and all(name in spoken[0] for name in NAMES)
+
+
+def test_broken_edits_are_listed(study, tmp_path):
+    base, _, plan, *_ = study
+    with pytest.warns(UserWarning, match="broke the model"):
+        outcome = pv.evaluate(plan, base, answers("loud", invalid=40), resamples=100)
+    page, _ = read([base, answers("loud", invalid=40), outcome], tmp_path)
+    assert "Edits that broke the model" in page.text and "“loud” broke the model" in page.text
+    assert "The edit broke the model, so this says little: 38% of its answers are valid" in page.text
+
+
+def test_modes_are_told_apart_and_compared(tmp_path):
+    written = answers().table
+    written = written.assign(mode="generate", p_yes=written["p_yes"].round(), mass=np.nan)
+    page, _ = read([pv.Responses(pd.concat([answers().table, written], ignore_index=True))], tmp_path)
+    assert "unedited, generate" in page.text and "Agreement of score and generate over personas" in page.text
+    assert "nan" not in page.text.lower()
+
+
+ODD_ANSWERS = {
+    "one persona": {"people": 1},
+    "one value": {"values": ("Power",)},
+    "all invalid": {"invalid": 10_000},
+    "an edit alone": {"edit": "up"},
+}
+
+
+@pytest.mark.parametrize("options", ODD_ANSWERS.values(), ids=ODD_ANSWERS.keys())
+def test_odd_answers_are_reported(tmp_path, options):
+    page, text = read([answers(**options)], tmp_path)
+    assert "How good the answers are" in page.text and "nan" not in page.text.lower()
+    assert "quality-" in text  # the picture's ids
+
+
+def test_answers_given_twice_are_assessed_apart(tmp_path):
+    page, _ = read([answers(), answers()], tmp_path)
+    assert page.text.count("Reliability of the corrected scores") == 2
+
+
+def test_reliability_far_below_zero_is_drawn_at_the_edge():
+    base = answers(people=30).table
+    random = np.random.default_rng(0)
+    bias = dict(zip(base["persona"].unique(), random.normal(0, 1, 30), strict=True))
+    yes = 1 / (1 + np.exp(-base["persona"].map(bias) + 0.3 * random.normal(size=len(base))))
+    quality = pv.Responses(base.assign(p_yes=yes, score=base["keying"] * (2 * yes - 1))).quality("raw")
+    figure = draw_quality(quality)
+    figure.draw_without_rendering()
+    assert (quality.values["alpha"] < -1).all()
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == schwartz_order(NAMES) and len(texts(figure)) == len(NAMES)
 
 
 # -- other people's text -----------------------------------------------------------------------------------------

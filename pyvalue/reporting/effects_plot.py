@@ -24,6 +24,7 @@ from pyvalue.reporting.theme import (
     schwartz_order,
     shown,
 )
+from pyvalue.reporting.value_axes import finish, legend, value_axes
 from pyvalue.responses import Responses, Score
 
 _Z = 1.959963984540054  # of a 95% normal interval
@@ -37,7 +38,7 @@ def draw_effects(evaluation: Evaluation, ax: Axes | None = None) -> Figure:
         ax: to draw into; default a new figure.
     """
     table = effects_in_order(evaluation)
-    ax = _axes(ax, len(table))
+    ax = value_axes(ax, len(table))
     for row, effect in enumerate(table.to_dict("records")):
         colour = RELATION_COLOURS[effect["predicted"]]
         if not np.isfinite(effect["change"]):
@@ -52,7 +53,7 @@ def draw_effects(evaluation: Evaluation, ax: Axes | None = None) -> Figure:
     for row in np.flatnonzero(groups)[1:]:
         ax.axhline(row - 0.5, color=RULE, linewidth=0.8, linestyle=(0, (4, 3)))
     ax.axvline(0, color=INK, linewidth=1)
-    _finish(ax, list(table["value"]), "change of the score, steered − unedited")
+    finish(ax, list(table["value"]), "change of the score, steered − unedited")
     entries = [
         Line2D([], [], linestyle="none", marker=RELATION_MARKERS[r], color=RELATION_COLOURS[r], label=name)
         for r, name in RELATION_NAMES.items()
@@ -60,14 +61,14 @@ def draw_effects(evaluation: Evaluation, ax: Axes | None = None) -> Figure:
     ]
     hollow: dict[str, Any] = {"markerfacecolor": SURFACE, "markeredgewidth": 1.5, "color": MUTED}
     entries.append(Line2D([], [], linestyle="none", marker="o", label="hollow: interval holds zero", **hollow))
-    _legend(ax, entries)
+    legend(ax, entries)
     return cast(Figure, ax.figure)
 
 
 def draw_profile(
     responses: Responses | Sequence[Responses], ax: Axes | None = None, *, score: Score = "corrected"
 ) -> Figure:
-    """Mean score of every value with its 95% normal interval over personas, one series a model and edit.
+    """Mean score of every value with its 95% normal interval over personas, one series a model, edit and mode.
 
     Args:
         responses: one set of answers or several.
@@ -79,7 +80,7 @@ def draw_profile(
     names = list(dict.fromkeys(table["value"]))
     names = schwartz_order(names) or names
     series = list(dict.fromkeys(table["series"]))
-    ax = _axes(ax, len(names) * max(1.0, 0.55 * len(series)))
+    ax = value_axes(ax, len(names) * max(1.0, 0.55 * len(series)))
     offsets = np.linspace(-0.22, 0.22, len(series)) if len(series) > 1 else [0.0]
     for index, (label, offset) in enumerate(zip(series, offsets, strict=True)):
         colour, marker = SERIES[index % len(SERIES)]
@@ -88,26 +89,30 @@ def draw_profile(
         ax.hlines(rows, own["low"], own["high"], color=colour, linewidth=2)
         ax.plot(own["mean"], rows, marker, color=colour, markersize=7, label=shown(label, 60))
     ax.axvline(0, color=INK, linewidth=1)
-    _finish(ax, names, "mean score (−1 against, +1 for)")
+    finish(ax, names, "mean score (−1 against, +1 for)")
     if len(series) > 1:
         handles, _ = ax.get_legend_handles_labels()
-        _legend(ax, handles, columns=1)
+        legend(ax, handles, columns=1)
     return cast(Figure, ax.figure)
 
 
 def profile(sets: Sequence[Responses], score: Score = "corrected") -> pd.DataFrame:
     """Columns ``series, value, mean, low, high, personas``; the interval is missing with fewer than 2 personas."""
     frames = []
-    models = {model for responses in sets for model in responses.table["model"].unique()}
+    models, modes = (
+        {name for responses in sets for name in responses.table[key].unique()} for key in ("model", "mode")
+    )
     for responses in sets:
-        for (model, edit), table in responses.table.groupby(["model", "edit"], sort=False):
+        for (model, edit, mode), table in responses.table.groupby(["model", "edit", "mode"], sort=False):
             rows = Responses(table.reset_index(drop=True)).matrix(score)
-            label = edit or "unedited"
+            label = ", ".join(
+                [*([model] if len(models) > 1 else []), edit or "unedited", *([mode] if len(modes) > 1 else [])]
+            )
             error = _Z * rows.sem()
             frames.append(
                 pd.DataFrame(
                     {
-                        "series": f"{model}, {label}" if len(models) > 1 else label,
+                        "series": label,
                         "value": list(rows.columns),
                         "mean": rows.mean().to_numpy(),
                         "low": (rows.mean() - error).to_numpy(),
@@ -125,36 +130,3 @@ def effects_in_order(evaluation: Evaluation) -> pd.DataFrame:
     rank = {relation: place for place, relation in enumerate(RELATION_COLOURS)}
     table = evaluation.effects.assign(rank=evaluation.effects["predicted"].map(rank))
     return table.sort_values(["rank", "change"], ascending=[True, False], kind="stable", ignore_index=True)
-
-
-def _axes(ax: Axes | None, rows: float) -> Axes:
-    if ax is not None:
-        return ax
-    return Figure(figsize=(7.4, 1.3 + 0.33 * max(rows, 3)), layout="constrained").add_subplot()
-
-
-def _finish(ax: Axes, names: Sequence[str], quantity: str) -> None:
-    """Values from top to bottom, quiet axes, and labels that are never read as formulas."""
-    ax.set_yticks(range(len(names)), [shown(name) for name in names])
-    for label in ax.get_yticklabels():
-        label.set_parse_math(False)
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.set_xlabel(quantity, color=MUTED)
-    ax.tick_params(axis="y", length=0, labelcolor=INK, labelsize=10)
-    ax.tick_params(axis="x", color=RULE, labelcolor=MUTED, labelsize=9)
-    ax.grid(axis="x", color=RULE, linewidth=0.6)
-    ax.set_axisbelow(True)
-    ax.patch.set_visible(False)
-    for side, spine in ax.spines.items():
-        spine.set_visible(side == "bottom")
-        spine.set_color(RULE)
-
-
-def _legend(ax: Axes, entries: Sequence[object], columns: int | None = None) -> None:
-    legend = ax.figure.legend(
-        handles=entries, loc="outside lower center", ncols=columns or len(entries), frameon=False, fontsize=9,
-        handletextpad=0.3, columnspacing=1.2,
-    )  # fmt: skip
-    for text in legend.get_texts():
-        text.set_color(INK)
-        text.set_parse_math(False)

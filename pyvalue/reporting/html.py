@@ -13,10 +13,13 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from pyvalue.errors import StoreError
+from pyvalue.quality import Quality
 from pyvalue.reporting import tables
 from pyvalue.reporting.effects_plot import draw_effects, draw_profile
 from pyvalue.reporting.graph_plot import MAX_EDGES, MAX_NUMBERS, draw_graph
 from pyvalue.reporting.parts import Parts, sort_parts
+from pyvalue.reporting.quality_plot import draw_quality
+from pyvalue.reporting.quality_tables import describe_quality, qualities, quality_tables, quality_warnings
 from pyvalue.reporting.summary import count, limits, listed, summary
 from pyvalue.reporting.svg import figure_bytes, inline_svg
 from pyvalue.reporting.theme import RELATION_COLOURS, RELATION_NAMES
@@ -55,8 +58,9 @@ def report(parts: Sequence[Any], folder: str | Path) -> Path:
     """
     given = sort_parts(parts)
     folder = Path(folder)
-    pictures = _pictures(given)
-    page = _page(given, pictures)
+    found = qualities(given.responses)
+    pictures = _pictures(given, found)
+    page = _page(given, found, pictures)
     try:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
     except OSError as fault:
@@ -67,7 +71,7 @@ def report(parts: Sequence[Any], folder: str | Path) -> Path:
     return _write(folder / "index.html", page.encode("utf-8"))
 
 
-def _pictures(given: Parts) -> dict[str, Picture]:
+def _pictures(given: Parts, found: Sequence[Quality]) -> dict[str, Picture]:
     pictures = {}
     if given.graph is not None:
         pictures["graph"] = _graph_picture(given)
@@ -78,6 +82,16 @@ def _pictures(given: Parts) -> dict[str, Picture]:
             draw_profile(asked),
             f"Mean score with interval of {names}; the numbers are in the table that follows.",
             "Mean score over personas with its 95% normal interval.",
+        )
+    scales = [quality for quality in found if len(quality.values)]
+    if scales:
+        known = [row for quality in scales for row in quality.values.dropna(subset="alpha").to_dict("records")]
+        spoken = listed((f"{row['value']} {row['alpha']:.2f}" for row in known), "none can be had")
+        pictures["quality"] = Picture(
+            draw_quality(scales),
+            f"Cronbach's alpha of every value: {spoken}.",
+            "Reliability of every value with its 95% interval (Feldt). An arrow at the left edge: the number lies "
+            "further left.",
         )
     if given.evaluation is not None:
         moved = listed(given.evaluation.effects.query("changed")["value"])
@@ -107,7 +121,7 @@ def _graph_picture(given: Parts) -> Picture:
     return Picture(draw_graph(graph, plan=given.plan), f"Value graph: {spoken}{more}.", caption)
 
 
-def _page(given: Parts, pictures: dict[str, Picture]) -> str:
+def _page(given: Parts, found: Sequence[Quality], pictures: dict[str, Picture]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,  # names of personas, values and models are other people's text
@@ -119,13 +133,15 @@ def _page(given: Parts, pictures: dict[str, Picture]) -> str:
     drawn = {name: Markup(inline_svg(p.figure, name, p.description)) for name, p in pictures.items()}
     content = {
         "title": _title(given),
-        "summary": summary(given),
+        "summary": summary(given, describe_quality(found)),
         "pictures": {name: {"svg": drawn[name], "caption": p.caption} for name, p in pictures.items()},
         "relations": RELATION_COLOURS,
         "names": RELATION_NAMES,
         "limits": limits(given),
         "run": _run_tables(given),
         "notes": _notes(given),
+        "quality": quality_tables(found),
+        "warnings": quality_warnings(found),
         **_result_tables(given),
     }
     return environment.get_template("report.html.j2").render(content)

@@ -14,10 +14,16 @@ from pyvalue.responses import VALID, Responses
 from pyvalue.steering.plan import SteeringPlan
 
 
-def summary(parts: Parts) -> list[tuple[str, str]]:
-    """(heading, paragraph) pairs; a part that was not given is said to be missing."""
+def summary(parts: Parts, quality: str = "") -> list[tuple[str, str]]:
+    """(heading, paragraph) pairs; a part that was not given is said to be missing.
+
+    Args:
+        parts: of the report.
+        quality: how good the answers are, in a few sentences.
+    """
     return [
         ("Measured", describe_responses(parts.responses) or "No responses were given."),
+        *([("Reliable?", quality)] if quality else []),
         ("Found", describe_graph(parts.graph) if parts.graph else "No value graph was given."),
         ("Planned", describe_plan(parts.plan) if parts.plan else "No steering plan was given."),
         ("Held?", describe_outcome(parts.evaluation) if parts.evaluation else "No evaluation was given."),
@@ -106,6 +112,8 @@ def describe_outcome(evaluation: Evaluation) -> str:
     """Whether the target moved, which predictions held value by value, and the contrast as the verdict."""
     effects = evaluation.effects
     sentences = [_gain(evaluation)]
+    if evaluation.facts.get("broken"):
+        sentences.insert(0, f"The edit broke the model, so this says little: {evaluation.facts['broken']}.")
     nothing_else = not effects["predicted"].isin(["definite", "possible"]).any()
     for relations, tense in ((("definite", "possible"), "move"), (("unaffected",), "stay")):
         group = effects[effects["predicted"].isin(relations)]
