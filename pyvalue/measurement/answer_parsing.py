@@ -25,8 +25,11 @@ _CLAUSES = (
     "i i'm i'd i'll i've you you're we it it's that that's this these they he she there my because since as unless but "
     "not don't never please absolutely definitely thanks thank sorry sir"
 )
-_YES = r"yes|yeah|yep|yup"
-_NO = rf"(?:no(?=\s*(?:[^\w\s]|$)|\s+(?:{'|'.join(_CLAUSES.split())})\b)|nope|nah)"
+_YES = r"yes|yeah|yep|yup|i think so"
+_NO = (
+    rf"(?:no(?=\s*(?:[^\w\s]|$)|\s+(?:{'|'.join(_CLAUSES.split())})\b)"
+    r"|nope|nah|(?<=i think )not(?=\s*(?:[.!]|$))|i (?:don't|do not) think so)"
+)
 _UNSURE = r"unsure|uncertain|undecided|not\s+(?:\w+ly\s+|so\s+|quite\s+|yet\s+|too\s+|that\s+)?(?:sure|certain)"
 _WORD = re.compile(rf"(?<!\w)(?<!\w['-])(?:(?P<yes>{_YES})|(?P<no>{_NO})|(?P<unsure>{_UNSURE}))(?!\w|['-]\w)")
 _MARK = re.compile(r"\banswer\b(?:[^\w\n]*(?:[:=]|\n)|\s+(?:is|would be)\b)")
@@ -35,9 +38,12 @@ _ANOTHER = re.compile(
     r"\W*?(?:/|\||\bor\b|\band\b|,\s*(?=(?:yes|no|unsure)\s*(?:$|[,.;)\]]|or\b)))\W*(?:yes|no|unsure)\b"
 )
 _OPENING = re.compile(
-    r"\W*(?:(?:so|therefore|thus|hence|overall|and|but|well|then|honestly|finally|oh|in (?:conclusion|short))\b\W*)*"
+    r"\W*(?:(?:so|therefore|thus|hence|overall|and|but|well|then|honestly|finally|oh|in (?:conclusion|short)"
+    r"|i (?:think|believe|guess|would say)(?! (?:so|not)\b)|i'd say)\b\W*)*"
 )
 _NEGATION = re.compile(r"\b(?:not|never|without|neither|nor|instead|rather)\b|n't\b")
+# Before a "yes" that is spoken of and not said.
+_MENTION = re.compile(r"\b(?:a|an|the|avoid|to say|that says?|or|of)\W*$")
 _DOUBT = re.compile(rf"\b(?:i'm|i am|i feel|i remain)\s+(?:still\s+|just\s+|really\s+)?(?:{_UNSURE})\b")
 _MODAL, _NOT = r"\s+should|\s+would(?:\s+rather)?|'d\s+rather|\s+will|'ll", r"n't|\s+not|\s+never"
 _WAVERING = re.compile(rf"\b(?:if|whether|or) (?:i|you|we) should\b|{_DOUBT.pattern}")
@@ -65,6 +71,8 @@ _ENGLISH = frozenset(_ENGLISH_WORDS.split())
 LEAST_TOKENS, MOST_REPETITION = 24, 0.5
 # Quotes, colon and dashes of print to those of a keyboard; a dash is a pause.
 _PLAINER = str.maketrans("\u2018\u2019\u201c\u201d\uff1a\u2014\u2013", "''\"\":,,")
+#: words of a "Should I ..." question that a statement must repeat
+_RESTATED = 4
 #: longest run of letters that is still a word
 _LONGEST_WORD = 45
 #: share of letters in the question's script below which a text is in another
@@ -167,7 +175,7 @@ def _leading(plain: str) -> str | None:
     if match:
         return None if _listed(plain, match) else _kind(match)
     doubt = _DOUBT.match(plain, _begin(plain))
-    return "unsure" if doubt and re.match(r"\s*[.!\n]", plain[doubt.end() :]) else None
+    return "unsure" if doubt and re.match(r"(?: yet| at all)?\s*[.!\n]", plain[doubt.end() :]) else None
 
 
 def _answer_end(plain: str) -> int:
@@ -195,8 +203,9 @@ def _in_sentence(sentence: str) -> str | None:
         return _kind(one)
     if _DOUBT.search(sentence):
         return "unsure"
-    ends = not re.search(r"\w", sentence[one.end() :])
-    return _kind(one) if ends and not _NEGATION.search(sentence[: one.start()]) else None
+    before, after = sentence[: one.start()], sentence[one.end() :]
+    ends = not re.search(r"[\w?]", after)
+    return _kind(one) if ends and not _NEGATION.search(before) and not _MENTION.search(before) else None
 
 
 def _restated(plain: str, question: str) -> str | None:
@@ -204,7 +213,7 @@ def _restated(plain: str, question: str) -> str | None:
     asked = _plain(question).strip(" ?.")
     if not asked.startswith("should i "):
         return None
-    body = r"\s+".join(map(re.escape, asked.removeprefix("should i ").split()[:3]))
+    body = r"\s+".join(map(re.escape, asked.removeprefix("should i ").split()[:_RESTATED]))
     said = re.findall(rf"\b(?:i|you|we)(?:{_MODAL})({_NOT})?\s+{body}(?!\w)", plain)
     said += re.findall(rf"(?:^|[.!?\n]\s*)(?:i think\W+)?i should({_NOT})?\s*(?=[.!\n]|$)", plain)
     if not said or _WAVERING.search(plain) or len({bool(negation) for negation in said}) > 1:
