@@ -44,6 +44,7 @@ class ChatServer:
 
     Attributes:
         faults: taken from the left, one a request, before anything is computed.
+        fails_after: every request gets status 500 once so many were answered; None for never.
         refuses: parameter -> (status, body) for requests that have it.
         refuses_system: answer 400 to a message of the system.
         key: the bearer token asked for; None takes any.
@@ -61,6 +62,7 @@ class ChatServer:
     def __init__(self, model: Any) -> None:
         self.model = model
         self.faults: deque[Fault] = deque()
+        self.fails_after: int | None = None
         self.refuses: dict[str, tuple[int, Any]] = {}
         self.refuses_system = False
         self.key: str | None = None
@@ -113,6 +115,8 @@ class ChatServer:
         if self.key is not None and headers.get("authorization") != f"Bearer {self.key}":
             sent = headers.get("authorization", "").removeprefix("Bearer ")
             return Fault(401, error(f"Incorrect API key provided: {sent}.", code="invalid_api_key"))
+        if self.fails_after is not None and self.answered >= self.fails_after:
+            return Fault(500, error("the machine is on fire"))
         for name, (status, refusal) in self.refuses.items():
             if name in body:
                 return Fault(status, refusal)

@@ -96,15 +96,17 @@ def test_a_judge_costs_as_well(paid, tiny_model, small_inventory):
     assert estimate_cost(paid, small_inventory, PEOPLE, mode="free", judge=free).dollars is None
 
 
-def test_a_server_without_probabilities_writes_more(tiny_model, small_inventory):
+@pytest.mark.parametrize("offered", [True, False])
+def test_short_answers_are_reckoned_with_until_probabilities_are_seen(tiny_model, small_inventory, offered):
     with ChatServer(tiny_model) as chat, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        chat.offers_logprobs = False
+        chat.offers_logprobs = offered
         model = pv.load_model("openai:x", base_url=chat.url)
         before = estimate_cost(model, small_inventory, PEOPLE)
         RemoteScoreAsker(model, YES_NO, 0.0)
     after = estimate_cost(model, small_inventory, PEOPLE)
-    assert after.completion_tokens == SHORT_ANSWER * before.completion_tokens == SHORT_ANSWER * after.requests
+    assert before.completion_tokens == SHORT_ANSWER * before.requests
+    assert after.completion_tokens == (1 if offered else SHORT_ANSWER) * after.requests
 
 
 @given(st.integers(0, 10**7), st.floats(0, 1e4), st.floats(0, 1e4))

@@ -15,8 +15,7 @@ from pyvalue.measurement.inventory import Inventory
 from pyvalue.measurement.judge import SUPPORT
 from pyvalue.measurement.personas import Persona
 from pyvalue.measurement.prompts import YES_NO, PromptStyle, chat_messages, render_prompt
-from pyvalue.measurement.remote_asking import SHORT_ANSWER, TOP_LOGPROBS
-from pyvalue.models.chat import ChatRequest
+from pyvalue.measurement.remote_asking import SHORT_ANSWER
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.remote import RemoteModel
 from pyvalue.models.remote_usage import dollars
@@ -126,11 +125,10 @@ def check_budget(estimate: CostEstimate, max_cost: float | None) -> None:
 
 
 def _score_tokens(model: LanguageModel | RemoteModel) -> int:
-    """Tokens written for a score: one, or a short answer where a server is known to offer no probabilities."""
+    """Tokens written for a score: one, but a short answer where a server may offer no probabilities."""
     if isinstance(model, LanguageModel):
         return 0
-    sent = model.sends(ChatRequest((), 1, top_logprobs=TOP_LOGPROBS))
-    return 1 if "logprobs" in sent else SHORT_ANSWER
+    return 1 if model.calls.accepted.offers_logprobs else SHORT_ANSWER
 
 
 def _counted(

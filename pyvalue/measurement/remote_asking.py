@@ -61,9 +61,9 @@ class RemoteScoreAsker(RemoteAsker):
     def _open(self) -> tuple[ChatRequest, ChatReply]:
         if "logprobs" in self.model.sends(ChatRequest((), 1, top_logprobs=TOP_LOGPROBS)):
             request, reply = self.conversation.open(1, _AS_IT_IS, top_logprobs=TOP_LOGPROBS, may_be_silent=True)
+            self.model.calls.accepted.note_logprobs(reply.first_token is not None)
             if reply.first_token is not None:
                 return request, reply
-            self.model.calls.accepted.leave_out_logprobs()
         return self.conversation.open(SHORT_ANSWER)
 
     def facts(self) -> dict[str, Any]:

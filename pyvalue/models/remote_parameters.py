@@ -28,9 +28,14 @@ _MEANING = {
 
 
 class AcceptedParameters:
-    """What one model takes; shared by all of its requests."""
+    """What one model takes; shared by all of its requests.
+
+    Attributes:
+        offers_logprobs: whether replies hold log-probabilities; None where nobody has found out.
+    """
 
     def __init__(self) -> None:
+        self.offers_logprobs: bool | None = None
         self._left_out: set[str] = set()
         self._length = _LENGTHS[0]
         self._least_tokens = 1
@@ -78,9 +83,11 @@ class AcceptedParameters:
         self._notes.append(f"{name} is refused and left out from now on: {_MEANING[name]} ({words:.200})")
         return True
 
-    def leave_out_logprobs(self) -> None:
-        """For a server that takes them, and then sends none."""
-        self._left_out |= {"logprobs", "top_logprobs"}
+    def note_logprobs(self, offered: bool) -> None:
+        """Keep whether replies hold log-probabilities; some servers take the parameter, and then send none."""
+        self.offers_logprobs = offered
+        if not offered:
+            self._left_out |= {"logprobs", "top_logprobs"}
 
     def take_notes(self) -> list[str]:
         """What was learned since the last call, to be said once."""
