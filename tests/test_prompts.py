@@ -6,7 +6,7 @@ import pytest
 
 from pyvalue.errors import ModelError
 from pyvalue.measurement.personas import NO_PERSONA, Persona
-from pyvalue.measurement.prompts import YES_NO, PromptStyle, render_prompt
+from pyvalue.measurement.prompts import FREE, THOUGHT_ANSWER, YES_NO, PromptStyle, chat_messages, render_prompt
 
 ANA = Persona("Ana", "You are Ana.")
 QUESTION = "Should I rest?"
@@ -80,3 +80,28 @@ def test_no_chat_template_is_a_model_error(tokenizer_of, template):
 def test_a_template_that_drops_the_question_is_a_model_error(tokenizer_of, template):
     with pytest.raises(ModelError, match="drops or rejects"):
         render_prompt(tokenizer_of(template), ANA, QUESTION)
+
+
+def test_styles_name_the_options_in_either_order():
+    for style, options in ((YES_NO, "Answer with {}."), (THOUGHT_ANSWER, "choose {} (or unsure")):
+        for order, words in (("yes-no", "yes or no"), ("no-yes", "no or yes")):
+            assert options.format(words) in chat_messages(ANA, QUESTION, style, order)[-1]["content"]
+
+
+def test_edits_find_their_place_in_every_style(tiny_model):
+    for style in (YES_NO, THOUGHT_ANSWER, FREE):
+        assert style.system.count("your values") == 1
+        assert render_prompt(tiny_model.tokenizer, ANA, QUESTION, style).count("your values") == 1
+    assert len({style.name for style in (YES_NO, THOUGHT_ANSWER, FREE)}) == 3
+
+
+def test_a_style_without_options_has_one_order(tiny_model):
+    assert QUESTION in render_prompt(tiny_model.tokenizer, ANA, QUESTION, FREE, "yes-no")
+    with pytest.raises(ValueError, match=r"'free-1' names no options.*'no-yes'"):
+        render_prompt(tiny_model.tokenizer, ANA, QUESTION, FREE, "no-yes")
+    with pytest.raises(ValueError, match="order: expected one of 'yes-no', 'no-yes', got 'maybe'"):
+        render_prompt(tiny_model.tokenizer, ANA, QUESTION, YES_NO, "maybe")
+
+
+def test_the_wording_that_stored_answers_were_asked_in_has_not_changed():
+    assert (YES_NO.name, YES_NO.digest) == ("yes-no-2", "1e7edf38677acecc")
