@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyvalue.measurement.answer_parsing import is_degenerate, is_refusal, parse
+from pyvalue.measurement.answer_parsing import parse
 from pyvalue.measurement.asking import STATUSES
+from pyvalue.measurement.degenerate_text import is_degenerate
+from pyvalue.measurement.refusals import is_refusal
 
 QUESTION = "Should I help a neighbour who asks for it?"
 CASES = [

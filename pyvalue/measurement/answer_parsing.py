@@ -14,11 +14,11 @@ Rules, the first that finds something decides:
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections import Counter
 from dataclasses import dataclass
 
-from pyvalue.models.repetition import repetition
+from pyvalue.measurement.degenerate_text import is_degenerate
+from pyvalue.measurement.plain_text import plain_text, sentences
+from pyvalue.measurement.refusals import refuses
 
 # "No" is an answer before a pause or a new clause; in "no reason" and "no-one" it is not.
 _CLAUSES = (
@@ -47,39 +47,8 @@ _MENTION = re.compile(r"\b(?:a|an|the|avoid|to say|that says?|or|of)\W*$")
 _DOUBT = re.compile(rf"\b(?:i'm|i am|i feel|i remain)\s+(?:still\s+|just\s+|really\s+)?(?:{_UNSURE})\b")
 _MODAL, _NOT = r"\s+should|\s+would(?:\s+rather)?|'d\s+rather|\s+will|'ll", r"n't|\s+not|\s+never"
 _WAVERING = re.compile(rf"\b(?:if|whether|or) (?:i|you|we) should\b|{_DOUBT.pattern}")
-_SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*]*\s+|\n+")
-_REFUSAL = re.compile(
-    r"\bas an? (?:ai|artificial intelligence|(?:large )?language model|chatbot|assistant)\b"
-    r"|\bi(?:'m| am) (?:just |only |merely )?an? (?:ai|artificial intelligence|(?:large )?language model|chatbot)\b"
-    r"|\bi(?:'m| am)(?: really| truly)? (?:not able|unable|not allowed|not permitted|not equipped|not comfortable"
-    r"|not qualified|not in a position)\b"
-    r"|\bi (?:can't|cannot|can not|won't|will not|must) (?:answer|help|assist|provide|give|offer|advise|recommend"
-    r"|comment|respond|comply|discuss|engage|fulfill?|decide|say|tell|make|choose|share|decline|refuse)\b"
-    r"|\bi (?:don't|do not) (?:have|hold|possess) (?:any )?(?:personal|own|human|real) "
-    r"|\bi (?:don't|do not) have (?:opinions|beliefs|feelings|values|preferences)\b"
-    r"|\bi (?:decline|refuse|would rather not answer|prefer not to answer)\b"
-)
-_TURN = re.compile(r"\b(?:but|however|that said|still|nevertheless|nonetheless)\b")
-_TOKEN = re.compile(r"[\w']+|[^\w\s]")
-# Words of English that its neighbours do not share; in running English one word of four is among them.
-_ENGLISH_WORDS = (
-    "the of and to that you would should your my i it be for with are this have not but if they their "
-    "because can could what it's i'm don't can't which who when from yes there will was is in "
-)
-_ENGLISH = frozenset(_ENGLISH_WORDS.split())
-#: tokens below which a text cannot be said to go in circles, and the share of repeated 3-grams above which it does
-LEAST_TOKENS, MOST_REPETITION = 24, 0.5
-# Quotes, colon and dashes of print to those of a keyboard; a dash is a pause.
-_PLAINER = str.maketrans("\u2018\u2019\u201c\u201d\uff1a\u2014\u2013", "''\"\":,,")
 #: words of a "Should I ..." question that a statement must repeat
 _RESTATED = 4
-#: longest run of letters that is still a word
-_LONGEST_WORD = 45
-#: share of letters in the question's script below which a text is in another
-_LEAST_SCRIPT = 0.7
-#: words of a text below which its language is not judged, and the share of function words below which it is not English
-LEAST_WORDS, LEAST_ENGLISH = 12, 0.08
-
 
 #: version of the rules, for manifests
 RULES = "rules-1"
@@ -110,7 +79,7 @@ def parse(text: str, question: str = "") -> Parsed:
     text = text.rpartition("</think>")[2].strip()
     if is_degenerate(text, question):
         return Parsed("degenerate", text)
-    plain = _plain(text)
+    plain = plain_text(text)
     for mark in reversed(list(_MARK.finditer(plain))):
         if status := _after_mark(plain[mark.end() :]):
             return Parsed(status, _trimmed(text[: mark.start()]))
@@ -121,34 +90,7 @@ def parse(text: str, question: str = "") -> Parsed:
         return Parsed(first, _trimmed(text[_answer_end(plain) :]))
     if status := last or _restated(plain, question):
         return Parsed(status, text)
-    return Parsed("refused" if _REFUSAL.search(plain) else "invalid", text)
-
-
-def is_degenerate(text: str, question: str = "") -> bool:
-    """Whether a text goes in circles, or is not in the question's language.
-
-    Circles: more than half of its 3-grams of words and marks occurred before, in a text of at least ``LEAST_TOKENS``;
-    or a run of letters longer than any word. Language: too few letters of the question's script, where that is Latin;
-    or, where the question is English, a text of at least ``LEAST_WORDS`` with next to no function words of English.
-    """
-    tokens = _TOKEN.findall(_plain(text))
-    if any(len(token) > _LONGEST_WORD for token in tokens):
-        return True
-    if len(tokens) >= LEAST_TOKENS and repetition(tokens) > MOST_REPETITION:
-        return True
-    return _other_script(text, question) or (_english(question, 1) and not _english(text, LEAST_WORDS))
-
-
-def is_refusal(text: str) -> bool:
-    """Whether a free text refuses in its first sentence, with no "but" after it."""
-    plain = _plain(text.rpartition("</think>")[2].strip())
-    found = _REFUSAL.search(_sentences(plain)[0]) if plain else None
-    return found is not None and _TURN.search(plain, found.end()) is None
-
-
-def _plain(text: str) -> str:
-    """Lower case, with plain quotes; as long as ``text``, so that places in one are places in the other."""
-    return "".join(low if len(low := c.lower()) == 1 else c for c in text.translate(_PLAINER))
+    return Parsed("refused" if refuses(plain) else "invalid", text)
 
 
 def _kind(match: re.Match[str]) -> str:
@@ -167,7 +109,7 @@ def _after_mark(rest: str) -> str | None:
     if match:
         return None if _listed(rest, match) else _kind(match)
     head = rest[start:]
-    return _in_sentence(_sentences(head)[0]) if head else None
+    return _in_sentence(sentences(head)[0]) if head else None
 
 
 def _leading(plain: str) -> str | None:
@@ -190,7 +132,7 @@ def _begin(plain: str) -> int:
 
 
 def _closing(plain: str) -> str | None:
-    return _in_sentence(_sentences(plain)[-1]) if plain else None
+    return _in_sentence(sentences(plain)[-1]) if plain else None
 
 
 def _in_sentence(sentence: str) -> str | None:
@@ -210,7 +152,7 @@ def _in_sentence(sentence: str) -> str | None:
 
 def _restated(plain: str, question: str) -> str | None:
     """The answer of a text that says a "Should I ..." question again as a statement, with or without "not"."""
-    asked = _plain(question).strip(" ?.")
+    asked = plain_text(question).strip(" ?.")
     if not asked.startswith("should i "):
         return None
     body = r"\s+".join(map(re.escape, asked.removeprefix("should i ").split()[:_RESTATED]))
@@ -221,32 +163,7 @@ def _restated(plain: str, question: str) -> str | None:
     return "no" if said[0] else "yes"
 
 
-def _sentences(text: str) -> list[str]:
-    return [part for part in _SENTENCE.split(text) if re.search(r"\w", part)] or [text]
-
-
 def _trimmed(thought: str) -> str:
     """Without the label in front and the marks around."""
     unlabelled = re.sub(r"^\W*(?:thought|reasoning|explanation)\W*[:=]\W*", "", thought, flags=re.I)
     return unlabelled.strip(" \n\t*_#`,;:.-\u2014")
-
-
-def _other_script(text: str, question: str) -> bool:
-    asked = Counter(map(_script, filter(str.isalpha, question)))
-    wrote = Counter(map(_script, filter(str.isalpha, text)))
-    # An answer to a question in another script may well be the Latin "yes" that it asks for.
-    if not asked or not wrote or asked.most_common(1)[0][0] != "LATIN":
-        return False
-    return wrote["LATIN"] < _LEAST_SCRIPT * wrote.total()
-
-
-def _script(letter: str) -> str:
-    return unicodedata.name(letter, "?").split()[0]
-
-
-def _english(text: str, least: int) -> bool:
-    """Whether a text is English, or shorter than ``least`` words."""
-    words = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", _plain(text))
-    if not words or len(words) < least:
-        return bool(words) or least > 1
-    return sum(word in _ENGLISH for word in words) >= LEAST_ENGLISH * len(words)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pyvalue.measurement.answer_parsing import is_degenerate, is_refusal
 from pyvalue.measurement.asking import Answer
+from pyvalue.measurement.degenerate_text import is_degenerate
 from pyvalue.measurement.generate_asking import GenerateAsker
 from pyvalue.measurement.judge import Judge
 from pyvalue.measurement.prompts import FREE, PromptStyle
+from pyvalue.measurement.refusals import is_refusal
 from pyvalue.models.loading import LanguageModel
 
 

@@ -75,7 +75,10 @@ _RATINGS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 class Asked(Protocol):
     """A model over the network; ``pyvalue.models.remote.RemoteModel`` is one."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """For tables and manifests."""
+        ...
 
     def ask(self, requests: Sequence[ChatRequest]) -> list[ChatReply]:
         """Replies in the order of the requests."""
@@ -95,6 +98,9 @@ class Judge:
         ValueError: ``max_tokens`` < 1.
         TypeError: ``model`` is neither.
         ModelError: a local model without chat template, or without single tokens for digits.
+
+    Attributes:
+        model: the judge.
     """
 
     def __init__(
@@ -109,7 +115,8 @@ class Judge:
             raise TypeError(f"model: expected a local or a remote model, got {type(model).__name__}")
         if max_tokens < 1:
             raise ValueError(f"max_tokens: expected at least 1, got {max_tokens}")
-        self._model, self._prompt, self._batch_size, self._max_tokens = model, prompt, batch_size, max_tokens
+        self.model = model
+        self._prompt, self._batch_size, self._max_tokens = prompt, batch_size, max_tokens
         self._chances: Callable[[list[str], int], npt.NDArray[np.float64]] = self._remote_chances
         if isinstance(model, LanguageModel):
             self._chances = self._local_chances
@@ -140,20 +147,20 @@ class Judge:
     def facts(self) -> dict[str, Any]:
         """What decides the judgements, for the manifest."""
         found: dict[str, Any] = {
-            "name": self._model.name,
+            "name": self.model.name,
             "prompt": {"name": self._prompt.name, "digest": self._prompt.digest},
         }
-        if isinstance(self._model, LanguageModel):
+        if isinstance(self.model, LanguageModel):
             from pyvalue.models.fingerprint import weights_fingerprint
 
-            return {**found, "model": self._model.facts(), "weights": weights_fingerprint(self._model)}
-        facts = getattr(self._model, "facts", None)
+            return {**found, "model": self.model.facts(), "weights": weights_fingerprint(self.model)}
+        facts = getattr(self.model, "facts", None)
         return {**found, "max_tokens": self._max_tokens, **({"model": facts()} if callable(facts) else {})}
 
     def _local_chances(self, questions: list[str], count: int) -> npt.NDArray[np.float64]:
         from pyvalue.models.next_token import next_token_chances
 
-        model: Any = self._model
+        model: Any = self.model
         prompts = [render_chat(model.tokenizer, question, self._prompt.system) for question in questions]
         return _shares(next_token_chances(model, prompts, self._digits[:count], self._batch_size))
 
@@ -163,7 +170,7 @@ class Judge:
             ChatRequest([*system, {"role": "user", "content": question}], self._max_tokens, top_logprobs=_TOP)
             for question in questions
         ]
-        model: Any = self._model
+        model: Any = self.model
         replies = model.ask(requests) if requests else []
         return np.array([_of_reply(reply, count) for reply in replies]).reshape(len(replies), count)
 
