@@ -177,7 +177,7 @@ class _Squares:
 
 def _single(s: _Squares, model: str, tail: float) -> tuple[float, float, float]:
     """The intraclass correlation of one rater with its interval."""
-    from scipy.stats import f
+    from scipy.special import fdtri
 
     n, k = s.n, s.k
     if model in "13":
@@ -186,7 +186,7 @@ def _single(s: _Squares, model: str, tail: float) -> tuple[float, float, float]:
         if error == 0:
             return value, value, value
         ratio = s.persons / error
-        low, high = ratio / f.isf(tail, n - 1, free), ratio * f.isf(tail, free, n - 1)
+        low, high = ratio / fdtri(n - 1, free, 1 - tail), ratio * fdtri(free, n - 1, 1 - tail)
         return value, float((low - 1) / (low + k - 1)), float((high - 1) / (high + k - 1))
     value = (s.persons - s.rest) / (s.persons + (k - 1) * s.rest + k * (s.raters - s.rest) / n)
     if s.rest == 0 and s.raters == 0:
@@ -199,7 +199,7 @@ def _single(s: _Squares, model: str, tail: float) -> tuple[float, float, float]:
     free_ = (a * s.raters + b * s.rest) ** 2 / parts if parts > 0 else math.nan
     if not free_ > 0:
         return value, math.nan, math.nan
-    upper, lower = f.isf(tail, n - 1, free_), f.isf(tail, free_, n - 1)
+    upper, lower = fdtri(n - 1, free_, 1 - tail), fdtri(free_, n - 1, 1 - tail)
     noise = k * s.raters + (k * n - k - n) * s.rest
     low = n * (s.persons - upper * s.rest) / (upper * noise + n * s.persons)
     high = n * (lower * s.persons - s.rest) / (noise + n * lower * s.persons)
@@ -212,12 +212,12 @@ def _of_mean(r: float, k: int) -> float:
 
 
 def _fisher(r: float, n: int, confidence: float) -> Estimate:
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     r = min(max(r, -1.0), 1.0)
     if n < 4 or abs(r) > 1 - 1e-12:
         return Estimate(r, n=n)
-    half = float(norm.isf((1 - confidence) / 2)) / math.sqrt(n - 3)
+    half = float(ndtri((1 + confidence) / 2)) / math.sqrt(n - 3)
     return Estimate(r, math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half), n)
 
 

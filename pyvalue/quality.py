@@ -7,7 +7,7 @@ Computes no reliability itself: see ``reliability``, ``agreement``, ``yes_bias``
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -186,8 +186,7 @@ def assess(
         multitrait_matrix(scores if several else {}, alphas),
         facts=facts,
     )
-    object.__setattr__(quality, "warnings", warnings_of(quality))
-    return quality
+    return replace(quality, warnings=warnings_of(quality))
 
 
 _VALUE_COLUMNS = (

@@ -245,11 +245,12 @@ def _correlations(cov: Floats) -> Floats:
 
 
 def _feldt(alpha: float, n: int, k: int, confidence: float) -> tuple[float, float]:
-    from scipy.stats import f
+    from scipy.special import fdtri  # scipy.stats takes a second to import
 
     persons, rest = n - 1, (n - 1) * (k - 1)
     tail = (1 - confidence) / 2
-    return float(1 - (1 - alpha) * f.isf(tail, persons, rest)), float(1 - (1 - alpha) * f.isf(1 - tail, persons, rest))
+    upper, lower = fdtri(persons, rest, [1 - tail, tail])
+    return float(1 - (1 - alpha) * upper), float(1 - (1 - alpha) * lower)
 
 
 def _halves(k: int, strata: Sequence[Any] | None, splits: int, seed: int) -> Floats:

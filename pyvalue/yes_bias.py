@@ -89,7 +89,7 @@ def mean_estimate(values: npt.NDArray[np.float64], confidence: float = 0.95) -> 
         values: (n,), none missing.
         confidence: of the interval, which needs two values.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     n = len(values)
     if not n:
@@ -97,7 +97,7 @@ def mean_estimate(values: npt.NDArray[np.float64], confidence: float = 0.95) -> 
     mean = float(values.mean())
     if n < 2:
         return Estimate(mean, n=n)
-    half = float(t.isf((1 - confidence) / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
+    half = float(stdtrit(n - 1, (1 + confidence) / 2) * values.std(ddof=1) / math.sqrt(n))
     return Estimate(mean, mean - half, mean + half, n)
 
 

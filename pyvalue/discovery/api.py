@@ -55,8 +55,8 @@ def discover(
     Args:
         responses: a ``Responses`` object; a DataFrame of pandas, polars or pyarrow; an (n, d) array; or the path of a
             CSV or Parquet file: n observations (rows) of d values (columns). Texts are categories. Of ``Responses``,
-            answers under edits that broke the model are left out, and ``graph.notes`` says which and why; to keep
-            them, pass ``responses.matrix()``.
+            answers under edits that broke the model are left out, and ``graph.notes`` says which and why (labels in
+            ``cluster`` are then of the rows that remain); to keep them, pass ``responses.matrix()``.
         names: the d columns of an array; ``X1 ... Xd`` by default. Frames and files bring their own.
         drop: columns that are no values, such as an index.
         test: the test of conditional independence. "fisherz" (continuous), "spearman" (ordinal or skewed: Spearman's

@@ -18,7 +18,7 @@ from pyvalue.reporting import tables
 from pyvalue.reporting.effects_plot import draw_effects, draw_profile
 from pyvalue.reporting.graph_plot import MAX_EDGES, MAX_NUMBERS, draw_graph
 from pyvalue.reporting.parts import Parts, sort_parts
-from pyvalue.reporting.quality_plot import draw_quality
+from pyvalue.reporting.quality_plot import LOWEST, draw_quality
 from pyvalue.reporting.quality_tables import describe_quality, qualities, quality_tables, quality_warnings
 from pyvalue.reporting.summary import count, limits, listed, summary
 from pyvalue.reporting.svg import figure_bytes, inline_svg
@@ -90,8 +90,8 @@ def _pictures(given: Parts, found: Sequence[Quality]) -> dict[str, Picture]:
         pictures["quality"] = Picture(
             draw_quality(scales),
             f"Cronbach's alpha of every value: {spoken}.",
-            "Reliability of every value with its 95% interval (Feldt). An arrow at the left edge: the number lies "
-            "further left.",
+            "Reliability of every value with its 95% interval (Feldt)."
+            + (" An arrow: the number lies further left." if any(row["alpha"] < LOWEST for row in known) else ""),
         )
     if given.evaluation is not None:
         moved = listed(given.evaluation.effects.query("changed")["value"])

@@ -60,7 +60,7 @@ def series_of(quality: Quality, name_model: bool) -> list[tuple[str, pd.DataFram
 
 def _draw_row(ax: Axes, y: float, alpha: float, low: float, high: float, colour: str, marker: str) -> None:
     if not np.isfinite(alpha):
-        ax.text(0, y, "  cannot be had", size=9, color=MUTED, va="center")
+        ax.text(0.02, y, "cannot be had", size=9, color=MUTED, va="center")
         return
     if np.isfinite(high) and high > LOWEST:
         ax.hlines(y, max(low, LOWEST), high, color=colour, linewidth=2)

@@ -41,13 +41,19 @@ def qualities(sets: Sequence[Responses]) -> list[Quality]:
 
 
 def quality_tables(found: Sequence[Quality]) -> list[Table]:
-    """Reliability, yes-bias, the common factor, agreement between modes, broken edits; those that have rows."""
-    named = len(found) > 1
-    tables = [_reliability_table(quality, _about(quality, named)) for quality in found]
-    tables += [_bias_table(quality, _about(quality, named)) for quality in found]
-    tables += [_factor_table(quality, _about(quality, named)) for quality in found if len(quality.factor)]
-    tables += [_convergent_table(quality, _about(quality, named)) for quality in found if len(quality.convergent)]
-    tables += [_broken_table(quality, _about(quality, named)) for quality in found if quality.edits["broken"].any()]
+    """Reliability, yes-bias, the common factor, agreement between modes, broken edits; those that say something."""
+    tables = []
+    for quality in found:
+        about = _about(quality, len(found) > 1)
+        tables.append(_reliability_table(quality, about))
+        if quality.bias[list(_BIAS)].notna().any(axis=None):
+            tables.append(_bias_table(quality, about))
+        if quality.factor["mean_correlation"].notna().any():
+            tables.append(_factor_table(quality, about))
+        if len(quality.convergent):
+            tables.append(_convergent_table(quality, about))
+        if quality.edits["broken"].any():
+            tables.append(_broken_table(quality, about))
     return tables
 
 
