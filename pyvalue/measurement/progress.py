@@ -87,7 +87,8 @@ def progress_bar(title: str, total: int, show: bool | None = None, done: int = 0
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[pace]}"))
+    name = TextColumn("{task.description}", markup=False)  # labels of edits may hold brackets
+    columns = (name, BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[pace]}"))
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(title, total=total, completed=done, pace=pace)
 
