@@ -102,6 +102,21 @@ def test_what_others_put_beside_the_parts_is_not_read(tmp_path):
     pd.testing.assert_frame_equal(run(tmp_path).table, WHOLE, check_exact=True)
 
 
+@pytest.mark.parametrize("lacks", [["answer"], ["mode", "wording", "order", "repeat", "answer", "perplexity"]])
+def test_parts_that_lack_newer_columns_are_read_beside_others(tmp_path, lacks):
+    run(tmp_path)
+    path = tmp_path / "responses" / "part-000003.parquet"
+    pd.read_parquet(path).drop(columns=lacks).to_parquet(path)
+    pd.testing.assert_frame_equal(run(tmp_path).table, WHOLE, check_exact=True)
+
+
+def test_a_part_of_another_kind_is_named(tmp_path):
+    run(tmp_path)
+    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "responses" / "part-000003.parquet")
+    with pytest.raises(StoreError, match=r"part-000003\.parquet cannot be read .*missing columns"):
+        run(tmp_path)
+
+
 def test_parts_beyond_a_million_stay_in_order(tmp_path):
     with RunFolder(tmp_path, STUDY) as folder:
         for number in (1_000_000, 999_999):

@@ -23,7 +23,7 @@ from pyvalue.measurement import manifest as manifests
 from pyvalue.measurement.atomic_files import reason, remove_leftovers, write_json, write_table
 from pyvalue.measurement.locks import claim, is_current, open_lock, try_lock, unlock
 from pyvalue.measurement.manifest import Manifest
-from pyvalue.responses import Responses
+from pyvalue.responses import COLUMNS, Responses, make_table
 
 __all__ = ["RunFolder", "write_json", "write_table"]
 
@@ -152,8 +152,7 @@ class RunFolder:
         files = self.parts() if groups is None else [self.part(group) for group in groups]
         if not files:
             raise StoreError(f"no responses in {self.path / self._results}; expected part-*.parquet")
-        table = pd.concat([Responses.load(file).table for file in files], ignore_index=True)
-        return Responses(table, {"study": self.study})
+        return Responses(_joined(files), {"study": self.study})
 
     def _enter_locked(self, lock: IO[bytes]) -> None:
         if not (self._share(lock) if self._shared else self._hold(lock)):
@@ -203,3 +202,20 @@ class RunFolder:
             raise StoreError(f"run folder {self.path} holds answers but no manifest.json; move them away")
         if not answered:  # also where an earlier call failed before its first answer
             Manifest.begun_now(self.study).save(self.path)
+
+
+def _joined(files: Sequence[Path]) -> pd.DataFrame:
+    """The rows of all parts. Joined before they become one pandas table, which is several times faster."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    contents = []
+    try:
+        for file in files:
+            with pq.ParquetFile(file) as part:
+                contents.append(part.read())
+        if all(content.column_names == list(COLUMNS) for content in contents):
+            return make_table(pa.concat_tables(contents, promote_options="permissive").to_pandas())
+    except (OSError, ValueError, pa.ArrowException):
+        pass  # what cannot be read is named below
+    return pd.concat([Responses.load(file).table for file in files], ignore_index=True)
