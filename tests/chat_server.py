@@ -48,7 +48,7 @@ class ChatServer:
         refuses: parameter -> (status, body) for requests that have it.
         refuses_system: answer 400 to a message of the system.
         key: the bearer token asked for; None takes any.
-        delay: seconds that every reply takes.
+        delay: seconds that every reply takes, but those of ``faults``.
         offers_logprobs: whether they are in the replies; else they are left out without a word.
         top_logprobs: most that are sent.
         text: of every reply, with a finish reason; None for what the model writes.
@@ -105,8 +105,10 @@ class ChatServer:
             self.most_at_once = max(self.most_at_once, self._at_once)
             fault = self.faults.popleft() if self.faults else None
         try:
+            if fault is not None:
+                return fault
             time.sleep(self.delay)
-            return fault or self._refusal(headers, body) or self._completion(body)
+            return self._refusal(headers, body) or self._completion(body)
         finally:
             with self._lock:
                 self._at_once -= 1

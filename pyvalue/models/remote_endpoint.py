@@ -100,6 +100,7 @@ class _Cleaner(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = self._endpoint.clean(record.getMessage()), ()
+        record.exc_info = None  # some versions of the client log exceptions, whose texts are whole addresses
         return True
 
 
