@@ -97,6 +97,8 @@ CASES = [
     ("I'd rather not help a neighbour who shouts.", "no"),
     ("I think I should. I think I should.", "yes"),
     ("I should not.", "no"),
+    ("I think I'd rather not. They never helped me.", "no"),
+    ("You should definitely help a neighbour who asks.", "yes"),
     ("I'm not sure I should", "unsure"),
     ("They do what I should.", "invalid"),
     ("I should help a neighbourhood.", "invalid"),

@@ -20,6 +20,7 @@ from pyvalue.measurement.prompts import FREE, THOUGHT_ANSWER, YES_NO, render_pro
 from pyvalue.models.chat import ChatReply  # noqa: E402
 from pyvalue.models.edits import Edit, span  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore:judge tiny")  # random weights are no judge
 ANA = Persona("Ana", "You are a woman from Norway, an engineer.")
 
 

@@ -19,6 +19,8 @@ from pyvalue.errors import ModelError  # noqa: E402
 from pyvalue.measurement.judge import LEAST_MASS, SUPPORT, Judge, JudgePrompt, written_number  # noqa: E402
 from pyvalue.models.chat import ChatReply  # noqa: E402
 
+# A random model is no judge, and is told so; here its arithmetic matters.
+pytestmark = pytest.mark.filterwarnings("ignore:judge tiny")
 PAIRS = [
     ("Should I help a neighbour?", "Of course, they would do it for you."),
     ("Should I follow the rules?", "No."),
@@ -40,10 +42,10 @@ class Remote:
         return [self.replies.pop(0) for _ in requests]
 
 
-def leaning(model, shift):
+def leaning(model, shift, digits="0123456789"):
     """The model with this much added to the logits of the digits."""
     vocabulary = model.tokenizer.get_vocab()
-    digits = [vocabulary[text] for n in range(10) for text in (str(n), f"Ġ{n}") if text in vocabulary]
+    ids = [vocabulary[text] for n in digits for text in (n, f"Ġ{n}") if text in vocabulary]
 
     class Leaning(torch.nn.Module):
         config = model.network.config
@@ -51,7 +53,7 @@ def leaning(model, shift):
 
         def forward(self, input_ids, **options):
             output = model.network(input_ids, **options)
-            output.logits[..., digits] += shift
+            output.logits[..., ids] += shift
             return output
 
     return replace(model, network=Leaning())
@@ -142,6 +144,18 @@ def test_written_numbers(text, number):
     assert written_number(text, 5) == number
 
 
+def test_a_judge_that_cannot_judge_is_named(tiny_model):
+    with pytest.warns(UserWarning, match="judge tiny: rates plain support only -?0.00 above plain opposition"):
+        Judge(leaning(tiny_model, 60.0, "3"))
+    with pytest.warns(UserWarning, match="only nan above"):
+        Judge(leaning(tiny_model, -60.0))
+
+
+def test_discernment_is_support_less_opposition():
+    replies = [ChatReply(number) for number in "554112"]
+    assert Judge(Remote(*replies)).discernment() == pytest.approx((1 + 1 + 0.5) / 3 - (-1 - 1 - 0.5) / 3)
+
+
 def test_nothing_to_judge(tiny_model):
     for model in (tiny_model, Remote()):
         assert Judge(model).rate([]).shape == (0,)
@@ -177,8 +191,9 @@ def test_memory_that_runs_out_changes_no_rating(numerate, monkeypatch):
             raise MemoryError
         return real(model, rows, choices)
 
+    judge = Judge(numerate)
     monkeypatch.setattr(module, "_chances", tight)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        np.testing.assert_allclose(Judge(numerate).rate(PAIRS), wanted, atol=1e-5)
+        np.testing.assert_allclose(judge.rate(PAIRS), wanted, atol=1e-5)
     assert len(said) == 1 and "memory runs out" in str(said[0].message)

@@ -46,6 +46,7 @@ _NEGATION = re.compile(r"\b(?:not|never|without|neither|nor|instead|rather)\b|n'
 _MENTION = re.compile(r"\b(?:a|an|the|avoid|to say|that says?|or|of)\W*$")
 _DOUBT = re.compile(rf"\b(?:i'm|i am|i feel|i remain)\s+(?:still\s+|just\s+|really\s+)?(?:{_UNSURE})\b")
 _MODAL, _NOT = r"\s+should|\s+would(?:\s+rather)?|'d\s+rather|\s+will|'ll", r"n't|\s+not|\s+never"
+_STRESS = r"(?:\s+(?:just|definitely|certainly|probably|always|really|still))?"
 _WAVERING = re.compile(rf"\b(?:if|whether|or) (?:i|you|we) should\b|{_DOUBT.pattern}")
 #: words of a "Should I ..." question that a statement must repeat
 _RESTATED = 4
@@ -156,8 +157,8 @@ def _restated(plain: str, question: str) -> str | None:
     if not asked.startswith("should i "):
         return None
     body = r"\s+".join(map(re.escape, asked.removeprefix("should i ").split()[:_RESTATED]))
-    said = re.findall(rf"\b(?:i|you|we)(?:{_MODAL})({_NOT})?\s+{body}(?!\w)", plain)
-    said += re.findall(rf"(?:^|[.!?\n]\s*)(?:i think\W+)?i should({_NOT})?\s*(?=[.!\n]|$)", plain)
+    said = re.findall(rf"\b(?:i|you|we)(?:{_MODAL})({_NOT})?{_STRESS}\s+{body}(?!\w)", plain)
+    said += re.findall(rf"(?:^|[.!?\n]\s*)(?:i think\W+)?i(?:{_MODAL})({_NOT})?\s*(?=[.!\n]|$)", plain)
     if not said or _WAVERING.search(plain) or len({bool(negation) for negation in said}) > 1:
         return None
     return "no" if said[0] else "yes"

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,9 @@ import numpy.typing as npt
 from pyvalue.measurement.prompts import render_chat
 from pyvalue.models.chat import ChatReply, ChatRequest
 from pyvalue.models.loading import LanguageModel
+
+if TYPE_CHECKING:
+    from pyvalue.models.remote import RemoteModel
 
 #: a question, and what was answered
 Pair = tuple[str, str]
@@ -68,21 +72,13 @@ SUPPORT = JudgePrompt(
     decision=_CASE + "What does the answer say to the question? 1: yes. 2: no. 3: it is unsure. "
     "4: it says none of these. Reply with 1, 2, 3 or 4.",
 )
+# Answers whose meaning nobody doubts, by which a judge can be tried.
+_TRIAL = ("Should I call my sister tonight?", "Should I sell my old car?", "Should I learn to swim?")
+_FOR, _AGAINST = "Yes, by all means do it; it is a very good idea.", "No, by no means do it; it is a very bad idea."
+#: mean rating of plain support less that of plain opposition (2 at most) below which a judge cannot be trusted
+LEAST_DISCERNMENT = 0.25
 _DECISIONS = ("yes", "no", "unsure", None)
 _RATINGS = (-1.0, -0.5, 0.0, 0.5, 1.0)
-
-
-class Asked(Protocol):
-    """A model over the network; ``pyvalue.models.remote.RemoteModel`` is one."""
-
-    @property
-    def name(self) -> str:
-        """For tables and manifests."""
-        ...
-
-    def ask(self, requests: Sequence[ChatRequest]) -> list[ChatReply]:
-        """Replies in the order of the requests."""
-        ...
 
 
 class Judge:
@@ -99,13 +95,16 @@ class Judge:
         TypeError: ``model`` is neither.
         ModelError: a local model without chat template, or without single tokens for digits.
 
+    Warns:
+        UserWarning: a local model that does not tell plain support from plain opposition, as the bundled one does not.
+
     Attributes:
         model: the judge.
     """
 
     def __init__(
         self,
-        model: LanguageModel | Asked,
+        model: LanguageModel | RemoteModel,
         prompt: JudgePrompt = SUPPORT,
         *,
         batch_size: int | None = None,
@@ -121,7 +120,12 @@ class Judge:
         if isinstance(model, LanguageModel):
             self._chances = self._local_chances
             self._digits = [digit_ids(model.tokenizer, number) for number in range(1, 6)]
-            render_chat(model.tokenizer, "?")  # raises now what would be raised after hours of writing
+            if not (found := self.discernment()) >= LEAST_DISCERNMENT:
+                warnings.warn(
+                    f"judge {model.name}: rates plain support only {found:.2f} above plain opposition, of 2; its "
+                    "ratings mean little, use a larger model",
+                    stacklevel=2,
+                )
 
     def rate(self, pairs: Sequence[Pair]) -> npt.NDArray[np.float64]:
         """How much each answer supports doing what its question asks about, from -1 (against) to 1 (for).
@@ -143,6 +147,14 @@ class Judge:
         """
         chances = self._chances([_filled(self._prompt.decision, pair) for pair in pairs], len(_DECISIONS))
         return [None if np.isnan(row).any() else _DECISIONS[int(row.argmax())] for row in chances]
+
+    def discernment(self) -> float:
+        """Mean rating of three answers of plain support less that of three of plain opposition: 2 at best.
+
+        A remote judge is asked six times.
+        """
+        ratings = self.rate([(question, answer) for answer in (_FOR, _AGAINST) for question in _TRIAL])
+        return float(ratings[: len(_TRIAL)].mean() - ratings[len(_TRIAL) :].mean())
 
     def facts(self) -> dict[str, Any]:
         """What decides the judgements, for the manifest."""
