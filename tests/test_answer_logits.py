@@ -85,7 +85,7 @@ def test_probabilities_sum_to_at_most_one_where_yes_is_nearly_certain(tokenizer_
 
 
 def sentencepiece(add_space: bool):
-    """A word tokenizer as SentencePiece makes them, which may put a space before every text (Llama 2) or not (Gemma)."""
+    """A tokenizer as SentencePiece makes them, which may put a space before every text (Llama 2) or not (Gemma)."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 

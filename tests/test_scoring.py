@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from pyvalue.errors import ModelError  # noqa: E402
 from pyvalue.measurement.inventory import load_inventory  # noqa: E402
 from pyvalue.measurement.personas import make_personas  # noqa: E402
 from pyvalue.measurement.prompts import render_prompt  # noqa: E402
-from pyvalue.measurement.scoring import score_prompts  # noqa: E402
+from pyvalue.measurement.scoring import score_configurations, score_prompts  # noqa: E402
 from pyvalue.models.edits import Edit, span, token_positions  # noqa: E402
 from pyvalue.models.hook import ResidualEdits  # noqa: E402
 from pyvalue.models.loading import LanguageModel  # noqa: E402
@@ -40,9 +42,24 @@ def plain(model, prompts, edits=()) -> np.ndarray:
     return np.array(found)
 
 
-def scored(model, prompts, edits=(), batch_size=64) -> np.ndarray:
+def scored(model, prompts, edits=(), batch_size=None) -> np.ndarray:
     found = score_prompts(model, prompts, edits, batch_size)
     return np.stack([found.yes, found.no], axis=1)
+
+
+@contextlib.contextmanager
+def counted_tokens(model):
+    """Tokens, padding included, that went through the model since the list was emptied, as its one entry."""
+    found = []
+
+    def count(module, args, kwargs):
+        found[:] = [sum(found) + kwargs["input_ids"].numel()]
+
+    handle = model.network.register_forward_pre_hook(count, with_kwargs=True)
+    try:
+        yield found
+    finally:
+        handle.remove()
 
 
 def prompts_of(model, persona: int = 1) -> list[str]:
@@ -50,7 +67,7 @@ def prompts_of(model, persona: int = 1) -> list[str]:
     return [render_prompt(model.tokenizer, who, question) for question in QUESTIONS]
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 64])
+@pytest.mark.parametrize("batch_size", [1, 3, 64, None])
 def test_probabilities_equal_plain_forward_passes(tiny_model, batch_size):
     prompts = prompts_of(tiny_model)
     expected = plain(tiny_model, prompts)
@@ -89,6 +106,35 @@ def test_two_edits_with_positions_of_their_own(tiny_model, tiny_sae):
     np.testing.assert_allclose(scored(tiny_model, prompts, edits), plain(tiny_model, prompts, edits), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("batch_size", [1, 5, None])
+def test_questions_in_both_orders_of_the_options(tiny_model, tiny_sae, batch_size):
+    who = make_personas(1)[1]
+    prompts = [
+        render_prompt(tiny_model.tokenizer, who, question, order=order)
+        for order in ("yes-no", "no-yes")
+        for question in QUESTIONS
+    ]
+    for edits in ([], [Edit(feature=3, strength=0.9, unit="relative", sae=tiny_sae)]):
+        found = scored(tiny_model, prompts, edits, batch_size)
+        np.testing.assert_allclose(found, plain(tiny_model, prompts, edits), rtol=0, atol=1e-5)
+
+
+def test_a_question_runs_once_for_both_orders(tiny_model):
+    who = make_personas(1)[1]
+    both = [[render_prompt(tiny_model.tokenizer, who, q, order=o) for q in QUESTIONS] for o in ("yes-no", "no-yes")]
+    with counted_tokens(tiny_model) as tokens:
+        scored(tiny_model, both[0], (), 1)
+        one = tokens.pop()
+        scored(tiny_model, [*both[0], *both[1]], (), 2)
+        two = tokens.pop()
+    assert two < 1.7 * one
+
+
+def test_stems_without_a_common_beginning(tiny_model):
+    prompts = [start + end for start in ("Should I rest?", "Is it a mistake to?", "yes yes yes") for end in ("A", "B")]
+    np.testing.assert_allclose(scored(tiny_model, prompts), plain(tiny_model, prompts), rtol=0, atol=1e-5)
+
+
 def test_the_model_is_left_as_it_was(tiny_model, tiny_sae):
     prompts = prompts_of(tiny_model)
     before = scored(tiny_model, prompts)
@@ -119,9 +165,50 @@ def test_an_unknown_token_is_no_form_of_yes(tiny_model):
         score_prompts(LanguageModel("words", tiny_model.network, words), ["Should I?"])
 
 
+class _Small:
+    """A model whose memory runs out in passes of more than some tokens."""
+
+    def __init__(self, model, tokens):
+        self.network, self.tokens, self.failed = model.network, tokens, 0
+
+    def __enter__(self):
+        self.handle = self.network.register_forward_pre_hook(self.check, with_kwargs=True)
+        return self
+
+    def __exit__(self, *_):
+        self.handle.remove()
+
+    def check(self, module, args, kwargs):
+        if kwargs["input_ids"].numel() > self.tokens:
+            self.failed += 1
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_smaller_batches_where_memory_runs_out(tiny_model, tiny_sae, edited):
+    who = make_personas(1)[1]
+    prompts = [render_prompt(tiny_model.tokenizer, who, f"{i} {question}") for i in range(3) for question in QUESTIONS]
+    edits = [Edit(feature=3, strength=0.9, unit="relative", sae=tiny_sae)] if edited else []
+    expected = scored(tiny_model, prompts, edits)
+    with _Small(tiny_model, 100) as small, pytest.warns(UserWarning, match="memory runs out with a batch of") as said:
+        found = scored(tiny_model, prompts, edits)
+    assert small.failed and len(said) <= 2
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_no_memory_for_one_prompt_is_a_model_error(tiny_model):
+    prompts = prompts_of(tiny_model)
+    with _Small(tiny_model, 20), pytest.raises(ModelError, match="tokens that begin all prompts"):
+        score_prompts(tiny_model, prompts)
+    with _Small(tiny_model, 3), pytest.raises(ModelError, match="memory runs out with one prompt of"):
+        score_prompts(tiny_model, ["Should I rest?", "Is it a mistake?"])
+
+
 def test_bad_arguments_are_refused(tiny_model, tiny_sae):
     with pytest.raises(ValueError, match="prompts: expected at least one"):
         score_prompts(tiny_model, [])
+    with pytest.raises(ValueError, match="configurations: expected at least one"):
+        score_configurations(tiny_model, ["Should I?"], [])
     with pytest.raises(ValueError, match="batch_size: expected at least 1, got -1"):
         score_prompts(tiny_model, ["Should I?"], batch_size=-1)
     with pytest.raises(ValueError, match="not in the prompt"):

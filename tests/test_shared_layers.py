@@ -73,7 +73,7 @@ def test_configurations_equal_each_alone(family, name, unedited):
         np.testing.assert_allclose(np.stack([found.yes, found.no], axis=1), expected, rtol=2e-4, atol=1e-7)
         np.testing.assert_allclose(found.yes, other.yes, rtol=0, atol=1e-6)
     chances = np.array([found.yes for found in together])
-    assert np.abs(chances / chances[0] - 1).max(axis=1)[1:].min() > 4e-3  # each edit does something
+    assert np.abs(chances / chances[0] - 1).max(axis=1)[1:].min() > 1e-3  # each edit does something
 
 
 def test_lower_layers_run_once_for_all_configurations(tiny_model, monkeypatch):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pyvalue.models.loading import LanguageModel
 
 # What a forward pass costs beside its tokens, in tokens (SmolLM2-135M on two cores).
-_PASS = 40
+_PASS = 20
 #: most tokens of a pass on a CPU, where more gain nothing
 _CPU_TOKENS = 1024
 

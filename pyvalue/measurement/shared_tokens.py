@@ -125,7 +125,7 @@ def _common(marks: _Marks, members: Sequence[int], start: int) -> int:
 
 
 def _stems(marks: _Marks, members: tuple[int, ...], start: int, depth: int) -> tuple[int, list[_Group]]:
-    """The tokens that the best grouping saves, and its groups.
+    """A grouping that saves much, with the tokens that it saves.
 
     Goes down the tree of the prompts' tokens. At each node its prompts share all that they can, or its children do.
     """
