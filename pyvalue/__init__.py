@@ -14,16 +14,23 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "CITest": "pyvalue.discovery.custom_test",
     "Continuation": "pyvalue.models.continuous",
+    "CostEstimate": "pyvalue.measurement.cost",
+    "Design": "pyvalue.measurement.design",
     "Direction": "pyvalue.models.direction",
     "Edit": "pyvalue.models.edits",
     "Evaluation": "pyvalue.evaluation.prediction",
     "Inventory": "pyvalue.measurement.inventory",
+    "Item": "pyvalue.measurement.items",
+    "Judge": "pyvalue.measurement.judge",
     "Knowledge": "pyvalue.knowledge",
     "LanguageModel": "pyvalue.models.loading",
     "ModelError": "pyvalue.errors",
     "NumericsError": "pyvalue.errors",
     "Persona": "pyvalue.measurement.personas",
+    "PromptStyle": "pyvalue.measurement.prompts",
     "PyvalueError": "pyvalue.errors",
+    "Quality": "pyvalue.quality",
+    "RemoteModel": "pyvalue.models.remote",
     "Responses": "pyvalue.responses",
     "SAE": "pyvalue.models.sae",
     "SteeringPlan": "pyvalue.steering.plan",
@@ -33,6 +40,7 @@ _PUBLIC = {
     "ValueGraph": "pyvalue.graph",
     "ci_test": "pyvalue.discovery.custom_test",
     "discover": "pyvalue.discovery.api",
+    "estimate_cost": "pyvalue.measurement.cost",
     "evaluate": "pyvalue.evaluation.prediction",
     "find_features": "pyvalue.steering.features",
     "find_strength": "pyvalue.steering.strength_search",
@@ -70,11 +78,17 @@ if TYPE_CHECKING:
     from pyvalue.graph import ValueGraph as ValueGraph
     from pyvalue.knowledge import Knowledge as Knowledge
     from pyvalue.measurement.api import measure as measure
+    from pyvalue.measurement.cost import CostEstimate as CostEstimate
+    from pyvalue.measurement.cost import estimate_cost as estimate_cost
+    from pyvalue.measurement.design import Design as Design
     from pyvalue.measurement.inventory import Inventory as Inventory
     from pyvalue.measurement.inventory import load_inventory as load_inventory
+    from pyvalue.measurement.items import Item as Item
+    from pyvalue.measurement.judge import Judge as Judge
     from pyvalue.measurement.persona_files import load_personas as load_personas
     from pyvalue.measurement.personas import Persona as Persona
     from pyvalue.measurement.personas import make_personas as make_personas
+    from pyvalue.measurement.prompts import PromptStyle as PromptStyle
     from pyvalue.models.continuous import Continuation as Continuation
     from pyvalue.models.direction import Direction as Direction
     from pyvalue.models.edits import Edit as Edit
@@ -82,9 +96,11 @@ if TYPE_CHECKING:
     from pyvalue.models.edits import span as span
     from pyvalue.models.loading import LanguageModel as LanguageModel
     from pyvalue.models.loading import load_model as load_model
+    from pyvalue.models.remote import RemoteModel as RemoteModel
     from pyvalue.models.sae import SAE as SAE
     from pyvalue.models.sae import load_sae as load_sae
     from pyvalue.models.sae import save_max_activations as save_max_activations
+    from pyvalue.quality import Quality as Quality
     from pyvalue.reporting.html import report as report
     from pyvalue.responses import Responses as Responses
     from pyvalue.steering.controls import random_controls as random_controls
