@@ -89,6 +89,8 @@ def test_usage_adds_up_over_threads(server):
     assert used.requests == 21
     assert used.prompt_tokens == 21 * reply.prompt_tokens > 0
     assert used.completion_tokens == 21 * reply.completion_tokens > 0
+    assert model.spent == pytest.approx((2 * used.prompt_tokens + 10 * used.completion_tokens) / 1e6)
+    assert remote(server).spent is None
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 503, None])
@@ -170,6 +172,7 @@ def test_a_server_that_is_down_is_named_soon(server):
         (Fault(404, error("no such model")), "404: no such model .*base_url="),
         (Fault(403, error("not for you")), "403: not for you .*OPENAI_API_KEY"),
         (Fault(429, error("You exceeded your quota", code="insufficient_quota")), "no credit left"),
+        (Fault(500, error("System role not supported")), "500: System role not supported"),
         (Fault(200, "<html>welcome</html>"), "no chat completion.*welcome.*/v1"),
         (Fault(200, {"error": {"message": "upstream refused", "code": 402}}), "402: upstream refused"),
         (Fault(200, {"choices": []}), "no chat completion"),
@@ -234,10 +237,19 @@ def test_refused_parameters_are_left_out_once_and_for_all(server, refuses, then_
     assert model.sends(request).keys() == then_sent
 
 
-def test_fewer_log_probabilities_are_taken_where_a_server_says_so(server):
+@pytest.mark.parametrize(
+    "words",
+    [
+        "top_logprobs must be less than or equal to 5",
+        "Invalid value for 'top_logprobs': must be between 0 and 5, inclusive",
+        "top_logprobs: expected a number in [0, 5]",
+        "top_logprobs: Input should be <= 5",
+    ],
+)
+def test_fewer_log_probabilities_are_taken_where_a_server_says_so(words):
     accepted = AcceptedParameters()
     request = ask_for(top_logprobs=20)
-    assert accepted.learn(accepted.of(request), "top_logprobs must be less than or equal to 5", None)
+    assert accepted.learn(accepted.of(request), words, None)
     assert accepted.of(request)["top_logprobs"] == 5
     assert accepted.learn(accepted.of(request), "top_logprobs are not offered", None)
     assert "logprobs" not in accepted.of(request)

@@ -29,6 +29,8 @@ from pyvalue.measurement.score_asking import ScoreAsker
 from pyvalue.models import remote_calls
 from pyvalue.models.edits import Edit
 
+# The tiny model's likeliest words are odd ones.
+pytestmark = pytest.mark.filterwarnings("ignore:model openai.tiny. neither yes nor no")
 PLAIN = [Configuration("")]
 SOMEONE = make_personas(1, seed=2)[1]
 
@@ -128,6 +130,19 @@ def test_without_probabilities_the_written_answer_counts(server, cells, silently
     assert len(server.requests) == asked + len(cells)
     assert all("logprobs" not in body and body["max_tokens"] > 1 for body in server.requests[asked:])
     assert asker.facts()["logprobs"] is False
+
+
+def test_probabilities_that_stop_are_an_error(server, cells):
+    asker = RemoteScoreAsker(remote(server), YES_NO, 0.01)
+    server.offers_logprobs = False
+    with pytest.raises(ModelError, match="sends none now"):
+        asker.ask(SOMEONE, cells, PLAIN)
+
+
+def test_a_first_word_that_is_neither_is_said(server, monkeypatch):
+    monkeypatch.setattr(remote_asking, "TOP_LOGPROBS", 2)
+    with pytest.warns(UserWarning, match="neither yes nor no is among its likeliest first words, which are '"):
+        RemoteScoreAsker(remote(server), YES_NO, 0.01)
 
 
 def test_the_facts_of_two_runs_agree(server):

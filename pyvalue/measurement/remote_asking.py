@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyvalue.errors import ModelError
 from pyvalue.measurement.answer_parsing import P_YES, RULES, parse
 from pyvalue.measurement.asking import Answer
 from pyvalue.measurement.design import Cell
@@ -43,7 +44,7 @@ class RemoteScoreAsker(RemoteAsker):
         ModelError: the model cannot be asked.
 
     Warns:
-        UserWarning: the server offers no probabilities.
+        UserWarning: the server offers no probabilities, or they hold neither yes nor no.
     """
 
     def __init__(self, model: RemoteModel, style: PromptStyle, min_mass: float, batch_size: int | None = None) -> None:
@@ -51,6 +52,13 @@ class RemoteScoreAsker(RemoteAsker):
         self._min_mass = min_mass
         self._example, reply = self._open()
         self._logprobs = reply.first_token is not None
+        if reply.first_token is not None and sum(yes_and_no(reply.first_token)) == 0:
+            warnings.warn(
+                f"model {model.name}: neither yes nor no is among its likeliest first words, which are "
+                f"{', '.join(map(repr, list(reply.first_token)[:3]))}; a model that thinks first must be told not to "
+                "(extra_body=, where its server has such a field), or asked in mode='generate'",
+                stacklevel=2,
+            )
         if not self._logprobs:
             warnings.warn(
                 f"model {model.name}: its server offers no probabilities, so the answer that it writes counts as 1 "
@@ -79,9 +87,18 @@ class RemoteScoreAsker(RemoteAsker):
         return ChatRequest(messages, SHORT_ANSWER)
 
     def answers(self, cells: Sequence[Cell], replies: Sequence[ChatReply]) -> list[Answer]:
-        """What the replies say."""
+        """What the replies say.
+
+        Raises:
+            ModelError: the server has stopped to send probabilities.
+        """
         if not self._logprobs:
             return [read_written(cell, reply) for cell, reply in zip(cells, replies, strict=True)]
+        if all(reply.first_token is None and reply.finish_reason != "content_filter" for reply in replies):
+            raise ModelError(
+                f"model {self.model.name}: its server sent probabilities when it was first asked, and sends none now; "
+                "what was stored is kept, so try again when it does"
+            )
         return [self._scored(reply) for reply in replies]
 
     def _scored(self, reply: ChatReply) -> Answer:

@@ -18,7 +18,7 @@ from pyvalue.models.remote_calls import Calls
 from pyvalue.models.remote_endpoint import Endpoint
 from pyvalue.models.remote_pace import Pace
 from pyvalue.models.remote_parameters import AcceptedParameters
-from pyvalue.models.remote_usage import Usage
+from pyvalue.models.remote_usage import Usage, dollars
 
 #: what names of remote models begin with
 PREFIX = "openai:"
@@ -57,6 +57,12 @@ class RemoteModel:
     def usage(self) -> Usage:
         """Requests and tokens so far, as the server counts them."""
         return self.calls.usage
+
+    @property
+    def spent(self) -> float | None:
+        """Dollars so far, by ``price`` and what the server counted; None without a price."""
+        used = self.usage.so_far
+        return dollars(self.price, used.prompt_tokens, used.completion_tokens)
 
     def sends(self, request: ChatRequest) -> dict[str, Any]:
         """The parameters with which a request is sent: without those that the server is known to refuse."""
@@ -134,8 +140,8 @@ def load_remote(
     if price is not None:
         if not isinstance(price, Sequence) or isinstance(price, str) or len(price) != 2:
             raise ValueError(f"price: expected dollars per million tokens of prompts and of replies, got {price!r}")
-        for dollars in price:
-            _check_number("price", dollars, least=0)
+        for each in price:
+            _check_number("price", each, least=0)
         price = (float(price[0]), float(price[1]))
     if importlib.util.find_spec("openai") is None:
         raise ModelError("remote models need the package openai, which is missing; run: pip install 'pyvalue[remote]'")

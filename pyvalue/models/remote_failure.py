@@ -96,7 +96,8 @@ class Failure:
         """Whether another try may help."""
         if self.status is None:
             return True
-        if "insufficient_quota" in self.code or names_roles(self.words):
+        # Some servers answer 500 to roles that their chat template refuses.
+        if "insufficient_quota" in self.code or (self.status == 500 and names_roles(self.words)):
             return False
         return self.status in _PASSING or self.status >= 500
 

@@ -16,7 +16,9 @@ _LENGTHS = ("max_tokens", "max_completion_tokens")
 _REFUSED = re.compile(
     r"not (?:be )?(?:support|permit|allow|accept)|unsupported|unknown|unrecognized|unexpected|extra", re.I
 )
-_UPPER_BOUND = re.compile(r"(?:<=?|at most|maximum|less than|up to|between \d+ and|no more than)\D{0,40}?(\d+)", re.I)
+_UPPER_BOUND = re.compile(
+    r"(?:<=?|at most|maximum|less than|up to|between \d+ and|\[\d+,|no more than)\D{0,40}?(\d+)", re.I
+)
 _LOWER_BOUND = re.compile(r"(?:>=?|at least|minimum|greater than)\D{0,40}?(\d+)", re.I)
 _MEANING = {
     "logprobs": "no probabilities are read",
