@@ -167,8 +167,7 @@ class _Squares:
         raters = n * float(((array.mean(axis=0) - mean) ** 2).sum())
         total = float(((array - mean) ** 2).sum())
         rest = max(total - persons - raters, 0.0)
-        if rest < 1e-14 * total:
-            rest = 0.0
+        persons, rest = (0.0 if part < 1e-14 * total else part for part in (persons, rest))  # what rounding leaves
         return cls(
             persons / (n - 1), raters / (k - 1), rest / ((n - 1) * (k - 1)), (rest + raters) / (n * (k - 1)),
             total, n, k,
@@ -182,6 +181,8 @@ def _single(s: _Squares, model: str, tail: float) -> tuple[float, float, float]:
     n, k = s.n, s.k
     if model in "13":
         error, free = (s.within, n * (k - 1)) if model == "1" else (s.rest, (n - 1) * (k - 1))
+        if s.persons == 0 and error == 0:
+            return math.nan, math.nan, math.nan
         value = (s.persons - error) / (s.persons + (k - 1) * error)
         if error == 0:
             return value, value, value
@@ -200,6 +201,8 @@ def _single(s: _Squares, model: str, tail: float) -> tuple[float, float, float]:
     if not free_ > 0:
         return value, math.nan, math.nan
     upper, lower = fdtri(n - 1, free_, 1 - tail), fdtri(free_, n - 1, 1 - tail)
+    if not math.isfinite(upper):
+        return value, math.nan, math.nan
     noise = k * s.raters + (k * n - k - n) * s.rest
     low = n * (s.persons - upper * s.rest) / (upper * noise + n * s.persons)
     high = n * (lower * s.persons - s.rest) / (noise + n * lower * s.persons)

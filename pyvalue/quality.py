@@ -40,8 +40,7 @@ class Quality:
             yes; ``lowest_item_rest``: the lowest correlation of an item with the others, and ``lowest_item``;
             ``saturated``: share of p_yes at most 0.01 or at least 0.99 (score mode); ``valid`` share of answers;
             ``effective_n``: independent rows that those of all working edits are worth to a mean, since the rows of one
-            persona repeat each other; ``reason``: why
-            ``alpha`` is missing.
+            persona repeat each other; ``reason``: why ``alpha`` is missing.
         bias: bias towards yes, one row an edit and mode; see ``pyvalue.yes_bias.bias_table``.
         edits: what every edit did; see ``pyvalue.broken_edits.edit_table``.
         factor: one row a mode and kind of score: how much all values move together over personas; see

@@ -122,7 +122,8 @@ def _scales(quality: Quality) -> Iterator[str]:
             )
         unknown = table[table["alpha"].isna()]
         if len(unknown):
-            yield f"The reliability of some values{inside} cannot be had: {_named(unknown, 'reason', '({})')}."
+            by_reason = [f"{_named(rows)} ({why})" for why, rows in unknown.groupby("reason", sort=False)]
+            yield f"The reliability of some values{inside} cannot be had: {'; '.join(by_reason)}."
         alike = table[table["icc"] < LOW_ICC]
         if len(alike):
             yield (

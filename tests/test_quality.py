@@ -186,6 +186,9 @@ def test_objections_in_words():
     assert "corrected scores equal raw ones" in said(simulate(free=0).quality())
     assert "refused" in said(simulate(invalid=0.2, status="refused").quality())
     assert "sum to 0" in said(simulate().quality("ipsatised"))
+    assert "cannot be had: Power, Security, Hedonism and Tradition (at least 2 items are needed, got 1)." in said(
+        simulate(items=1, personas=5).quality()
+    )
     assert "below 0 with its whole interval" in said(simulate(bias=3.0, trait=0.05, noise=0.2).quality("raw"))
 
 

@@ -256,7 +256,8 @@ def test_nothing_else_fails_on_hopeless_input(scores):
         function(scores, missing="pairwise")
 
 
-@settings(max_examples=80, deadline=None)
+@pytest.mark.filterwarnings("error")
+@settings(max_examples=200, deadline=None)
 @given(
     st.integers(0, 5), st.integers(0, 4), st.integers(0, 10**6), st.sampled_from([0.0, 0.3, 0.9]),
     st.sampled_from(["listwise", "pairwise"]),
@@ -271,6 +272,14 @@ def test_every_number_is_finite_or_has_a_reason(persons, items, seed, gone, miss
         assert math.isfinite(estimate.value) != bool(estimate.reason)
 
 
+@pytest.mark.filterwarnings("error")
+def test_persons_who_answer_alike_have_no_icc_of_fixed_raters():
+    alike = np.tile([0.0, 1.0, 3.0], (5, 1))
+    assert icc(alike, "3,1").reason == icc(alike, "3,k").reason == "the scores do not vary between persons"
+    assert icc(alike, "2,1").value == 0 and icc(alike, "1,1").value < 0
+
+
+@pytest.mark.filterwarnings("error")
 def test_a_constant_item_is_named():
     scores = parallel(10, 4, 1.0)
     scores[:, 2] = 0.5
