@@ -21,6 +21,9 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "phi": ("PhiConfig", SIZES),
     "gpt2": ("GPT2Config", {"n_embd": 32, "n_layer": 4, "n_head": 2, "initializer_range": 0.3}),
     "gpt_neox": ("GPTNeoXConfig", SIZES),
+    # whose layers return tuples
+    "gptj": ("GPTJConfig", {"n_embd": 32, "n_layer": 4, "n_head": 2, "rotary_dim": 8, "initializer_range": 0.3}),
+    "falcon": ("FalconConfig", {**SIZES, "alibi": False}),
 }
 
 

@@ -228,6 +228,21 @@ def test_the_bundled_model_equals_plain_forward_passes(smol, dtype, tolerance):
     np.testing.assert_allclose(scored(model, prompts), plain(smol, prompts), rtol=0, atol=tolerance)
 
 
+@pytest.mark.model
+def test_the_bundled_model_in_bfloat16_is_nearer_to_float32_than_plain_passes(smol):
+    import pyvalue as pv
+
+    model = pv.load_model("smollm2-135m-instruct", dtype="bfloat16", device="cpu")
+    person = make_personas(1)[1]
+    prompts = [render_prompt(model.tokenizer, person, item.question) for item in load_inventory().items[::4]]
+    truth, own, found = (
+        answers[:, 0] / answers.sum(axis=1)
+        for answers in (scored(smol, prompts), plain(model, prompts), scored(model, prompts))
+    )
+    errors = [np.sqrt(np.mean((answers - truth) ** 2)) for answers in (found, own)]
+    assert errors[0] < errors[1]
+
+
 def test_a_sliding_window_does_not_count_padding(tokenizer_of):
     """The same answer in a batch with a longer prompt and alone, where prompts are longer than the window."""
     tokenizer = tokenizer_of()

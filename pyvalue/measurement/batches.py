@@ -11,19 +11,21 @@ from pyvalue.measurement.shared_tokens import Family, SharedTokens
 if TYPE_CHECKING:
     from pyvalue.models.loading import LanguageModel
 
-# What a forward pass costs beside its tokens, in tokens (SmolLM2-135M on two cores).
-_PASS = 20
+# What a forward pass costs beside its tokens, in tokens. On a CPU it reads the weights once more; on a GPU a short pass
+# takes as long as its launches. Estimates: a factor of four either way moves few batches.
+_PASS = {"cpu": 20, "cuda": 1000}
 #: most tokens of a pass on a CPU, where more gain nothing
 _CPU_TOKENS = 1024
 
 
-def batches(shared: SharedTokens, rows: int, may_pad: bool = True) -> list[list[Family]]:
+def batches(shared: SharedTokens, rows: int, may_pad: bool = True, device: str = "cpu") -> list[list[Family]]:
     """Families in batches, by length, so that padding and the number of passes together cost least.
 
     Args:
         shared: what to run.
         rows: most prompts of a batch; a family is never split, and may be larger.
         may_pad: whether prompts of different length may stand in one batch.
+        device: kind of device.
     """
     found = []
     by_kind = itertools.groupby(
@@ -31,7 +33,7 @@ def batches(shared: SharedTokens, rows: int, may_pad: bool = True) -> list[list[
     )
     for _, kind in by_kind:
         levels = [list(level) for _, level in itertools.groupby(kind, lambda family: family.lengths)]
-        for run in _runs(levels) if may_pad else [[level] for level in levels]:
+        for run in _runs(levels, _PASS.get(device, _PASS["cuda"])) if may_pad else [[level] for level in levels]:
             found += list(_limited(list(itertools.chain.from_iterable(run)), rows))
     return found
 
@@ -52,11 +54,11 @@ def may_pad(config: Any, shared: SharedTokens) -> bool:
     return not (window and shared.longest > window)
 
 
-def _runs(levels: Sequence[list[Family]]) -> list[Sequence[list[Family]]]:
+def _runs(levels: Sequence[list[Family]], a_pass: int) -> list[Sequence[list[Family]]]:
     """Split levels of equal length into runs, one batch each, at the least cost."""
     best: list[tuple[float, int]] = [(0.0, 0)]
     for end in range(1, len(levels) + 1):
-        costs = ((best[begin][0] + _cost(levels[begin:end]), begin) for begin in range(end))
+        costs = ((best[begin][0] + _cost(levels[begin:end], a_pass), begin) for begin in range(end))
         best.append(min(costs))
     found, end = [], len(levels)
     while end:
@@ -66,11 +68,11 @@ def _runs(levels: Sequence[list[Family]]) -> list[Sequence[list[Family]]]:
     return found[::-1]
 
 
-def _cost(run: Sequence[list[Family]]) -> float:
+def _cost(run: Sequence[list[Family]], a_pass: int) -> float:
     families = [family for level in run for family in level]
     stem, tail = (max(level[0].lengths[part] for level in run) for part in (0, 1))
     prompts = sum(len(family.tails) for family in families)
-    return len(families) * stem + prompts * tail + _PASS * (2 if stem else 1)
+    return len(families) * stem + prompts * tail + a_pass * (2 if stem else 1)
 
 
 def _limited(run: list[Family], rows: int) -> Iterator[list[Family]]:

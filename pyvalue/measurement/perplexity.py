@@ -83,7 +83,8 @@ def perplexities(
 
     vocabulary = int(model.network.config.get_text_config().vocab_size)
     size = max(1, _LOGITS_BYTES // (4 * vocabulary * columns))
-    run_configurations(model, shared, edits, configurations, read, min(size, batch_size or size), columns)
+    size = size if batch_size is None else min(size, batch_size)
+    run_configurations(model, shared, edits, configurations, read, size, columns)
     return found
 
 

@@ -61,7 +61,7 @@ class SharedPasses:
         beginning = self._beginning()
         padding = may_pad(self.model.network.config.get_text_config(), self.shared)
         most = self.size
-        for batch in batches(self.shared, self.size, padding):
+        for batch in batches(self.shared, self.size, padding, self.model.device.type):
             done = 0
             what = f"one prompt of {self.shared.longest} tokens"
             for part, logits in batches_that_fit(batch, most, lambda rows: self._batch(rows, beginning), what, 7):
@@ -91,10 +91,14 @@ class SharedPasses:
             mask = _longer(mask, stems)
             cache = cache_of_rows(self._pass(stems, cache, mask, True).past_key_values, parents)
         tails = [tail for family in families for tail in family.tails]
-        found: torch.Tensor = self._pass(tails, cache, _longer(mask[parents], tails), cache is not None).logits
+        found: torch.Tensor = self._pass(
+            tails, cache, _longer(mask[parents], tails), cache is not None, self.columns
+        ).logits
         return found
 
-    def _pass(self, rows: Sequence[Segment], cache: Any, mask: torch.Tensor | None, use_cache: bool) -> Any:
+    def _pass(
+        self, rows: Sequence[Segment], cache: Any, mask: torch.Tensor | None, use_cache: bool, columns: int = 1
+    ) -> Any:
         """One forward pass over rows, padded on the left, on top of a cache; the mask is that of all their tokens."""
         import torch
 
@@ -114,9 +118,7 @@ class SharedPasses:
             inputs |= {"attention_mask": mask, "position_ids": (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -width:]}
         inputs = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
         with self._lower(rows):
-            output = self.model.network(
-                **inputs, past_key_values=cache, use_cache=use_cache, logits_to_keep=self.columns
-            )
+            output = self.model.network(**inputs, past_key_values=cache, use_cache=use_cache, logits_to_keep=columns)
         if self.depth and use_cache:
             hold_places(output.past_key_values, self.depth, *ids.shape)
         return output

@@ -20,6 +20,8 @@ from pyvalue.models.prefix_cache import cache_of_rows, is_plain
 
 # Whether a model's upper layers need nothing but what leaves the lower ones, by depth, as far as it was tried.
 _tried: WeakKeyDictionary[nn.Module, dict[int, bool]] = WeakKeyDictionary()
+# How many things a model's layers return, 0 where it is a bare tensor; seen by ``kept``.
+_returns: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 
 
 @contextlib.contextmanager
@@ -40,17 +42,19 @@ def kept(network: nn.Module, depths: Collection[int], stop: bool = False) -> Ite
     def keeping(depth: int, inner: Callable[..., Any]) -> Callable[..., Any]:
         def forward(*args: Any, **kwargs: Any) -> Any:
             output = inner(*args, **kwargs)
+            _returns[network] = len(output) if isinstance(output, tuple) else 0
             found[depth] = output[0] if isinstance(output, tuple) else output
             return output
 
         return forward
 
+    hand_on = _hand_on(network)
     with contextlib.ExitStack() as stack:
         for depth in sorted(set(depths)):
             layer: Any = layers[depth - 1]
             stack.enter_context(_replaced(layer, keeping(depth, layer.forward)))
         for idle in layers[max(depths) :] if stop else ():
-            stack.enter_context(_replaced(idle, _hand_on))
+            stack.enter_context(_replaced(idle, hand_on))
         yield found
 
 
@@ -61,10 +65,11 @@ def resumed(network: nn.Module, depth: int, hidden: torch.Tensor) -> Iterator[No
     They leave nothing in the cache: call ``hold_places`` before another pass goes on from it.
     """
     layers = decoder_layers(network)
+    hand_on = _hand_on(network)
     with contextlib.ExitStack() as stack:
         for idle in layers[: depth - 1]:
-            stack.enter_context(_replaced(idle, _hand_on))
-        stack.enter_context(_replaced(layers[depth - 1], lambda *args, **kwargs: hidden))
+            stack.enter_context(_replaced(idle, hand_on))
+        stack.enter_context(_replaced(layers[depth - 1], lambda *args, **kwargs: hand_on(hidden)))
         yield
 
 
@@ -82,7 +87,7 @@ def can_resume(network: nn.Module, depth: int) -> bool:
     """Whether a pass resumed at ``depth`` gives what the whole pass gives, tried once a model and depth.
 
     Not so where upper layers read more than what leaves the lower ones: keys and values of a lower layer (Gemma 3n),
-    or a cache that holds other states; or where layers return tuples. Not to be called inside of an edit block.
+    or a cache that holds other states. Not to be called inside of an edit block.
     """
     known = _tried.setdefault(network, {})
     if depth not in known:
@@ -115,8 +120,15 @@ def _agrees(network: Any, depth: int) -> bool:
     return half.shape == whole.shape and bool((half - whole).abs().max() <= slack)
 
 
-def _hand_on(hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-    return hidden_states
+def _hand_on(network: nn.Module) -> Callable[..., Any]:
+    """A layer's ``forward`` that does nothing, and returns what layers of this model do: beside the hidden states, that
+    is nothing as long as nobody asks for attention."""
+    count = _returns.get(network, 0)
+
+    def forward(hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        return (hidden_states, *[None] * (count - 1)) if count else hidden_states
+
+    return forward
 
 
 @contextlib.contextmanager
