@@ -124,13 +124,13 @@ def form_ids(tokenizer: Any, words: Sequence[str]) -> list[int]:
     Raises:
         ModelError: there is none.
     """
-    vocabulary, found = tokenizer.get_vocab(), set()
+    found: set[int | None] = set()
     for word in words:
-        found |= {vocabulary[space + word] for space in _SPACES if space + word in vocabulary}
+        found |= {tokenizer.convert_tokens_to_ids(space + word) for space in _SPACES}
         for text in (word, f" {word}"):
             ids = tokenizer.encode(text, add_special_tokens=False)
             found |= set(ids) if len(ids) == 1 else set()
-    found -= {tokenizer.unk_token_id}
-    if not found:
+    known = sorted(token for token in found if token is not None and token != tokenizer.unk_token_id)
+    if not known:
         raise ModelError(f"the tokenizer has no single token for {words[0]!r}; score mode cannot ask this model")
-    return sorted(found)
+    return known
