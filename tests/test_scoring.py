@@ -256,7 +256,13 @@ def test_a_sliding_window_does_not_count_padding(tokenizer_of):
     model = LanguageModel("gemma3", network, tokenizer)
     start = "Answer as honestly as you can, guided by your values. "
     long = "Should I always follow the rules, even when nobody is watching?"
-    prompts = [start + "Should I?", start + long, start + "No"]
+    ends = ("A", "No, or yes, or no?", "B")  # on one stem, and of different length
+    prompts = [
+        start + "Should I?",
+        start + long,
+        start + "No",
+        *(start + "Is it a mistake to rest? " + e for e in ends),
+    ]
     together = score_prompts(model, prompts)
     for i, prompt in enumerate(prompts):
         alone = score_prompts(model, [prompt])

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyvalue.measurement.batches import batches, may_pad
+from pyvalue.measurement.batches import batches
 from pyvalue.measurement.shared_tokens import Segment, share_tokens
 
 ROWS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=12), min_size=1, max_size=14)
@@ -89,11 +89,3 @@ def test_a_few_longer_prompts_do_not_pad_the_many():
     rows = [[i, *[9] * 10] for i in range(50)] + [[50 + i, *[9] * 200] for i in range(3)]
     found = batches(share_tokens(segments(rows)), 64)
     assert sorted(map(len, found)) == [3, 50]
-
-
-def test_padding_is_for_prompts_within_the_sliding_window():
-    class Config:
-        sliding_window = 12
-
-    assert may_pad(Config, share_tokens(segments([[1] * 12])))
-    assert not may_pad(Config, share_tokens(segments([[1] * 13])))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyvalue.measurement.shared_tokens import Family, SharedTokens
 
@@ -47,11 +47,14 @@ def rows_of_a_batch(model: LanguageModel, shared: SharedTokens) -> int:
     return max(1, _CPU_TOKENS // max(sum(family.lengths) for family in shared.families))
 
 
-def may_pad(config: Any, shared: SharedTokens) -> bool:
-    """Padding stands between the beginning and the rest of a prompt. A sliding window of attention counts it, so where
-    a prompt is longer than the window, only prompts of equal length go together."""
-    window = getattr(config, "sliding_window", None)
-    return not (window and shared.longest > window)
+def may_pad(model: LanguageModel, longest: int) -> bool:
+    """Whether prompts of different length may run together, of up to ``longest`` tokens.
+
+    Padding stands between the beginning and the rest of a prompt. A sliding window of attention counts it, so where a
+    prompt is longer than the window, only prompts of equal length go together.
+    """
+    window = getattr(model.network.config.get_text_config(), "sliding_window", None)
+    return not window or longest <= window
 
 
 def _runs(levels: Sequence[list[Family]], a_pass: int) -> list[Sequence[list[Family]]]:

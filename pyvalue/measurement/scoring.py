@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyvalue.measurement.answer_logits import AnswerLogits
+from pyvalue.measurement.batches import may_pad
 from pyvalue.measurement.shared_configurations import run_configurations
 from pyvalue.measurement.shared_tokens import share_tokens, tokenise
 from pyvalue.models.edits import Edit
@@ -80,11 +81,13 @@ def score_configurations(
         raise ValueError("configurations: expected at least one, got none; () is the unedited model")
     edits = tuple(dict.fromkeys(edit for together in configurations for edit in together))
     answers = AnswerLogits(model)
-    shared = share_tokens(tokenise(model.tokenizer, prompts, edits))
+    rows = tokenise(model.tokenizer, prompts, edits)
+    # Tails of one stem run together, whatever their lengths.
+    shared = share_tokens(rows, stems=may_pad(model, max(map(len, rows))))
     both = np.empty((len(configurations), len(prompts), 2))
 
-    def read(configuration: int, rows: Sequence[int], logits: torch.Tensor) -> None:
-        both[configuration, list(rows)] = answers.read(logits[:, -1]).numpy()
+    def read(configuration: int, numbers: Sequence[int], logits: torch.Tensor) -> None:
+        both[configuration, list(numbers)] = answers.read(logits[:, -1]).numpy()
 
     with answers.listening():
         run_configurations(model, shared, edits, configurations, read, batch_size)

@@ -59,7 +59,7 @@ class SharedPasses:
             ModelError: memory runs out with one prompt.
         """
         beginning = self._beginning()
-        padding = may_pad(self.model.network.config.get_text_config(), self.shared)
+        padding = may_pad(self.model, self.shared.longest)
         most = self.size
         for batch in batches(self.shared, self.size, padding, self.model.device.type):
             done = 0
