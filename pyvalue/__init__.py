@@ -53,10 +53,12 @@ _PUBLIC = {
     "make_personas": "pyvalue.measurement.personas",
     "max_activations": "pyvalue.steering.typical_maxima",
     "measure": "pyvalue.measurement.api",
+    "persona_table": "pyvalue.measurement.personas",
     "plan": "pyvalue.steering.plan",
     "random_controls": "pyvalue.steering.controls",
     "report": "pyvalue.reporting.html",
     "save_max_activations": "pyvalue.models.sae",
+    "save_personas": "pyvalue.measurement.persona_files",
     "span": "pyvalue.models.edits",
     "sweep": "pyvalue.steering.sweep",
     "value_effect": "pyvalue.steering.effects_of_edits",
@@ -86,8 +88,10 @@ if TYPE_CHECKING:
     from pyvalue.measurement.items import Item as Item
     from pyvalue.measurement.judge import Judge as Judge
     from pyvalue.measurement.persona_files import load_personas as load_personas
+    from pyvalue.measurement.persona_files import save_personas as save_personas
     from pyvalue.measurement.personas import Persona as Persona
     from pyvalue.measurement.personas import make_personas as make_personas
+    from pyvalue.measurement.personas import persona_table as persona_table
     from pyvalue.measurement.prompts import PromptStyle as PromptStyle
     from pyvalue.models.continuous import Continuation as Continuation
     from pyvalue.models.direction import Direction as Direction

@@ -247,7 +247,7 @@ def _one_signed(table: pd.DataFrame) -> list[str]:
 
 def _check(responses: Responses, score: str, edit: str | None, confidence: float) -> None:
     if score not in get_args(Score):
-        raise ValueError(f"score: expected 'raw', 'corrected' or 'ipsatised', got {score!r}")
+        raise ValueError(f"score: expected 'raw', 'corrected', 'centred' or 'ipsatised', got {score!r}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: expected a number between 0 and 1, got {confidence}")
     if responses.table.empty:

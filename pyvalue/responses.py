@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from pyvalue.responses_parquet import read_parquet, write_parquet
-from pyvalue.yes_bias import corrected_scores
+from pyvalue.yes_bias import centred_scores, corrected_scores
 
 if TYPE_CHECKING:
     from pyvalue.quality import Quality
 
-Score = Literal["raw", "corrected", "ipsatised"]
+Score = Literal["raw", "corrected", "centred", "ipsatised"]
 
 #: column -> meaning; the order of the columns on disk
 COLUMNS = {
@@ -109,6 +109,9 @@ class Responses:
                 where all of a row's are invalid.
                 Written and rated answers have no odds: there the mean of 2 p_yes - 1 on the content-free items is
                 taken off that of every answer, which then lies in [-2, 2].
+                ``"centred"``: as corrected, but what is taken off is the mean over all keyed items of the same edit,
+                persona and order, items for and against a value in equal parts: acquiescence, as it is taken off
+                balanced questionnaires (Hofstee et al. 1998). Missing where no value has valid answers of both signs.
                 ``"ipsatised"``: corrected, less the row's mean over the values (Schwartz 1992).
 
         Raises:
@@ -118,13 +121,15 @@ class Responses:
             return self.table["score"]
         if score == "corrected":
             return corrected_scores(self.table)
+        if score == "centred":
+            return centred_scores(self.table)
         if score == "ipsatised":
             corrected = corrected_scores(self.table)
             rows = [self.table[key] for key in _ROW]
             by_value = corrected.groupby([*rows, self.table["value"]]).mean()  # missing for content-free items
             mean = by_value.groupby(level=_ROW).mean().rename("mean")
             return corrected - self.table[_ROW].join(mean, on=_ROW)["mean"]
-        raise ValueError(f"score: expected 'raw', 'corrected' or 'ipsatised', got {score!r}")
+        raise ValueError(f"score: expected 'raw', 'corrected', 'centred' or 'ipsatised', got {score!r}")
 
     def matrix(self, score: Score = "corrected") -> pd.DataFrame:
         """Mean score of every value: rows (edit, persona), columns values, in order of first appearance.

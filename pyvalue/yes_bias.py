@@ -28,6 +28,18 @@ def corrected_scores(table: pd.DataFrame) -> pd.Series:
     return (table["keying"] * np.tanh(freed / 2).where(scored, freed)).where(~free)
 
 
+def centred_scores(table: pd.DataFrame) -> pd.Series:
+    """Scores after the level of "yes" on all keyed items is taken off; see ``Responses.answers``."""
+    keyed = table["keying"] != 0
+    scored = table["mode"] == "score"
+    level = log_odds(table["p_yes"]).where(scored, 2 * table["p_yes"] - 1)
+    keys = [table.loc[keyed, key] for key in (*_ASKED, "value", "keying")]
+    by_sign = level[keyed].groupby(keys).mean().unstack("keying").reindex(columns=[-1, 1])
+    bias = by_sign.mean(axis=1, skipna=False).groupby(level=_ASKED).mean().rename("bias")
+    freed = level - table[_ASKED].join(bias, on=_ASKED)["bias"]
+    return (table["keying"] * np.tanh(freed / 2).where(scored, freed)).where(keyed)
+
+
 def log_odds(p: pd.Series) -> pd.Series:
     """log(p / (1 - p)), of probabilities drawn 1e-9 away from 0 and 1."""
     clipped = p.clip(_EDGE, 1 - _EDGE)

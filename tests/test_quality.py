@@ -324,7 +324,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("responses", ODD.values(), ids=ODD.keys())
-@pytest.mark.parametrize("score", ["raw", "corrected", "ipsatised"])
+@pytest.mark.parametrize("score", ["raw", "corrected", "centred", "ipsatised"])
 @pytest.mark.filterwarnings("error")
 def test_odd_answers_are_assessed_without_fault(responses, score):
     quality = responses.quality(score)

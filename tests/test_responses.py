@@ -47,6 +47,13 @@ def by_hand(odds: np.ndarray, valid: np.ndarray, score: str) -> np.ndarray:
     for p in range(len(odds)):
         free = [odds[p, i] for i in range(len(ITEMS), len(ITEMS) + FREE) if valid[p, i]]
         bias = np.mean(free) if free and score != "raw" else 0.0
+        if score == "centred":
+            levels = [
+                [np.mean([odds[p, i] for i, (n, k, _) in enumerate(ITEMS) if (n, k) == (value, sign) and valid[p, i]])
+                 for sign in (1, -1)]
+                for value in VALUES
+            ]  # fmt: skip
+            bias = np.nanmean(np.mean(levels, axis=1))
         for v, value in enumerate(VALUES):
             scores = [
                 keying * (2 * sigmoid(odds[p, i] - bias) - 1)
@@ -59,7 +66,8 @@ def by_hand(odds: np.ndarray, valid: np.ndarray, score: str) -> np.ndarray:
     return table
 
 
-@pytest.mark.parametrize("score", ["raw", "corrected", "ipsatised"])
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value")
+@pytest.mark.parametrize("score", ["raw", "corrected", "centred", "ipsatised"])
 @pytest.mark.parametrize("invalid_share", [0.0, 0.3])
 def test_matrix_equals_a_hand_computation(score, invalid_share):
     odds = random_odds(1, personas=6)
@@ -77,7 +85,7 @@ odds_of_one = st.lists(st.floats(-8, 8), min_size=len(ITEMS) + FREE, max_size=le
 @given(odds_of_one, st.floats(-8, 8))
 def test_a_shift_of_all_log_odds_leaves_corrected_scores_unchanged(odds, shift):
     first, second = (np.array(odds)[None, None] + s for s in (0.0, shift))
-    for score in ("corrected", "ipsatised"):
+    for score in ("corrected", "centred", "ipsatised"):
         a, b = (responses_of(x).answers(score).to_numpy() for x in (first, second))
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-9)
 
@@ -181,8 +189,8 @@ def test_loading_nothing_is_a_store_error(tmp_path):
 
 
 def test_an_unknown_score_is_refused():
-    with pytest.raises(ValueError, match="'raw', 'corrected' or 'ipsatised'"):
-        responses_of(random_odds(13)).matrix("centred")
+    with pytest.raises(ValueError, match="'raw', 'corrected', 'centred' or 'ipsatised'"):
+        responses_of(random_odds(13)).matrix("centered")
 
 
 # -- several measurements, and files of other times --------------------------------------------------------------

@@ -178,7 +178,7 @@ def test_a_strength_for_a_wanted_change_of_p_yes(tiny_model, prompts, towards_ye
     assert p_yes([found.edit]) - p_yes([]) == pytest.approx(top / 2, abs=0.0025)
 
 
-@pytest.mark.parametrize("score", ["raw", "corrected", "ipsatised"])
+@pytest.mark.parametrize("score", ["raw", "corrected", "centred", "ipsatised"])
 def test_the_change_of_a_value(tiny_model, small_inventory, towards_yes, score):
     people = make_personas(2, seed=1)
     edit = replace(towards_yes, strength=1.0)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from pyvalue.errors import ModelError
 from pyvalue.measurement.answer_table import answer_table
-from pyvalue.measurement.askers import STYLES, Mode, Settings, make_asker, new_tokens
+from pyvalue.measurement.askers import Mode, Settings, make_asker
 from pyvalue.measurement.asking import Configuration
 from pyvalue.measurement.cost import check_budget, estimate_cost
 from pyvalue.measurement.design import Design
@@ -189,8 +189,8 @@ def _check_remote(
         personas,
         design=design,
         mode=settings.mode,
-        prompts=settings.prompts or STYLES[settings.mode],
-        max_new_tokens=new_tokens(model, settings),
+        prompts=settings.prompts,
+        max_new_tokens=settings.max_new_tokens,
         judge=settings.judge.model if isinstance(settings.judge, Judge) else settings.judge,
     )
     check_budget(estimate, max_cost)

@@ -64,7 +64,7 @@ def make_asker(
     sampling: dict[str, Any] = {
         "temperature": settings.temperature,
         "top_p": settings.top_p,
-        "max_new_tokens": new_tokens(model, settings),
+        "max_new_tokens": new_tokens(model, settings.mode, settings.max_new_tokens),
         "seed": settings.seed,
         "batch_size": settings.batch_size,
     }
@@ -78,10 +78,11 @@ def make_asker(
     return FreeAsker(model, judge, style, **sampling)
 
 
-def new_tokens(model: LanguageModel | RemoteModel, settings: Settings) -> int:
-    """Most tokens of an answer."""
-    defaults = REMOTE_NEW_TOKENS if isinstance(model, RemoteModel) else NEW_TOKENS
-    return defaults[settings.mode] if settings.max_new_tokens is None else settings.max_new_tokens
+def new_tokens(model: LanguageModel | RemoteModel, mode: Mode, given: int | None = None) -> int:
+    """Most tokens of an answer: as given, else by the mode."""
+    if given is not None:
+        return given
+    return (REMOTE_NEW_TOKENS if isinstance(model, RemoteModel) else NEW_TOKENS)[mode]
 
 
 def _score_asker(

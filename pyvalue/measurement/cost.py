@@ -8,19 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from pyvalue.measurement.askers import STYLES, Mode, new_tokens
 from pyvalue.measurement.design import Cell, Design
 from pyvalue.measurement.inventory import Inventory
 from pyvalue.measurement.judge import SUPPORT
 from pyvalue.measurement.personas import Persona
-from pyvalue.measurement.prompts import YES_NO, PromptStyle, chat_messages, render_prompt
+from pyvalue.measurement.prompts import PromptStyle, chat_messages, render_prompt
 from pyvalue.measurement.remote_asking import SHORT_ANSWER
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.remote import RemoteModel
 from pyvalue.models.remote_usage import dollars
 
-Mode = Literal["score", "generate", "free"]
 #: bytes of UTF-8 a token, where a model's tokenizer is out of reach: in English characters
 BYTES_PER_TOKEN = 4
 #: tokens that mark off a message, and the beginning of the reply
@@ -50,6 +49,8 @@ class CostEstimate:
     def __str__(self) -> str:
         counted = "counted" if self.exact else f"estimated at {BYTES_PER_TOKEN} characters a token"
         cost = "no price known" if self.dollars is None else f"at most about ${self.dollars:,.2f}"
+        if self.dollars == 0:
+            cost = "nothing to pay"
         return (
             f"{self.requests:,} requests, {self.prompt_tokens:,} tokens of prompts ({counted}), "
             f"at most {self.completion_tokens:,} tokens of replies, {cost}"
@@ -63,8 +64,8 @@ def estimate_cost(
     *,
     design: Design | None = None,
     mode: Mode = "score",
-    prompts: PromptStyle = YES_NO,
-    max_new_tokens: int = 256,
+    prompts: PromptStyle | None = None,
+    max_new_tokens: int | None = None,
     judge: LanguageModel | RemoteModel | None = None,
 ) -> CostEstimate:
     """What ``measure`` will use with the same arguments, under one configuration of edits.
@@ -75,20 +76,21 @@ def estimate_cost(
         personas: who to be; for a run that goes on, those that are not asked yet.
         design: wordings, option orders and repeats; default every question once.
         mode: ``"score"``, ``"generate"`` or ``"free"``.
-        prompts: wording.
-        max_new_tokens: most tokens of a written answer.
+        prompts: wording; default by the mode, as in ``measure``.
+        max_new_tokens: most tokens of a written answer; default by the mode, as in ``measure``.
         judge: the model that rates every answer; None for none.
 
     Raises:
         ValueError: an unknown mode, no personas, or a design that the inventory does not allow.
     """
-    if mode not in ("score", "generate", "free"):
-        raise ValueError(f"mode: expected 'score', 'generate' or 'free', got {mode!r}")
+    if mode not in STYLES:
+        raise ValueError(f"mode: expected one of {', '.join(map(repr, STYLES))}, got {mode!r}")
+    prompts = prompts or STYLES[mode]
     if not personas:
         raise ValueError("personas: expected at least one, got none")
     cells = (design or Design()).cells(inventory)
     answers = len(personas) * len(cells)
-    written = _score_tokens(model) if mode == "score" else max_new_tokens
+    written = _score_tokens(model) if mode == "score" else new_tokens(model, mode, max_new_tokens)
     exact = isinstance(model, LanguageModel)
     read = _counted(model, personas, cells, prompts) if exact else _estimated(personas, cells, prompts)
     cost = _dollars(model, read, answers * written)

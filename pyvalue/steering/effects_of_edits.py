@@ -57,15 +57,15 @@ def value_effect(
 ) -> Callable[[Edit], float]:
     """Mean change of a value's score over personas, as ``measure`` and ``Responses.matrix`` find it.
 
-    Only the items of the value and the content-free ones are asked; the ipsatised score, which compares values, asks
-    all.
+    Only the items of the value and the content-free ones are asked; the centred and the ipsatised score, which look
+    at all values, ask all.
 
     Args:
         model: to ask.
         inventory: its items on ``value`` are asked.
         value: whose score.
         personas: the mean is over them.
-        score: ``"raw"``, ``"corrected"`` or ``"ipsatised"``; see ``Responses.answers``.
+        score: ``"raw"``, ``"corrected"``, ``"centred"`` or ``"ipsatised"``; see ``Responses.answers``.
         min_mass: as in ``measure``.
         batch_size: most questions in one forward pass.
 
@@ -77,7 +77,7 @@ def value_effect(
     """
     if value not in inventory.values:
         raise ValueError(f"value must be one of {', '.join(inventory.values)}, got {value!r}.")
-    items = tuple(i for i in inventory.items if score == "ipsatised" or i.value == value or not i.keying)
+    items = tuple(i for i in inventory.items if score in ("centred", "ipsatised") or i.value == value or not i.keying)
     asked = Inventory(inventory.name, items)
 
     def ask(edits: Sequence[Edit]) -> Responses:
