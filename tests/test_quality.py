@@ -210,7 +210,7 @@ def test_an_edit_is_broken_by_its_valid_answers_or_its_perplexity():
     assert edits.loc["fine", "valid_ratio"] == pytest.approx(edits.loc["fine", "valid"] / edits.loc["", "valid"])
     assert edits.loc["mute", "degenerate"] == round((1 - edits.loc["mute", "valid"]) * edits.loc["mute", "answers"])
     assert "of the share without an edit (less than 0.9)" in edits.loc["mute", "reason"]
-    assert "5.0 times that without an edit (more than 3)" in edits.loc["mad", "reason"]
+    assert "5.0 times that without an edit (more than 4)" in edits.loc["mad", "reason"]
 
 
 def test_thresholds_are_arguments():

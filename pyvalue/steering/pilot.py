@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from pyvalue.broken_edits import edit_table
 from pyvalue.errors import ModelError
 from pyvalue.measurement.api import measure
 from pyvalue.measurement.inventory import Inventory
@@ -18,9 +19,6 @@ from pyvalue.models.loading import LanguageModel
 from pyvalue.models.sae import SAE
 from pyvalue.responses import Responses
 from pyvalue.steering.features import find_features
-
-#: an edit that leaves fewer valid answers than this share of the unedited ones breaks the model
-MIN_VALID = 0.9
 
 
 def run_pilot(
@@ -36,8 +34,9 @@ def run_pilot(
 ) -> tuple[Edit, pd.DataFrame]:
     """Try every feature at every strength; return the best edit and what each did.
 
-    The table has the columns ``feature, strength, activation, gain, valid, usable``, usable edits first. ``gain`` is
-    the mean over personas and target values of sign * (steered - unedited), on corrected scores.
+    The table has the columns ``feature, strength, activation, gain, valid, perplexity_ratio, usable``, usable edits
+    first. ``gain`` is the mean over personas and target values of sign * (steered - unedited), on corrected scores;
+    an edit is usable where it does not break the model (``pyvalue.broken_edits``).
     """
     place: Span | str = span("your values") if positions is None else positions
     text = place.text if isinstance(place, Span) else "your values"
@@ -56,7 +55,7 @@ def run_pilot(
     ]
     # Asked together: the layers below the SAE run once for all of them.
     answers = measure(model, asked, personas, {"": [], **{edit.label: [edit] for edit in edits}}, progress=progress)
-    base = answers.only(edit="")
+    base, effects = answers.only(edit=""), edit_table(answers.table).set_index("edit")
     rows = []
     settings = itertools.product(zip(found["feature"], found["activation"], strict=True), strengths)
     for edit, ((feature, activation), strength) in zip(edits, settings, strict=True):
@@ -68,12 +67,14 @@ def run_pilot(
                 "activation": float(activation),
                 "gain": _gain(base, steered, target),
                 "valid": steered.valid_share,
+                "perplexity_ratio": float(effects.loc[edit.label, "perplexity_ratio"]),
+                "usable": not effects.loc[edit.label, "broken"],
             }
         )
     table = pd.DataFrame(rows)
-    table["usable"] = (table["valid"] >= MIN_VALID * base.valid_share) & table["gain"].notna()
+    table["usable"] &= table["gain"].notna()
     if not table["usable"].any():
-        raise ModelError("every candidate edit breaks the model (too few valid answers); try smaller strengths")
+        raise ModelError(f"every candidate edit breaks the model ({effects['reason'].iloc[-1]}); try smaller strengths")
     best = int(table["gain"].where(table["usable"]).idxmax())
     if table["gain"][best] <= 0:
         gain = table["gain"][best]
