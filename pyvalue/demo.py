@@ -48,6 +48,7 @@ def run_demo(folder: str | Path = "demo-run", personas: int = 50, seed: int = 0)
     say("2  measure", f"{len(inventory.items)} questions x {len(people)} personas")
     base = pv.measure(model, inventory, people, folder=folder / "base")
     say("", repr(base))
+    say("", f"quality: {base.quality().summary}")
 
     graph = pv.discover(base, backend="fast", bootstrap=1000, seed=seed)
     graph.save(folder / "graph.json")
