@@ -143,3 +143,20 @@ def test_bad_arguments_are_named(paid, small_inventory):
         estimate_cost(paid, small_inventory, [])
     with pytest.raises(ValueError, match="price="):
         check_budget(CostEstimate(1, 1, 1, None, exact=False), 5)
+
+
+def test_what_a_folder_holds_is_not_counted(tiny_model, small_inventory, tmp_path):
+    with ChatServer(tiny_model) as chat:
+        model = load_remote("openai:x", base_url=chat.url, price=(2.0, 8.0))
+        run = {"folder": tmp_path, "min_mass": 0.0, "progress": False}
+        pv.measure(model, small_inventory, PEOPLE, **run)
+        whole = estimate_cost(model, small_inventory, PEOPLE)
+        assert estimate_cost(model, small_inventory, PEOPLE, folder=tmp_path).requests == 0
+        (tmp_path / "responses" / "part-000001.parquet").unlink()
+        left = estimate_cost(model, small_inventory, PEOPLE, folder=tmp_path)
+        assert left.requests == len(small_inventory.items) == whole.requests / len(PEOPLE)
+        assert left == estimate_cost(model, small_inventory, PEOPLE[1:2])
+        with pytest.raises(ValueError, match="max_cost"):
+            pv.measure(model, small_inventory, PEOPLE, **run, max_cost=left.dollars / 2)
+        pv.measure(model, small_inventory, PEOPLE, **run, max_cost=left.dollars)
+        pv.measure(model, small_inventory, PEOPLE, **run, max_cost=0)

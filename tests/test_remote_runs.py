@@ -28,7 +28,7 @@ PEOPLE = 2
 
 
 def study(url, folder, **options):
-    """What the killed process and the test both do; 74 questions a persona, which are two chunks."""
+    """What the killed process and the test both do; 74 questions a persona, which are three chunks."""
     model = pv.load_model("openai:tiny", base_url=url, **options)
     inventory = pv.load_inventory().subset(7, 4)
     people = pv.make_personas(1, seed=3)

@@ -66,8 +66,9 @@ def measure(
             and an answer, which rules read; ``"free"`` lets it advise in its own words, which ``judge`` rates.
         design: wordings, option orders, repeats, or a fraction of them; default every question once, as it stands.
         label: the ``edit`` column of the answers; default the edits' own labels joined by " + ", empty for none.
-        folder: run folder; answers are stored persona by persona (written and remote ones 64 questions at a time), and
-            a later call with the same arguments asks only what is missing. Default: nothing is stored.
+        folder: run folder; a later call with the same arguments asks only what is missing. Answers are stored persona
+            by persona, written ones 64 questions and remote ones 32 questions of a persona at a time: so much is asked
+            again after an interruption. Default: nothing is stored.
         shared: let other processes that pass it too work on the folder at the same time.
         prompts: wording; default ``YES_NO``, ``THOUGHT_ANSWER`` or ``FREE`` by the mode.
         judge: a model that rates free answers, or reads written ones that the rules cannot.
@@ -78,7 +79,8 @@ def measure(
             remote model.
         seed: of sampling.
         batch_size: most questions in one forward pass; default what fits into memory.
-        max_cost: dollars that a remote model may cost at most; a measurement that can cost more does not start.
+        max_cost: dollars that a remote model may cost at most; a measurement of which the part that is not stored yet
+            can cost more does not start.
         progress: show a bar with the time left; default when the terminal is one.
 
     Returns:
@@ -97,7 +99,7 @@ def measure(
     cells = design.cells(inventory)
     settings = Settings(mode, prompts, judge, min_mass, temperature, top_p, max_new_tokens, seed, batch_size)
     if isinstance(model, RemoteModel):
-        _check_remote(model, inventory, personas, design, settings, configurations, max_cost)
+        _check_remote(model, inventory, personas, design, settings, configurations, folder, max_cost)
     asker = make_asker(model, personas, design, settings)
     study = {
         "mode": mode,
@@ -172,6 +174,7 @@ def _check_remote(
     design: Design,
     settings: Settings,
     configurations: Sequence[Configuration],
+    folder: str | Path | None,
     max_cost: float | None,
 ) -> None:
     """Refuse edits, and what may cost too much, before the first request."""
@@ -191,6 +194,7 @@ def _check_remote(
         mode=settings.mode,
         prompts=settings.prompts,
         max_new_tokens=settings.max_new_tokens,
+        folder=folder,
         judge=settings.judge.model if isinstance(settings.judge, Judge) else settings.judge,
     )
     check_budget(estimate, max_cost)

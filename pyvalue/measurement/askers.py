@@ -85,6 +85,13 @@ def new_tokens(model: LanguageModel | RemoteModel, mode: Mode, given: int | None
     return (REMOTE_NEW_TOKENS if isinstance(model, RemoteModel) else NEW_TOKENS)[mode]
 
 
+def chunk_of(model: LanguageModel | RemoteModel, mode: Mode) -> int | None:
+    """Most questions of a part of a run; None for all of a persona."""
+    if isinstance(model, RemoteModel):
+        return RemoteScoreAsker.chunk
+    return ScoreAsker.chunk if mode == "score" else GenerateAsker.chunk
+
+
 def _score_asker(
     model: LanguageModel | RemoteModel,
     personas: Sequence[Persona],

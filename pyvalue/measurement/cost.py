@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from pyvalue.measurement.askers import STYLES, Mode, new_tokens
+from pyvalue.measurement.askers import STYLES, Mode, chunk_of, new_tokens
 from pyvalue.measurement.design import Cell, Design
 from pyvalue.measurement.inventory import Inventory
 from pyvalue.measurement.judge import SUPPORT
@@ -20,6 +21,8 @@ from pyvalue.models.loading import LanguageModel
 from pyvalue.models.remote import RemoteModel
 from pyvalue.models.remote_usage import dollars
 
+#: personas, and what each is asked
+Asked = Sequence[tuple[Persona, Sequence[Cell]]]
 #: bytes of UTF-8 a token, where a model's tokenizer is out of reach: in English characters
 BYTES_PER_TOKEN = 4
 #: tokens that mark off a message, and the beginning of the reply
@@ -67,18 +70,23 @@ def estimate_cost(
     prompts: PromptStyle | None = None,
     max_new_tokens: int | None = None,
     judge: LanguageModel | RemoteModel | None = None,
+    folder: str | Path | None = None,
 ) -> CostEstimate:
     """What ``measure`` will use with the same arguments, under one configuration of edits.
 
     Args:
         model: to ask.
         inventory: what to ask.
-        personas: who to be; for a run that goes on, those that are not asked yet.
+        personas: who to be.
         design: wordings, option orders and repeats; default every question once.
         mode: ``"score"``, ``"generate"`` or ``"free"``.
         prompts: wording; default by the mode, as in ``measure``.
         max_new_tokens: most tokens of a written answer; default by the mode, as in ``measure``.
         judge: the model that rates every answer; None for none.
+        folder: run folder of the measurement; what it holds already is not counted.
+
+    In mode score, a reply of a remote model counts as 16 tokens until its server is known to offer probabilities, which
+    take one.
 
     Raises:
         ValueError: an unknown mode, no personas, or a design that the inventory does not allow.
@@ -89,15 +97,16 @@ def estimate_cost(
     if not personas:
         raise ValueError("personas: expected at least one, got none")
     cells = (design or Design()).cells(inventory)
-    answers = len(personas) * len(cells)
+    asked = [(persona, left) for persona, left in zip(personas, _left(personas, cells, folder, chunk_of(model, mode)), strict=True)]
+    answers = sum(len(left) for _, left in asked)
     written = _score_tokens(model) if mode == "score" else new_tokens(model, mode, max_new_tokens)
     exact = isinstance(model, LanguageModel)
-    read = _counted(model, personas, cells, prompts) if exact else _estimated(personas, cells, prompts)
+    read = _counted(model, asked, prompts) if exact else _estimated(asked, prompts)
     cost = _dollars(model, read, answers * written)
     if judge is None:
         return CostEstimate(answers, read, answers * written, cost, exact)
     told = _messages([SUPPORT.system, SUPPORT.rating]) + TOKENS_PER_REPLY + written
-    rated = math.ceil(len(personas) * sum(told + _tokens(cell.question) for cell in cells))
+    rated = math.ceil(sum(told + _tokens(cell.question) for _, left in asked for cell in left))
     judged = _dollars(judge, rated, answers * TOKENS_PER_RATING)
     total = None if cost is None or judged is None else cost + judged
     return CostEstimate(2 * answers, read + rated, answers * (written + TOKENS_PER_RATING), total, False)
@@ -133,25 +142,52 @@ def _score_tokens(model: LanguageModel | RemoteModel) -> int:
     return 1 if model.calls.accepted.offers_logprobs else SHORT_ANSWER
 
 
-def _counted(
-    model: LanguageModel | RemoteModel, personas: Sequence[Persona], cells: Sequence[Cell], style: PromptStyle
-) -> int:
+def _left(
+    personas: Sequence[Persona],
+    cells: Sequence[Cell],
+    folder: str | Path | None,
+    chunk: int | None,
+) -> list[Sequence[Cell]]:
+    """What every persona is still to be asked: the chunks that are no parts of the folder yet."""
+    if folder is None:
+        return [cells] * len(personas)
+    size = chunk or len(cells)
+    starts = range(0, len(cells), size)
+    stored = {path.name for path in (Path(folder) / "responses").glob("part-*.parquet")}
+    return [
+        [
+            cell
+            for k, start in enumerate(starts)
+            if f"part-{p * len(starts) + k:06d}.parquet" not in stored
+            for cell in cells[start : start + size]
+        ]
+        for p in range(len(personas))
+    ]
+
+
+def _counted(model: LanguageModel | RemoteModel, asked: Asked, style: PromptStyle) -> int:
     assert isinstance(model, LanguageModel)
     total = 0
-    for persona in personas:
+    for persona, cells in asked:
         texts = [render_prompt(model.tokenizer, persona, cell.question, style, cell.order) for cell in cells]
-        total += sum(map(len, model.tokenizer(texts, add_special_tokens=False)["input_ids"]))
+        total += sum(map(len, model.tokenizer(texts, add_special_tokens=False)["input_ids"])) if texts else 0
     return total
 
 
-def _estimated(personas: Sequence[Persona], cells: Sequence[Cell], style: PromptStyle) -> int:
-    """Every persona meets every question, so their sums are enough."""
-    systems: list[str] = []
-    for persona in personas:
-        systems += [m["content"] for m in chat_messages(persona, cells[0].question, style, cells[0].order)[:-1]]
-    users = [chat_messages(personas[0], cell.question, style, cell.order)[-1]["content"] for cell in cells]
-    of_systems, of_users = _messages(systems), _messages(users) + TOKENS_PER_REPLY * len(users)
-    return math.ceil(of_systems * len(cells) + of_users * len(personas))
+def _estimated(asked: Asked, style: PromptStyle) -> int:
+    """The system message is the persona's, the user message the question's; each is counted once."""
+    of_users: dict[Cell, float] = {}
+    total = 0.0
+    for persona, cells in asked:
+        for cell in cells:
+            if cell not in of_users:
+                user = chat_messages(persona, cell.question, style, cell.order)[-1]["content"]
+                of_users[cell] = _messages([user]) + TOKENS_PER_REPLY
+            total += of_users[cell]
+        if cells:
+            system = chat_messages(persona, cells[0].question, style, cells[0].order)[:-1]
+            total += len(cells) * _messages(message["content"] for message in system)
+    return math.ceil(total)
 
 
 def _messages(texts: Iterable[str]) -> float:

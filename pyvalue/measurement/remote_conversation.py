@@ -21,7 +21,7 @@ from pyvalue.models.remote import RemoteModel
 from pyvalue.models.remote_failure import RemoteError, names_roles
 
 #: questions of one call: what is paid for again after a kill
-CHUNK = 64
+CHUNK = 32
 _SOMEONE = Persona("someone", "You are someone who is asked a question.")
 _SOMETHING = Cell(Item("something", "", 0, "Is water wet?"))
 
