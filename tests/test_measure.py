@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("torch", reason="measuring runs a model")
+torch = pytest.importorskip("torch", reason="measuring runs a model")
 pytest.importorskip("transformers", reason="measuring runs a model of transformers")
 
-from pyvalue.errors import StoreError
-from pyvalue.measurement.api import measure
-from pyvalue.measurement.inventory import Inventory
-from pyvalue.measurement.personas import Persona, make_personas
-from pyvalue.measurement.score_asking import ScoreAsker
-from pyvalue.models.edits import Edit, span
+from pyvalue.errors import ModelError, StoreError  # noqa: E402
+from pyvalue.measurement.api import measure  # noqa: E402
+from pyvalue.measurement.design import Design  # noqa: E402
+from pyvalue.measurement.inventory import Inventory  # noqa: E402
+from pyvalue.measurement.personas import Persona, make_personas  # noqa: E402
+from pyvalue.measurement.prompts import PromptStyle  # noqa: E402
+from pyvalue.measurement.score_asking import ScoreAsker  # noqa: E402
+from pyvalue.models.edits import Edit, span  # noqa: E402
 
 PEOPLE = make_personas(5, seed=1)
 
@@ -115,16 +118,78 @@ def test_a_folder_of_another_study_is_refused_by_what_differs(ask, tiny_model, t
 
 
 def test_other_weights_under_the_same_name_are_another_study(ask, tiny_model, tmp_path):
-    import copy
-
-    import torch
-
     ask(tmp_path)
     network = copy.deepcopy(tiny_model.network)
     with torch.no_grad():
         network.lm_head.weight.mul_(1.01)
     with pytest.raises(StoreError, match=r"differs in: model\.weights"):
         ask(tmp_path, model=replace(tiny_model, network=network))
+
+
+def other_tokenizer(model):
+    tokenizer = copy.deepcopy(model.tokenizer)
+    tokenizer.add_tokens(["neighbour"])
+    return replace(model, tokenizer=tokenizer)
+
+
+def other_rope(model):
+    network = copy.deepcopy(model.network)
+    network.config.rope_parameters["rope_theta"] = 99.0
+    return replace(model, network=network)
+
+
+def other_row(model):
+    network = copy.deepcopy(model.network)
+    with torch.no_grad():
+        network.lm_head.weight[13].neg_()
+    return replace(model, network=network)
+
+
+def same_sum(model):
+    network = copy.deepcopy(model.network)
+    with torch.no_grad():
+        network.lm_head.weight[[7, 13]] = network.lm_head.weight[[13, 7]].clone()
+    return replace(model, network=network)
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [(other_tokenizer, "tokenizer"), (other_rope, "config"), (other_row, "weights"), (same_sum, "weights")],
+)
+def test_a_model_that_answers_otherwise_is_another_study(ask, tiny_model, tmp_path, changed, named):
+    ask(tmp_path)
+    with pytest.raises(StoreError, match=rf"differs in: model\.{named}"):
+        ask(tmp_path, model=changed(tiny_model))
+
+
+def test_padding_asked_for_elsewhere_is_the_same_study(ask, tiny_model, tmp_path):
+    ask(tmp_path)
+    tiny_model.tokenizer(["a", "a b c"], padding=True)
+    ask(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["score", "generate"])
+def test_a_block_of_edits_around_it_is_refused(ask, tiny_model, tiny_sae, mode):
+    with tiny_model.edit([Edit(feature=1, strength=2.0, sae=tiny_sae)]):
+        with pytest.raises(ModelError, match="not be on record"):
+            ask(mode=mode)
+        tiny_model.generate(["a"], max_new_tokens=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"min_mass": float("nan")}, "min_mass"), ({"min_mass": -3}, "min_mass"), ({"folder": ""}, "folder"),
+     ({"edits": {1: []}}, "edits: expected labels"), ({"edits": {}}, "edits: expected at least one"),
+     ({"temperature": 1.0}, "temperature: for written answers"), ({"mode": "yes"}, "mode: expected one of"),
+     ({"mode": "free"}, "judge: expected a model"), ({"design": Design(repeats=2)}, "repeats: expected 1")],
+)  # fmt: skip
+def test_settings_that_cannot_be_are_refused(ask, changes, named):
+    with pytest.raises((ValueError, TypeError), match=named):
+        ask(**changes)
+
+
+def test_digests_tell_texts_apart_that_join_alike():
+    assert PromptStyle("a", "x\ny", "{question}").digest != PromptStyle("a", "x", "y\n{question}").digest
 
 
 def test_bad_arguments_are_refused(ask, tiny_sae):

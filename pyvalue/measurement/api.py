@@ -6,6 +6,7 @@ Checks what was asked and keeps the folder. How a model is asked stands in the m
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from pyvalue.measurement.personas import Persona
 from pyvalue.measurement.prompts import PromptStyle
 from pyvalue.measurement.run_parts import run_parts
 from pyvalue.models.edits import Edit
-from pyvalue.models.fingerprint import weights_fingerprint
+from pyvalue.models.fingerprint import fingerprints
+from pyvalue.models.generate_hook import is_edited
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.remote import RemoteModel
 from pyvalue.responses import Responses
@@ -94,6 +96,12 @@ def measure(
         StoreError: the run folder belongs to another study, is in use, or cannot be written.
     """
     _check_personas(personas)
+    _check_not_edited(model, judge)
+    if folder is not None and not str(folder):
+        raise ValueError('folder: expected the path of a run folder, got ""; None stores nothing')
+    min_mass = float(min_mass)
+    if not 0 <= min_mass <= 1:
+        raise ValueError(f"min_mass: expected a probability from 0 to 1, got {min_mass}")
     configurations = read_configurations(edits, label)
     design = design or Design()
     cells = design.cells(inventory)
@@ -150,11 +158,13 @@ def read_configurations(edits: Configurations, label: str | None = None) -> tupl
         raise ValueError(f"label: expected none beside a mapping of edits, whose keys are the labels, got {label!r}")
     found = []
     for name, together in edits.items():
+        if not isinstance(name, str):
+            raise TypeError(f"edits: expected labels that are texts, got {name!r}")
         if isinstance(together, Edit):
             raise TypeError(f"edits[{name!r}]: expected a sequence of edits, got one Edit; write [edit]")
         if together and not name:
             raise ValueError('label: expected a name for answers under edits, got ""; it stands for no edit')
-        found.append(Configuration(str(name), tuple(together)))
+        found.append(Configuration(name, tuple(together)))
     if not found:
         raise ValueError("edits: expected at least one configuration, got an empty mapping; () is the unedited model")
     return tuple(found)
@@ -163,8 +173,7 @@ def read_configurations(edits: Configurations, label: str | None = None) -> tupl
 def _model_study(model: LanguageModel | RemoteModel) -> dict[str, Any]:
     if isinstance(model, RemoteModel):
         return {"model": model.facts()}
-    template = hashlib.sha256(str(model.tokenizer.chat_template).encode()).hexdigest()[:16]
-    return {"model": {**model.facts(), "weights": weights_fingerprint(model)}, "template": template}
+    return {"model": {**model.facts(), **fingerprints(model)}}
 
 
 def _check_remote(
@@ -209,6 +218,17 @@ def _check_personas(personas: Sequence[Persona]) -> None:
         raise ValueError(f"personas: names must be unique, but {repeated[0]!r} occurs more than once")
 
 
+def _check_not_edited(*models: object) -> None:
+    """Edits of a block around the call would go unnoticed: answers under them would be stored as unedited ones."""
+    for model in models:
+        model = model.model if isinstance(model, Judge) else model
+        if isinstance(model, LanguageModel) and is_edited(model.network):
+            raise ModelError(
+                f"{model.name} is inside of an edit(...) block, whose edits would not be on record: leave the block, "
+                "and pass the edits as an argument instead (edits=...)"
+            )
+
+
 def _digest(personas: Sequence[Persona]) -> str:
-    people = "\n".join(f"{p.name}\t{p.text}" for p in personas)
+    people = json.dumps([[p.name, p.text] for p in personas], ensure_ascii=False)
     return hashlib.sha256(people.encode()).hexdigest()[:16]

@@ -10,11 +10,12 @@ HIDDEN = "***"
 
 _NAME = (
     r"(?:[\w.-]*[-_.])?(?:api|access|private|auth)?"
-    r"(?:key|token|secret|password|passwd|passphrase|credentials?|auth|authorization|signature|sig)"
+    r"(?:key|token|secret|password|passwd|passphrase|pass|pwd|pat|bearer|cookie|credentials?|auth|authorization|"
+    r"signature|sig)"
 )
 _SECRET_OPTION = re.compile(rf"-+{_NAME}", re.IGNORECASE)
 _SECRET_ENTRY = re.compile(rf"(?P<name>(?<![\w.-]){_NAME}\"?\s*[=:]\s*)[^&;#]+", re.IGNORECASE)
-_USER_IN_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s?#]*@", re.IGNORECASE)
+_USER_IN_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)\S*@", re.IGNORECASE)
 _BEARER = re.compile(r"\b(?P<kind>bearer|basic)\s+\S+", re.IGNORECASE)
 _KEY = re.compile(
     r"\b(?:sk|pk|rk)-[\w-]{8,}"  # OpenAI, and those that speak its language

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +52,7 @@ class PromptStyle:
     @property
     def digest(self) -> str:
         """Hash of the wording, for manifests."""
-        return hashlib.sha256(f"{self.system}\n{self.user}".encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps([self.system, self.user]).encode()).hexdigest()[:16]
 
     def check_order(self, order: str) -> None:
         """Make sure that the wording can name the options in this order.

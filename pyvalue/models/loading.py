@@ -74,7 +74,7 @@ class LanguageModel:
             "layers": self.n_layers,
             "width": self.d_model,
             "dtype": str(self.dtype).removeprefix("torch."),
-            "device": str(self.device),
+            "device": self.device.type,
         }
 
     @contextlib.contextmanager

@@ -16,7 +16,7 @@ import pandas as pd
 
 from pyvalue.measurement.progress import progress_bar
 from pyvalue.measurement.store import RunFolder, write_table
-from pyvalue.models.fingerprint import weights_fingerprint
+from pyvalue.models.fingerprint import fingerprints
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.row_generation import Sampling, end_tokens
 from pyvalue.steering.sweep_batches import batches
@@ -156,7 +156,7 @@ def _study(
     """What was asked, for the manifest. Prompts stand in it whole, in order: texts without them say little."""
     return {
         "kind": "sweep",
-        "model": {**model.facts(), "weights": weights_fingerprint(model)},
+        "model": {**model.facts(), **fingerprints(model)},
         "prompts": {prompt.id: prompt.text for prompt in prompts},
         "prompt_order": [prompt.id for prompt in prompts],
         "configurations": {c.label: [edit.to_dict() for edit in c.edits] for c in configurations},
