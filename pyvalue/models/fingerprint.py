@@ -37,7 +37,7 @@ def fingerprints(model: LanguageModel) -> dict[str, str]:
 
 
 def weights_fingerprint(model: LanguageModel) -> str:
-    """Hash (16 hex digits) of all weights and buffers: the sums of their bits by row and by column, the same anywhere."""
+    """Hash (16 hex digits) of all weights and buffers: sums of their bits by row and by column, the same anywhere."""
     network = model.network
     tensors = sorted([*network.named_parameters(), *network.named_buffers()], key=lambda pair: pair[0])
     state = _state(tensors)
