@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from pyvalue.errors import StoreError
 from pyvalue.responses_parquet import read_parquet, write_parquet
+from pyvalue.table_checks import ALLOWED, check_distinct, check_table, with_texts
+from pyvalue.value_means import ValueMeans, below_share, value_means
 from pyvalue.yes_bias import centred_scores, corrected_scores
 
 if TYPE_CHECKING:
@@ -47,7 +50,9 @@ DEFAULTS: dict[str, Any] = {
 REQUIRED = tuple(name for name in COLUMNS if name not in {*DEFAULTS, "kind"})
 #: statuses of answers that count
 VALID = ("yes", "no", "unsure")
-STATUSES = (*VALID, "invalid", "refused", "degenerate")
+STATUSES = tuple(str(status) for status in ALLOWED["status"])
+#: share of the questions of a value that a persona must have answered to have a score on it
+MIN_SHARE = 0.5
 #: columns that tell one answer from every other
 IDENTITY = ["model", "edit", "persona", "item", "mode", "wording", "order", "repeat"]
 _ROW = ["model", "edit", "persona", "mode"]
@@ -64,6 +69,13 @@ class Responses:
     Attributes:
         table: the columns of ``pyvalue.responses.COLUMNS``, one row an answer; those of ``DEFAULTS`` may be left out.
         facts: what made the answers (model, inventory, prompts, versions).
+
+    A missing text in ``edit``, ``value``, ``text`` or ``answer`` becomes the empty one, which CSV files cannot hold.
+
+    Raises:
+        ValueError: a column is missing, or holds an unknown status, mode, order, kind or keying, or a ``p_yes`` outside
+            of [0, 1]. That no answer comes twice is checked by ``load``, ``concat``, ``matrix`` and ``quality``.
+        TypeError: a column of numbers holds something else.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -76,7 +88,9 @@ class Responses:
                 f"table: missing columns {', '.join(missing)}; expected {', '.join(COLUMNS)}, "
                 f"got {', '.join(map(str, self.table.columns))}"
             )
-        object.__setattr__(self, "table", _completed(self.table))
+        table = with_texts(_completed(self.table))
+        check_table(table)
+        object.__setattr__(self, "table", table)
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -105,17 +119,21 @@ class Responses:
         Args:
             score: ``"raw"``: keying * (2 p_yes - 1). ``"corrected"``: the same after the log odds of "yes" on the
                 content-free items (their mean over the same edit, persona and order) are taken off those of every
-                answer (contextual calibration, Zhao et al. 2021); raw when the table has no content-free items, missing
-                where all of a row's are invalid.
+                answer (contextual calibration, Zhao et al. 2021). Where a persona has no valid content-free answer
+                in an order, its mean over all orders stands in. Raw in a mode in which no content-free item was asked
+                at all; otherwise missing where a persona has no valid content-free answer under an edit.
                 Written and rated answers have no odds: there the mean of 2 p_yes - 1 on the content-free items is
                 taken off that of every answer, which then lies in [-2, 2].
-                ``"centred"``: as corrected, but what is taken off is the mean over all keyed items of the same edit,
-                persona and order, items for and against a value in equal parts: acquiescence, as it is taken off
-                balanced questionnaires (Hofstee et al. 1998). Missing where no value has valid answers of both signs.
+                The error of few content-free answers enters every value alike; see docs/measures.md.
+                ``"centred"``: as corrected, but what is taken off is the mean over the keyed items of all other values
+                of the same edit, persona and order, items for and against a value in equal parts: acquiescence, as it
+                is taken off balanced questionnaires (Hofstee et al. 1998). A value's own items are left out, else the
+                scores of its items would agree by construction. Missing where no other value has valid answers of
+                both signs.
                 ``"ipsatised"``: corrected, less the row's mean over the values (Schwartz 1992).
 
         Raises:
-            ValueError: unknown ``score``.
+            ValueError: unknown ``score``, or "centred" of a single value.
         """
         if score == "raw":
             return self.table["score"]
@@ -131,15 +149,41 @@ class Responses:
             return corrected - self.table[_ROW].join(mean, on=_ROW)["mean"]
         raise ValueError(f"score: expected 'raw', 'corrected', 'centred' or 'ipsatised', got {score!r}")
 
-    def matrix(self, score: Score = "corrected") -> pd.DataFrame:
+    def matrix(self, score: Score = "corrected", *, min_share: float = MIN_SHARE) -> pd.DataFrame:
         """Mean score of every value: rows (edit, persona), columns values, in order of first appearance.
+
+        Personas who answered all that they were asked have plain means. Where answers are missing, a mean over the
+        others would depend on which questions those are; there the score is that of an additive model of personas and
+        questions within the edit (``pyvalue.value_means``), which is again the plain mean for a single persona.
 
         Args:
             score: see ``answers``.
+            min_share: a value of which a persona has answered less than this share of the questions asked of it is
+                missing.
 
         Raises:
-            ValueError: unknown ``score``, or answers of more than one model or mode, which a mean would mix.
+            ValueError: unknown ``score``, ``min_share`` outside of [0, 1], an answer that comes twice, or answers of
+                more than one model or mode, which a mean would mix.
         """
+        means, index = self._means(score)
+        table = np.where(below_share(means.share, min_share), np.nan, means.mean)
+        if score == "ipsatised":
+            again = (means.adjusted | (np.isfinite(means.mean) != np.isfinite(table))).any(axis=1)
+            again &= np.isfinite(table).any(axis=1)
+            table[again] -= np.nanmean(table[again], axis=1, keepdims=True)
+        return pd.DataFrame(table, index=index, columns=pd.Index(self.values, dtype=object))
+
+    def answered_share(self, score: Score = "corrected") -> pd.DataFrame:
+        """Share of the questions asked that have a score: rows (edit, persona), columns values, as ``matrix``.
+
+        Raises:
+            ValueError: as ``matrix``.
+        """
+        means, index = self._means(score)
+        return pd.DataFrame(means.share, index=index, columns=pd.Index(self.values, dtype=object))
+
+    def _means(self, score: Score) -> tuple[ValueMeans, pd.MultiIndex]:
+        """Means of values with the rows they belong to."""
         models, modes = (list(dict.fromkeys(self.table[name])) for name in ("model", "mode"))
         if len(models) > 1:
             raise ValueError(f"table: expected answers of one model, got {', '.join(models)}; make a matrix for each")
@@ -147,15 +191,19 @@ class Responses:
             raise ValueError(
                 f"table: expected answers of one mode, got {', '.join(modes)}; choose with .only(mode={modes[0]!r})"
             )
-        asked = self.table["keying"] != 0
-        frame = self.table.loc[asked, ["edit", "persona", "value"]].assign(score=self.answers(score)[asked])
-        wide = frame.pivot_table(
-            index=["edit", "persona"], columns="value", values="score", aggfunc="mean", sort=False, dropna=False
-        )
-        order = [pair for pair in dict.fromkeys(zip(frame["edit"], frame["persona"], strict=True))]
-        wide = wide.reindex(index=pd.MultiIndex.from_tuples(order, names=["edit", "persona"]), columns=self.values)
-        wide.columns.name = None
-        return wide
+        asked = (self.table["keying"] != 0).to_numpy()
+        frame = self.table.loc[asked]
+        scores = self.answers(score).to_numpy(dtype=float)[asked]
+        edit, edits = pd.factorize(frame["edit"])
+        persona, personas = pd.factorize(frame["persona"])
+        row, pairs = pd.factorize(edit * max(len(personas), 1) + persona)
+        value, _ = pd.factorize(frame["value"])
+        cell = _codes(frame, ["item", "wording", "order", "repeat"])
+        if not pd.Index(row * (int(cell.max(initial=0)) + 1) + cell).is_unique:
+            check_distinct(frame, IDENTITY, "table")
+        block, who = np.divmod(pairs, max(len(personas), 1))
+        index = pd.MultiIndex.from_arrays([edits[block], personas[who]], names=["edit", "persona"])
+        return value_means(scores, row, value, cell, block), index
 
     def quality(self, score: Score = "corrected", **options: Any) -> Quality:
         """How good these answers are as measurements; see ``pyvalue.quality.assess`` for the options."""
@@ -198,13 +246,7 @@ class Responses:
         if not parts:
             raise ValueError("parts: expected at least one Responses, got none")
         table = pd.concat([part.table for part in parts], ignore_index=True)
-        again = table[table.duplicated(IDENTITY)]
-        if len(again):
-            first = ", ".join(f"{name} {again.iloc[0][name]!r}" for name in IDENTITY)
-            raise ValueError(
-                f"parts: expected every answer once, got {len(again)} of them twice, the first of {first}; "
-                "leave one measurement out, or give its edits labels of their own"
-            )
+        check_distinct(table, IDENTITY, "parts")
         items = table[["item", "wording", "value", "keying", "text"]].drop_duplicates()
         other = items[items.duplicated(["item", "wording"])]
         if len(other):
@@ -229,10 +271,15 @@ class Responses:
         The facts are those of the file, or the study of the ``manifest.json`` in the folder or above it.
 
         Raises:
-            StoreError: no such file, no parts, or not readable.
+            StoreError: no such file, no parts, not readable, or an answer comes twice.
         """
         tables, facts = read_parquet(Path(path), lambda table: _formatted(cls(table).table))
-        return cls(pd.concat(tables, ignore_index=True), facts)
+        table = pd.concat(tables, ignore_index=True)
+        try:
+            check_distinct(table, IDENTITY, "responses")
+        except ValueError as fault:
+            raise StoreError(f"{path} cannot be read: {fault}") from fault
+        return cls(table, facts)
 
     def __repr__(self) -> str:
         return (
@@ -244,6 +291,15 @@ class Responses:
 def make_table(rows: dict[str, Any]) -> pd.DataFrame:
     """A table with the columns of ``COLUMNS`` in their number formats, from one sequence (or scalar) a column."""
     return _formatted(_completed(pd.DataFrame(rows))[list(COLUMNS)])
+
+
+def _codes(table: pd.DataFrame, names: Sequence[str]) -> Any:
+    """One code for every combination that occurs, 0, 1, ... in order of first appearance."""
+    code = np.zeros(len(table), dtype=np.int64)
+    for name in names:
+        own, labels = pd.factorize(table[name])
+        code, _ = pd.factorize(code * max(len(labels), 1) + own)
+    return code
 
 
 def _completed(table: pd.DataFrame) -> pd.DataFrame:

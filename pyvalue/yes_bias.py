@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pyvalue.reliability import Estimate
+from pyvalue.reliability import Estimate, saturated_share
 
-# Answers to which one bias belongs.
-_ASKED = ["model", "edit", "persona", "mode", "order"]
+# Answers to which one bias belongs, and those whose bias stands in where an order has none.
+_ANY_ORDER = ["model", "edit", "persona", "mode"]
+_ASKED = [*_ANY_ORDER, "order"]
 # Where the log odds of a probability of 0 or 1 would have no end.
 _EDGE = 1e-9
 
@@ -20,24 +21,76 @@ _EDGE = 1e-9
 def corrected_scores(table: pd.DataFrame) -> pd.Series:
     """Scores after the level of "yes" on items without keying is taken off; see ``Responses.answers``."""
     free = table["keying"] == 0
-    scored = table["mode"] == "score"
-    level = log_odds(table["p_yes"]).where(scored, 2 * table["p_yes"] - 1)
-    bias = level[free].groupby([table.loc[free, key] for key in _ASKED]).mean().rename("bias")
-    of_row = table[_ASKED].join(bias, on=_ASKED)["bias"] if free.any() else 0.0
-    freed = level - of_row
-    return (table["keying"] * np.tanh(freed / 2).where(scored, freed)).where(~free)
+    level = _level(table)
+    bias = pd.Series(0.0, index=table.index)
+    if free.any():
+        own, others = (
+            level[free].groupby([table.loc[free, key] for key in keys]).mean().rename("bias")
+            for keys in (_ASKED, _ANY_ORDER)
+        )
+        bias = _of_rows(table, own, _ASKED).fillna(_of_rows(table, others, _ANY_ORDER))
+        corrected = _pairs(table).isin(_pairs(table[free]).unique())
+        bias = bias.where(corrected, 0.0)
+    return _freed(table, level, bias).where(~free)
 
 
 def centred_scores(table: pd.DataFrame) -> pd.Series:
-    """Scores after the level of "yes" on all keyed items is taken off; see ``Responses.answers``."""
+    """Scores after the level of "yes" on the keyed items of all other values is taken off; see ``Responses.answers``.
+
+    Raises:
+        ValueError: items of a single value, whose level cannot be told from a bias.
+    """
     keyed = table["keying"] != 0
-    scored = table["mode"] == "score"
-    level = log_odds(table["p_yes"]).where(scored, 2 * table["p_yes"] - 1)
-    keys = [table.loc[keyed, key] for key in (*_ASKED, "value", "keying")]
-    by_sign = level[keyed].groupby(keys).mean().unstack("keying").reindex(columns=[-1, 1])
-    bias = by_sign.mean(axis=1, skipna=False).groupby(level=_ASKED).mean().rename("bias")
-    freed = level - table[_ASKED].join(bias, on=_ASKED)["bias"]
-    return (table["keying"] * np.tanh(freed / 2).where(scored, freed)).where(keyed)
+    values = list(dict.fromkeys(table.loc[keyed, "value"]))
+    if len(values) == 1:
+        raise ValueError(
+            f"score: 'centred' expects items of at least 2 values, got {values[0]} alone; take 'raw' or 'corrected'"
+        )
+    level = _level(table)
+    own, others = (_level_elsewhere(table[keyed], level[keyed], keys) for keys in (_ASKED, _ANY_ORDER))
+    bias = _of_rows(table, own, [*_ASKED, "value"]).fillna(_of_rows(table, others, [*_ANY_ORDER, "value"]))
+    return _freed(table, level, bias).where(keyed)
+
+
+def uncorrected(table: pd.DataFrame) -> pd.Series:
+    """Why a valid answer to a keyed item has no corrected score, one text a row; empty where it has one.
+
+    Args:
+        table: of ``Responses``.
+    """
+    free = table["keying"] == 0
+    lost = ~free & table["p_yes"].notna() & corrected_scores(table).isna()
+    asked = pd.MultiIndex.from_frame(table[_ANY_ORDER]).isin(pd.MultiIndex.from_frame(table.loc[free, _ANY_ORDER]))
+    reason = np.where(asked, "no content-free answer of the persona is valid", "no content-free item was asked there")
+    return pd.Series(np.where(lost, reason, ""), index=table.index)
+
+
+def _level(table: pd.DataFrame) -> pd.Series:
+    """How far an answer leans towards yes: log odds, or 2 p_yes - 1 of one that was written."""
+    return log_odds(table["p_yes"]).where(table["mode"] == "score", 2 * table["p_yes"] - 1)
+
+
+def _freed(table: pd.DataFrame, level: pd.Series, bias: pd.Series) -> pd.Series:
+    freed = level - bias
+    return table["keying"] * np.tanh(freed / 2).where(table["mode"] == "score", freed)
+
+
+def _of_rows(table: pd.DataFrame, bias: pd.Series, keys: list[str]) -> pd.Series:
+    return table[keys].join(bias, on=keys)["bias"]
+
+
+def _pairs(table: pd.DataFrame) -> pd.Series:
+    """Model and mode of every row, as one label."""
+    return table["model"].astype(str) + "\n" + table["mode"].astype(str)
+
+
+def _level_elsewhere(keyed: pd.DataFrame, level: pd.Series, keys: list[str]) -> pd.Series:
+    """Of each value, the mean level over the other values, both signs of each weighing the same."""
+    by_sign = level.groupby([keyed[key] for key in (*keys, "value", "keying")]).mean().unstack("keying")
+    of_value = by_sign.reindex(columns=[-1, 1]).mean(axis=1, skipna=False)
+    together = of_value.groupby(level=keys)
+    others = together.transform("count") - of_value.notna()
+    return ((together.transform("sum") - of_value.fillna(0.0)) / others.where(others > 0)).rename("bias")
 
 
 def log_odds(p: pd.Series) -> pd.Series:
@@ -52,7 +105,10 @@ def bias_table(table: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     Columns, all means over the valid answers, NaN where nothing of the kind was asked:
         content_free, nonsense: p_yes on those items.
         keyed: p_yes on keyed items, where those for and those against a value weigh the same within each value that
-            has both: 0.5 for a model whose answers follow the value alone.
+            has both: 0.5 for a model whose answers follow the value alone, if the items for and those against it are
+            equally extreme; else it shows how extreme they are, too.
+        content_free_saturated: share of p_yes on content-free and nonsense items at most 0.01 or at least 0.99; score
+            mode only. The log odds of such answers are huge, and drive corrected scores to -1 and 1.
         content_free_log_odds, nonsense_log_odds, keyed_log_odds: the same of log(p / (1 - p)); score mode only.
         order_effect, order_low, order_high: p_yes where the prompt says "yes or no" less p_yes where it says "no or
             yes", mean over personas, with a t interval over them.
@@ -67,6 +123,8 @@ def bias_table(table: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
             for kind in ("content-free", "nonsense"):
                 row[f"{kind.replace('-', '_')}{name}"] = float(level[part["kind"] == kind].mean())
             row[f"keyed{name}"] = _balanced_mean(part, level)
+        free = part.loc[part["keying"] == 0, "p_yes"]
+        row["content_free_saturated"] = saturated_share(free) if scored else math.nan
         effect = order_effect(part, part["p_yes"], confidence)
         row |= {"order_effect": effect.value, "order_low": effect.low, "order_high": effect.high}
         row["paraphrase_spread"] = _paraphrase_spread(part)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,28 +44,37 @@ def random_odds(seed: int, personas: int = 4, edits: int = 1) -> np.ndarray:
 
 
 def by_hand(odds: np.ndarray, valid: np.ndarray, score: str) -> np.ndarray:
-    """(personas, values), one persona and one item at a time."""
-    table = np.full((len(odds), len(VALUES)), np.nan)
+    """(personas, values): biases one persona at a time, then least squares with a dummy for every persona and item."""
+    answers = np.full((len(odds), len(ITEMS)), np.nan)
     for p in range(len(odds)):
         free = [odds[p, i] for i in range(len(ITEMS), len(ITEMS) + FREE) if valid[p, i]]
-        bias = np.mean(free) if free and score != "raw" else 0.0
-        if score == "centred":
-            levels = [
-                [np.mean([odds[p, i] for i, (n, k, _) in enumerate(ITEMS) if (n, k) == (value, sign) and valid[p, i]])
-                 for sign in (1, -1)]
-                for value in VALUES
-            ]  # fmt: skip
-            bias = np.nanmean(np.mean(levels, axis=1))
-        for v, value in enumerate(VALUES):
-            scores = [
-                keying * (2 * sigmoid(odds[p, i] - bias) - 1)
-                for i, (name, keying, _) in enumerate(ITEMS)
-                if name == value and valid[p, i]
-            ]
-            table[p, v] = np.mean(scores) if scores else np.nan
-        if score == "ipsatised":
-            table[p] -= np.nanmean(table[p])
-    return table
+        levels = {
+            value: np.mean([
+                np.mean([odds[p, i] for i, (n, k, _) in enumerate(ITEMS) if (n, k) == (value, sign) and valid[p, i]])
+                for sign in (1, -1)
+            ])
+            for value in VALUES
+        }  # fmt: skip
+        for i, (name, keying, _) in enumerate(ITEMS):
+            bias = np.mean(free) if score in ("corrected", "ipsatised") else 0.0
+            if score == "centred":
+                bias = np.nanmean([level for value, level in levels.items() if value != name])
+            if valid[p, i]:
+                answers[p, i] = keying * (2 * sigmoid(odds[p, i] - bias) - 1)
+    table = np.column_stack([additive([i for i, item in enumerate(ITEMS) if item[0] == v], answers) for v in VALUES])
+    return table - np.nanmean(table, axis=1, keepdims=True) if score == "ipsatised" else table
+
+
+def additive(items: list[int], answers: np.ndarray) -> np.ndarray:
+    """Score of every persona: its fitted mean over all items; missing below half of the items."""
+    people, count = len(answers), len(items)
+    known = np.argwhere(np.isfinite(answers[:, items]))
+    design = np.zeros((len(known), people + count))
+    design[np.arange(len(known)), known[:, 0]] = 1
+    design[np.arange(len(known)), people + known[:, 1]] = 1
+    fitted = np.linalg.lstsq(design, answers[:, items][tuple(known.T)], rcond=None)[0]
+    scores = fitted[:people] + fitted[people:].mean()
+    return np.where(np.isfinite(answers[:, items]).mean(axis=1) < 0.5, np.nan, scores)
 
 
 @pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value")
@@ -75,6 +86,7 @@ def test_matrix_equals_a_hand_computation(score, invalid_share):
     got = responses_of(odds, invalid).matrix(score)
     assert list(got.columns) == list(VALUES)
     assert list(got.index) == [("", f"p{p}") for p in range(6)]
+    assert got.isna().any(axis=None) == (invalid_share > 0)
     np.testing.assert_allclose(got.to_numpy(), by_hand(odds[0], ~invalid[0], score), rtol=0, atol=1e-12)
 
 
@@ -277,3 +289,162 @@ def test_files_without_the_newer_columns_are_read(tmp_path):
     pd.testing.assert_frame_equal(loaded.table[list(responses.table.columns)], responses.table)
     assert set(loaded.table["kind"]) == {"keyed", "content-free"} and set(loaded.table["mode"]) == {"score"}
     pd.testing.assert_frame_equal(loaded.matrix(), responses.matrix())
+
+
+# -- missing answers ---------------------------------------------------------------------------------------------
+
+
+def uneven(personas=200, items=8, level_sd=2.0, trait_sd=0.3, seed=0, edits=("",)) -> tuple[Responses, np.ndarray]:
+    """Answers to items of very different levels, and which of them to lose: a quarter, by chance."""
+    random = np.random.default_rng(seed)
+    levels = level_sd * random.normal(size=items)
+    rows = []
+    for edit in edits:
+        for p in range(personas):
+            odds = levels + trait_sd * random.normal() + 0.2 * random.normal(size=items)
+            rows += [("m", edit, f"p{p}", f"i{i}", "Power", 1, 0, f"{i}?", "yes", sigmoid(o), 0.9, 2 * sigmoid(o) - 1)
+                     for i, o in enumerate(odds)]  # fmt: skip
+    table = make_table(dict(zip(FILLED, map(list, zip(*rows, strict=True)), strict=True)))
+    return Responses(table), random.random(len(table)) < 0.25
+
+
+def without(responses: Responses, gone: np.ndarray) -> Responses:
+    table = responses.table.copy()
+    table.loc[gone, ["p_yes", "score"]] = np.nan
+    table.loc[gone, "status"] = "invalid"
+    return Responses(table)
+
+
+def test_missing_answers_do_not_turn_hard_items_into_strong_values():
+    whole, gone = uneven()
+    partial = without(whole, gone).matrix("raw")["Power"]
+    plain = without(whole, gone).table.groupby("persona", sort=False)["score"].mean()
+    full = whole.matrix("raw")["Power"]
+    assert full.corr(partial) > 0.85 > np.corrcoef(full[partial.notna()], plain[partial.notna().to_numpy()])[0, 1] + 0.1
+
+
+def test_complete_tables_and_single_personas_have_plain_means():
+    whole, gone = uneven(personas=5, edits=("", "up"))
+    plain = whole.table.groupby(["edit", "persona"], sort=False)["score"].mean()
+    np.testing.assert_array_equal(whole.matrix("raw")["Power"], plain)
+    one = without(whole, gone).only(edit="", personas=["p1"])
+    assert one.table["score"].isna().any()
+    assert one.matrix("raw").iloc[0, 0] == pytest.approx(one.table["score"].mean(), abs=1e-12)
+
+
+def test_an_edit_is_corrected_by_its_own_answers_alone():
+    whole, gone = uneven(personas=30, edits=("", "up"))
+    partial = without(whole, gone)
+    for edit in ("", "up"):
+        pd.testing.assert_frame_equal(partial.matrix("raw").loc[[edit]], partial.only(edit=edit).matrix("raw"))
+    of_edit = gone & (whole.table["edit"] == "up").to_numpy()
+    untouched = without(whole, of_edit).matrix("raw").loc[""]
+    pd.testing.assert_frame_equal(untouched, whole.matrix("raw").loc[""], check_exact=True)
+
+
+def test_questions_that_no_persona_shares_are_not_compared():
+    whole, _ = uneven(personas=2)
+    item = whole.table["item"].str[1:].astype(int)
+    apart = whole.table[(item < 4) == (whole.table["persona"] == "p0")].reset_index(drop=True)
+    got = Responses(apart).matrix("raw")["Power"]
+    np.testing.assert_allclose(got, apart.groupby("persona", sort=False)["score"].mean(), atol=1e-12)
+
+
+def test_a_value_is_missing_below_a_share_of_its_questions():
+    whole, _ = uneven(personas=10)
+    gone = (whole.table["persona"] == "p0") & (whole.table["item"] != "i0")
+    partial = without(whole, gone.to_numpy())
+    assert np.isnan(partial.matrix("raw").iloc[0, 0]) and partial.matrix("raw").notna().sum().item() == 9
+    assert np.isfinite(partial.matrix("raw", min_share=0.125).iloc[0, 0])
+    assert partial.answered_share("raw").iloc[0, 0] == 1 / 8
+    for share in (-0.1, 1.1, float("nan"), "half"):
+        with pytest.raises(ValueError, match="min_share: expected a number between 0 and 1"):
+            partial.matrix(min_share=share)
+
+
+# -- the bias, order by order ------------------------------------------------------------------------------------
+
+
+def in_two_orders(seed=30, personas=3) -> pd.DataFrame:
+    """The same answers in both orders."""
+    table = responses_of(random_odds(seed, personas)).table
+    return pd.concat([table, table.assign(order="no-yes")], ignore_index=True)
+
+
+def test_an_order_without_content_free_answers_takes_those_of_the_other():
+    both = in_two_orders()
+    kept = (both["keying"] != 0) | (both["order"] == "yes-no")
+    got = Responses(both[kept]).answers()
+    # The answers of the two orders are equal here, and so is their bias.
+    np.testing.assert_array_equal(got, Responses(both).answers()[kept])
+    assert got.notna().sum() == (both["keying"] != 0).sum()
+
+
+def test_a_mode_without_content_free_items_stays_raw_beside_one_with():
+    scored = responses_of(random_odds(31))
+    written = Responses(scored.table.query("keying != 0").assign(mode="generate").reset_index(drop=True))
+    both = Responses.concat([scored, written])
+    of_mode = both.answers()[(both.table["mode"] == "generate").to_numpy()]
+    np.testing.assert_array_equal(of_mode, written.answers())
+    np.testing.assert_array_equal(of_mode, written.answers("raw"))
+
+
+def test_an_edit_without_content_free_items_is_missing_beside_one_with():
+    both = responses_of(random_odds(32, edits=2), edits=("", "up")).table
+    part = Responses(both[(both["edit"] == "") | (both["keying"] != 0)].reset_index(drop=True))
+    assert part.matrix().loc["up"].isna().all(axis=None) and part.matrix().loc[""].notna().all(axis=None)
+
+
+def test_centring_leaves_pure_noise_unreliable():
+    # With a value's own items in what is taken off, two items of one value agree perfectly.
+    random = np.random.default_rng(33)
+    rows = [("m", "", f"p{p}", f"{v}{k}", v, k, 0, f"{v}{k}", "yes", sigmoid(0.3 * random.normal()), 0.9, 0.0)
+            for p in range(2000) for v in ("A", "B") for k in (1, -1)]  # fmt: skip
+    responses = Responses(make_table(dict(zip(FILLED, map(list, zip(*rows, strict=True)), strict=True))))
+    wide = responses.table.assign(s=responses.answers("centred")).pivot(index="persona", columns="item", values="s")
+    # The level of the other value has half the variance of an answer, and enters the two signs with opposite signs.
+    assert wide["A1"].corr(wide["A-1"]) == pytest.approx(-1 / 3, abs=0.05)
+    with pytest.raises(ValueError, match="at least 2 values, got A alone"):
+        Responses(responses.table.query("value == 'A'")).answers("centred")
+
+
+# -- tables from elsewhere ---------------------------------------------------------------------------------------
+
+
+def test_a_csv_file_gives_the_same_answers():
+    for frame in (responses_of(random_odds(34, edits=2), edits=("", "up")), uneven(personas=8)[0]):
+        again = Responses(pd.read_csv(io.StringIO(frame.table.to_csv(index=False))))
+        assert again.edits == frame.edits and again.values == frame.values
+        pd.testing.assert_frame_equal(again.matrix(), frame.matrix())
+        assert (again.table["answer"] == "").all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"status": "Yes"}, r"'status': expected one of 'yes', 'no', .*, got 'Yes'"),
+        ({"mode": "scored"}, r"'mode': expected one of 'score', 'generate', 'free', got 'scored'"),
+        ({"order": "yes/no"}, r"'order': expected .*, got 'yes/no'"),
+        ({"keying": 2}, r"'keying': expected one of -1, 0, 1, got 2"),
+        ({"kind": "filler"}, r"'kind': expected .*, got 'filler'"),
+        ({"p_yes": 1.7}, r"'p_yes': expected probabilities between 0 and 1, got 1.7 in 1 of"),
+        ({"p_yes": -0.1}, r"'p_yes': expected probabilities"),
+        ({"persona": None}, r"'persona': expected a name in every row, got 1 rows without"),
+    ],
+)
+def test_what_is_no_answer_is_refused(change, message):
+    table = responses_of(random_odds(35)).table.astype({"keying": "int64"})
+    for name, value in change.items():
+        table.loc[3, name] = value
+    with pytest.raises(ValueError, match=f"table: column {message}"):
+        Responses(table)
+
+
+def test_an_answer_that_comes_twice_is_refused(tmp_path):
+    table = responses_of(random_odds(36)).table
+    twice = Responses(pd.concat([table, table.iloc[[5]]], ignore_index=True))
+    for call in (twice.matrix, twice.quality, lambda: Responses.concat([twice])):
+        with pytest.raises(ValueError, match=r"1 of them twice, the first of .*persona 'p0', item 'item-5'"):
+            call()
+    with pytest.raises(StoreError, match="1 of them twice"):
+        Responses.load(twice.save(tmp_path / "twice.parquet"))
