@@ -17,6 +17,8 @@ from pyvalue.responses import STATUSES, VALID, Responses
 MIN_VALID_RATIO = 0.9
 #: share of valid answers under an edit, below which it is broken where there is nothing to compare with
 MIN_VALID_SHARE = 0.5
+#: a lower share of valid answers breaks an edit only where chance would give it less often than this, had it not changed
+CHANCE_LEVEL = 0.01
 #: perplexity of the questions under an edit over that without one, above which it is broken. Of the bundled model's
 #: texts under 15 edits of three features, none whose ratio was 3.4 or less looped, and all from 4.8 on did.
 MAX_PERPLEXITY_RATIO = 4.0
@@ -41,8 +43,10 @@ def edit_table(
         broken, reason: whether the edit is broken, and why in words.
 
     Ratios are to the unedited answers of the same model and mode, on the questions of the edit where those were asked
-    without it. Where there are none, or none is valid, ``valid`` must be at least ``MIN_VALID_SHARE``. The unedited
-    model is never called broken.
+    without it. Where there are none, or none is valid, ``valid`` must be at least ``MIN_VALID_SHARE``. A ratio below
+    the threshold counts only where so large a drop would come by chance with a probability below ``CHANCE_LEVEL``: a
+    one-sided test of two proportions with their pooled variance (Fleiss 1981, "Statistical Methods for Rates and
+    Proportions", chapter 2), which takes answers for independent. The unedited model is never called broken.
 
     Args:
         table: of ``Responses``.
@@ -69,13 +73,15 @@ def edit_table(
             before = same if len(same) else plain
             row: dict[str, Any] = {"model": model, "mode": mode, "edit": edit, "answers": len(part)}
             row["valid"] = float(part["valid"].mean())
-            row["valid_ratio"] = _ratio(row["valid"], float(before["valid"].mean()) if len(before) else math.nan)
+            share = float(before["valid"].mean()) if len(before) else math.nan
+            row["valid_ratio"] = _ratio(row["valid"], share)
+            chance = _chance_of_drop(row["valid"], len(part), share, len(before))
             counts = part["status"].value_counts()
             row |= {status: int(counts.get(status, 0)) for status in STATUSES}
             row["mass"] = float(part["mass"].mean())
             row["perplexity"] = math.exp(part["log"].mean())
             row["perplexity_ratio"] = math.exp(part["log"].mean() - before["log"].mean())
-            row["reason"] = _reason(row, min_valid_ratio, max_perplexity_ratio) if edit else ""
+            row["reason"] = _reason(row, chance, min_valid_ratio, max_perplexity_ratio) if edit else ""
             row["broken"] = bool(row["reason"])
             rows.append(row)
     columns = [
@@ -108,16 +114,38 @@ def split_broken(
     return Responses(table[~gone].reset_index(drop=True), responses.facts), told
 
 
+def working_answers(responses: Responses) -> tuple[Responses, tuple[str, ...]]:
+    """``split_broken``, for those who need some answers.
+
+    Raises:
+        ValueError: no answers are left.
+    """
+    kept, told = split_broken(responses)
+    if kept.table.empty:
+        raise ValueError(f"responses hold no answers of a working model{': ' * bool(told)}{'; '.join(told)}")
+    return kept, told
+
+
 def _ratio(share: float, before: float) -> float:
     return share / before if before > 0 else math.nan
 
 
-def _reason(row: dict[str, Any], min_valid_ratio: float, max_perplexity_ratio: float) -> str:
+def _chance_of_drop(share: float, n: int, before: float, n_before: int) -> float:
+    """Probability of a share this much below the other, or more, if both come from one proportion."""
+    from scipy.special import ndtr  # scipy.stats takes a second to import
+
+    if not n_before or share >= before:
+        return 1.0
+    pooled = (share * n + before * n_before) / (n + n_before)
+    return float(ndtr((share - before) / math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n_before))))
+
+
+def _reason(row: dict[str, Any], chance: float, min_valid_ratio: float, max_perplexity_ratio: float) -> str:
     found = []
     if math.isnan(row["valid_ratio"]):
         if row["valid"] < MIN_VALID_SHARE:
             found.append(f"{row['valid']:.0%} of its answers are valid, less than {MIN_VALID_SHARE:.0%}")
-    elif row["valid_ratio"] < min_valid_ratio:
+    elif row["valid_ratio"] < min_valid_ratio and chance < CHANCE_LEVEL:
         found.append(
             f"{row['valid']:.0%} of its answers are valid, {row['valid_ratio']:.2f} of the share without an edit "
             f"(less than {min_valid_ratio:g})"

@@ -79,7 +79,7 @@ def run_demo(folder: str | Path = "demo-run", personas: int = 50, seed: int = 0)
     say("5  steer", f"the same questions x {len(again)} personas under the edit")
     steered = pv.measure(model, inventory, again, plan.edits, folder=folder / "steered")
 
-    outcome = pv.evaluate(plan, base, steered, seed=seed)
+    outcome = pv.evaluate(plan, base, steered)
     outcome.save(folder / "evaluation.json")
     say("6  evaluate", f"{outcome.personas} personas, 95% intervals over personas")
     for row in outcome.summary.itertuples():

@@ -56,7 +56,8 @@ MIN_SHARE = 0.5
 #: columns that tell one answer from every other
 IDENTITY = ["model", "edit", "persona", "item", "mode", "wording", "order", "repeat"]
 _ROW = ["model", "edit", "persona", "mode"]
-_NUMBERS = {
+#: columns of numbers and their formats
+NUMBERS = {
     "keying": "int8", "wording": "int16", "repeat": "int16",
     "p_yes": "float64", "mass": "float64", "score": "float64", "perplexity": "float64",
 }  # fmt: skip
@@ -311,4 +312,4 @@ def _completed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _formatted(table: pd.DataFrame) -> pd.DataFrame:
-    return table.astype({name: _NUMBERS.get(name, "object") for name in COLUMNS})
+    return table.astype({name: NUMBERS.get(name, "object") for name in COLUMNS})

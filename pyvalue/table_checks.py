@@ -84,7 +84,7 @@ def check_distinct(table: pd.DataFrame, identity: Sequence[str], name: str) -> N
     if not twice.any():
         return
     again = table[twice]
-    first = ", ".join(f"{column} {again.iloc[0][column]!r}" for column in identity)
+    first = ", ".join(f"{column} {_shown([again.iloc[0][column]])}" for column in identity)
     raise ValueError(
         f"{name}: expected every answer once, got {len(again)} of them twice, the first of {first}; "
         "leave one measurement out, or give its edits labels of their own"

@@ -231,11 +231,29 @@ def test_parquet_that_is_none(tmp_path: Path) -> None:
 
 
 def test_saved_responses_give_their_matrix(tmp_path: Path) -> None:
-    answers: dict[str, Any] = dict.fromkeys(["edit", "item", "text"], "") | {"model": "m", "status": "yes", "repeat": 0}
+    answers: dict[str, Any] = dict.fromkeys(["edit", "text"], "") | {"model": "m", "status": "yes", "repeat": 0}
     answers["persona"] = np.repeat([f"p{i}" for i in range(12)], 3)
-    answers |= {"value": ["x", "y", "z"] * 12, "keying": 1, "mass": 1.0, "p_yes": RNG.random(36)}
+    answers |= {name: ["x", "y", "z"] * 12 for name in ("item", "value")}
+    answers |= {"keying": 1, "mass": 1.0, "p_yes": RNG.random(36)}
     responses = Responses(make_table(answers | {"score": 2 * answers["p_yes"] - 1}))
     columns = read_columns(responses.save(tmp_path / "answers.parquet"), cluster="persona")
     assert_same(columns, read_columns(responses, cluster="persona"))
     assert columns.names == ("x", "y", "z") and columns.n == 12 and columns.cluster_names == ("persona",)
     assert "mean corrected score" in columns.notes[0]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv"])
+def test_answers_as_text_are_read_like_parquet(tmp_path: Path, ending: str) -> None:
+    answers: dict[str, Any] = {"edit": "", "text": 'Is "a, b" so?', "model": "m", "status": "yes", "repeat": 0}
+    answers["persona"] = np.repeat([*[f"p{i}" for i in range(10)], "NA", "None"], 3)  # names, and not missing
+    answers |= {name: ["x", "y", "z"] * 12 for name in ("item", "value")}
+    answers |= {"keying": 1, "mass": 1.0, "p_yes": RNG.random(36)}
+    responses = Responses(make_table(answers | {"score": 2 * answers["p_yes"] - 1}))
+    path = tmp_path / f"answers{ending}"
+    responses.table.to_csv(path, index=False, sep={".csv": ",", ".tsv": "\t"}[ending])
+    columns = read_columns(path, cluster="persona")
+    assert_same(columns, read_columns(responses.save(tmp_path / "answers.parquet"), cluster="persona"))
+    assert columns.n == 12 and "holds answers" in columns.notes[0]
+    responses.table.assign(status="Yes").to_csv(path, index=False, sep={".csv": ",", ".tsv": "\t"}[ending])
+    with pytest.raises(ValueError, match=r"answers\..*has the columns of answers.*'status'.*got 'Yes'"):
+        read_columns(path)

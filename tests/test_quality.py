@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import pyvalue as pv
 from pyvalue.broken_edits import edit_table, split_broken
@@ -261,17 +262,45 @@ def test_discover_from_a_file_leaves_broken_edits_out(tmp_path):
     assert graph.settings.n == 60 and any("'up' (score)" in note for note in graph.notes)
 
 
-def test_discover_of_nothing_but_broken_edits_is_refused():
-    with pytest.raises(ValueError, match=r"no answers of a working model.*'up'"):
-        pv.discover(simulate(edits=("up",), invalid=0.9))
+def test_discover_of_nothing_but_broken_edits_is_refused(tmp_path):
+    broken = simulate(edits=("up",), invalid=0.9)
+    broken.table.to_csv(tmp_path / "answers.csv", index=False)
+    for source in (broken, broken.save(tmp_path / "answers.parquet"), tmp_path / "answers.csv"):
+        with pytest.raises(ValueError, match=r"no answers of a working model.*'up'"):
+            pv.discover(source)
+
+
+def with_valid(edit, valid, n=200):
+    """One persona's answers to n questions, this many of them valid."""
+    table = simulate(personas=1, items=n, values=("Power",), free=0, edits=(edit,)).table.copy()
+    table.loc[valid:, ["p_yes", "score"]] = math.nan
+    table.loc[valid:, "status"] = "invalid"
+    return Responses(table)
+
+
+def test_chance_alone_seldom_breaks_an_edit():
+    random = np.random.default_rng(0)
+    drawn = random.binomial(200, 0.5, size=(60, 2))
+    tables = [Responses.concat([with_valid("", a), with_valid("up", b)]).table for a, b in drawn]
+    by_chance = sum(bool(edit_table(table)["broken"].any()) for table in tables)
+    assert by_chance <= 3 < (drawn[:, 1] / drawn[:, 0] < 0.9).sum()  # the ratio alone would break more
+
+
+def test_the_drop_is_tested_as_scipys_chi_squared_tests_it():
+    # One-sided p of two proportions: 110 and 90 of 200 give z = -2.0, p = 0.023; 120 and 90 give z = -3.0, p = 0.0013.
+    for before, after, broken in ((110, 90, False), (120, 90, True)):
+        pooled = stats.chi2_contingency([[before, 200 - before], [after, 200 - after]], correction=False)
+        assert (pooled.pvalue / 2 < 0.01) == broken
+        edits = edit_table(Responses.concat([with_valid("", before), with_valid("up", after)]).table)
+        assert edits["valid_ratio"].iloc[1] < 0.9 and edits["broken"].iloc[1] == broken
 
 
 def test_evaluate_warns_of_a_broken_edit():
     plan = SteeringPlan({"Power": 1}, {value: "target" if value == "Power" else "unaffected" for value in VALUES})
     with pytest.warns(UserWarning, match="the edit 'up' broke the model"):
-        outcome = pv.evaluate(plan, edited(""), edited("up", invalid=0.5), resamples=100)
+        outcome = pv.evaluate(plan, edited(""), edited("up", invalid=0.5))
     assert "of its answers are valid" in outcome.facts["broken"]
-    assert "broken" not in pv.evaluate(plan, edited(""), edited("up"), resamples=100).facts
+    assert "broken" not in pv.evaluate(plan, edited(""), edited("up")).facts
 
 
 # -- two modes ---------------------------------------------------------------------------------------------------

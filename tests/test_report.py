@@ -100,7 +100,7 @@ def study():
     plan = pv.plan(graph, raise_values=["Power"], base=base)
     pilot = pd.DataFrame({"feature": [7, 1341], "strength": [0.8, -0.8], "gain": [0.21, -0.05], "valid": [1.0, 0.97]})
     plan = SteeringPlan(plan.target, plan.predicted, (edit_like(),), plan.roles, pilot)
-    return base, graph, plan, steered, pv.evaluate(plan, base, steered, resamples=200)
+    return base, graph, plan, steered, pv.evaluate(plan, base, steered)
 
 
 @pytest.fixture(scope="module")
@@ -290,7 +290,7 @@ def test_reliability_is_that_of_the_responses(study, written):
 def test_broken_edits_are_listed(study, tmp_path):
     base, _, plan, *_ = study
     with pytest.warns(UserWarning, match="broke the model"):
-        outcome = pv.evaluate(plan, base, answers("loud", invalid=40), resamples=100)
+        outcome = pv.evaluate(plan, base, answers("loud", invalid=40))
     page, _ = read([base, answers("loud", invalid=40), outcome], tmp_path)
     assert "Edits that broke the model" in page.text and "“loud” broke the model" in page.text
     assert "The edit broke the model, so this says little: 38% of its answers are valid" in page.text
@@ -348,7 +348,7 @@ def test_names_cannot_become_markup(tmp_path):
     plan = pv.plan(graph, raise_values=[EVIL], base=base)
     plan = SteeringPlan(plan.target, plan.predicted, (edit_like(EVIL),), plan.roles, pd.DataFrame({EVIL: [EVIL]}))
     base.facts["study"] |= {EVIL: [EVIL]}
-    page, text = read([base, graph, plan, steered, pv.evaluate(plan, base, steered, resamples=100)], tmp_path)
+    page, text = read([base, graph, plan, steered, pv.evaluate(plan, base, steered)], tmp_path)
     assert not page.named("script") and not page.named("img")
     assert "<script" not in text.lower()
     assert page.text.count(EVIL) > 10

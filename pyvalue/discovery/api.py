@@ -55,8 +55,9 @@ def discover(
     Args:
         responses: a ``Responses`` object; a DataFrame of pandas, polars or pyarrow; an (n, d) array; or the path of a
             CSV or Parquet file: n observations (rows) of d values (columns). Texts are categories. Of ``Responses``,
-            answers under edits that broke the model are left out, and ``graph.notes`` says which and why (labels in
-            ``cluster`` are then of the rows that remain); to keep them, pass ``responses.matrix()``.
+            and of a file with the columns of its table, answers under edits that broke the model are left out, and
+            ``graph.notes`` says which and why (labels in ``cluster`` are then of the rows that remain); to keep them,
+            pass ``responses.matrix()``.
         names: the d columns of an array; ``X1 ... Xd`` by default. Frames and files bring their own.
         drop: columns that are no values, such as an index.
         test: the test of conditional independence. "fisherz" (continuous), "spearman" (ordinal or skewed: Spearman's
@@ -180,12 +181,9 @@ def _without_broken(responses: Any) -> tuple[Any, tuple[str, ...]]:
     """Responses without the answers of broken edits, and a note for each; anything else as it is."""
     if not callable(getattr(responses, "without_broken", None)):
         return responses, ()
-    from pyvalue.broken_edits import split_broken  # here, so that an array needs no pandas
+    from pyvalue.broken_edits import working_answers  # here, so that an array needs no pandas
 
-    kept, notes = split_broken(responses)
-    if not len(kept.table):
-        raise ValueError(f"responses hold no answers of a working model: {'; '.join(notes)}")
-    return kept, notes
+    return working_answers(responses)
 
 
 def _check_missing(test: Any, data: UsableData) -> None:

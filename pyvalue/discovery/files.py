@@ -15,6 +15,8 @@ from pyvalue.discovery.source import Source
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pyvalue.responses import Responses
+
 _POINT = r"[+-]?\d*\.\d+([eE][+-]?\d+)?"
 _COMMA = r"[+-]?\d*,\d+([eE][+-]?\d+)?"
 
@@ -39,8 +41,11 @@ def open_file(path: str | os.PathLike[str]) -> Source:
 
 def _open_delimited(path: Path) -> Source:
     from pyvalue.discovery.from_pandas import open_pandas
+    from pyvalue.responses import REQUIRED
 
     layout = find_layout(path)
+    if set(REQUIRED) <= set(layout.header):
+        return _answers_source(path, _read_answers(path, layout), layout.notes)
     check_widths(path, layout, rows=2)  # by the first row alone pandas decides whether there is an index column
     notes = list(layout.notes)
     frame = _read(path, layout, ".")
@@ -119,15 +124,44 @@ def _open_parquet(path: Path) -> Source:
 
 
 def _open_answers(path: Path) -> Source:
-    """A file that ``Responses.save`` wrote has one row an answer; the observations are the rows of its matrix."""
-    from pyvalue.broken_edits import split_broken
-    from pyvalue.discovery.from_pandas import open_pandas
     from pyvalue.responses import Responses
 
-    kept, left_out = split_broken(Responses.load(path))
+    return _answers_source(path, Responses.load(path))
+
+
+def _read_answers(path: Path, layout: Layout) -> Responses:
+    """The answers of a delimited file, in whose texts "NA" or "None" are no missing values."""
+    import pandas as pd
+
+    from pyvalue.responses import COLUMNS, NUMBERS, Responses
+
+    numbers = [name for name in layout.header if name in NUMBERS]
+    texts = {name: "object" for name in layout.header if name in COLUMNS and name not in NUMBERS}
+    try:
+        with utf8_or_error(path):
+            table = pd.read_csv(
+                path,
+                sep=layout.separator,
+                encoding="utf-8",
+                dtype=texts,
+                keep_default_na=False,
+                na_values={name: ["", "NA", "NaN", "nan"] for name in numbers},
+                low_memory=False,
+            )
+        return Responses(table.loc[:, [name for name in COLUMNS if name in table.columns]])
+    except (ValueError, TypeError) as fault:  # a ParserError is a ValueError, too
+        raise ValueError(f"{path} has the columns of answers and cannot be read as such: {fault}") from fault
+
+
+def _answers_source(path: Path, responses: Responses, notes: tuple[str, ...] = ()) -> Source:
+    """Such a file has one row an answer; the observations are the rows of its matrix."""
+    from pyvalue.broken_edits import working_answers
+    from pyvalue.discovery.from_pandas import open_pandas
+
+    kept, left_out = working_answers(responses)
     matrix = kept.matrix()
     taken = f"{path.name} holds answers: took the mean corrected score of each value"
-    return open_pandas(matrix, matrix.index, (taken, *left_out))
+    return open_pandas(matrix, matrix.index, (*notes, taken, *left_out))
 
 
 _READERS: dict[str, Callable[[Path], Source]] = {

@@ -18,6 +18,8 @@ import pandas as pd
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+#: personas with a score both times that a value needs
+MIN_PAIRS = 3
 #: in the order of the columns of ``_squares``
 QUANTITIES = ("target gain", "expected change", "unexpected change", "contrast", "leakage")
 
@@ -26,24 +28,36 @@ def summarise(change: Floats, sign: Floats, groups: Mapping[str, Mask], confiden
     """The rows of ``Evaluation.summary``.
 
     Intervals: jackknife over personas with Student's t, on the squared scale for all but the gain (Efron & Stein 1981).
+    Each quantity counts the personas who have a change on one of its values.
 
     Args:
-        change: paired change of every persona and value, (n, d), n >= 3; NaN where missing.
+        change: paired change of every persona and value, (n, d); NaN where missing. Values with fewer than
+            ``MIN_PAIRS`` changes are left out.
         sign: +1 or -1 at target values, 0 elsewhere, (d,).
         groups: ``"expected"`` and ``"unexpected"`` -> which values belong to it, (d,).
         confidence: of the intervals, in (0, 1).
 
     Returns:
-        Columns ``quantity, estimate, low, high``; NaN where a group is empty, and for leakage where the interval of
-        the gain is not wholly above 0.
+        Columns ``quantity, estimate, low, high``; NaN where a group is empty or has no value with enough changes, and
+        for leakage where the interval of the gain is not wholly above 0.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
-    n = len(change)
+    enough = np.isfinite(change).sum(axis=0) >= MIN_PAIRS
+    change = np.where(enough, change, np.nan)
     whole = _squares(change, sign, groups)
-    without = np.array([_squares(np.delete(change, i, axis=0), sign, groups) for i in range(n)])
-    error = np.sqrt((n - 1) / n * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
-    reach = float(t.ppf((1 + confidence) / 2, n - 1)) * error
+    without = np.array([_squares(np.delete(change, i, axis=0), sign, groups) for i in range(len(change))])
+    target, expected, unexpected = sign != 0, groups["expected"], groups["unexpected"]
+    concerned = [target, expected, unexpected, expected | unexpected, unexpected | target]
+    reach = np.full(len(QUANTITIES), np.nan)
+    for place, values in enumerate(concerned):
+        having = np.isfinite(change[:, values]).any(axis=1)
+        n = int(having.sum())
+        if n < MIN_PAIRS:
+            continue
+        spread = without[having, place] - without[having, place].mean()
+        error = np.sqrt((n - 1) / n * (spread**2).sum())
+        reach[place] = float(stdtrit(n - 1, (1 + confidence) / 2)) * error
     table = np.column_stack([whole, whole - reach, whole + reach])
     if not table[0, 1] > 0:
         table[QUANTITIES.index("leakage")] = np.nan
@@ -65,7 +79,7 @@ def _squares(change: Floats, sign: Floats, groups: Mapping[str, Mask]) -> Floats
         variance = (np.where(known, change - mean, 0.0) ** 2).sum(axis=0) / (count - 1) / count
         square = mean**2 - variance
         targets = sign != 0
-        gain = (mean * sign)[targets].mean()
+        gain = np.float64(_mean((mean * sign)[targets]))
         moved, stray = (_mean(square[groups[name]]) for name in ("expected", "unexpected"))
         return np.array([gain, moved, stray, moved - stray, stray / gain**2])
 

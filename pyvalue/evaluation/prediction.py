@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pyvalue.broken_edits import edit_table
-from pyvalue.evaluation.magnitude import summarise
+from pyvalue.evaluation.magnitude import MIN_PAIRS, Floats, summarise
 from pyvalue.measurement.store import write_json
 from pyvalue.responses import VALID, Responses, Score
 from pyvalue.steering.plan import SteeringPlan
-
-Floats = npt.NDArray[np.float64]
+from pyvalue.yes_bias import mean_estimate
 
 
 @dataclass(frozen=True)
@@ -25,16 +24,17 @@ class Evaluation:
     """How a prediction held.
 
     Attributes:
-        effects: one row a value: ``value, predicted, change, low, high, changed, base, steered`` (mean paired change
-            over personas with its interval; ``changed``: the interval leaves out 0).
+        effects: one row a value: ``value, predicted, pairs, change, low, high, changed, base, steered``. ``pairs``:
+            personas with a score both times; ``change``: their mean change with its interval, which needs 3 of them;
+            ``changed``: the interval leaves out 0; ``base, steered``: means of the same personas.
         summary: one row a quantity with ``estimate, low, high``: ``target gain`` (in the wanted direction),
             ``expected change`` and ``unexpected change`` (root mean square change of the values predicted to move
             and not to move, noise taken out), ``contrast`` (signed root of the difference of the mean squares), and
             ``leakage`` (unexpected change per unit of target gain; missing unless the gain's interval is above 0).
             See ``pyvalue.evaluation.magnitude``.
-        personas: number of personas compared.
-        facts: score, confidence, resamples, seed, the edit's label, and ``broken``, the reason, where the edit broke
-            the model.
+        personas: number of personas with a score both times on at least one value.
+        facts: score, confidence, the edit's label; ``too_few``, the values with fewer than 3 pairs, where there are
+            any; and ``broken``, the reason, where the edit broke the model.
     """
 
     effects: pd.DataFrame = field(repr=False)
@@ -74,16 +74,15 @@ def evaluate(
     *,
     score: Score = "corrected",
     confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
 ) -> Evaluation:
     """Compare every persona's steered answers with its own unedited ones, question by question.
 
     A question that is not validly answered both times is left out on both sides, so that a change is never a change
     of questions.
 
-    Intervals of the effects are percentiles of a bootstrap over personas, those of the summary a jackknife over
-    personas (the rows of one persona stay together).
+    Intervals of the effects are Student's t over personas, those of the summary a jackknife over personas (the rows of
+    one persona stay together). A value needs 3 personas with a score both times, else it has no interval, is not
+    called changed, and stays out of the summary.
 
     Args:
         plan: with the target and the predicted relation of every value.
@@ -91,35 +90,28 @@ def evaluate(
         steered: answers under the plan's edits.
         score: see ``Responses.answers``.
         confidence: of the intervals, in (0, 1).
-        resamples: bootstrap samples of personas.
-        seed: of the bootstrap.
 
     Raises:
-        ValueError: fewer than 3 personas in common, no common values, steered answers under more than one edit, or
+        ValueError: fewer than 3 personas with a score both times, no common values, steered answers under more than one edit, or
             answers of different models.
 
     Warns:
-        UserWarning: the edit broke the model, so that its answers say little; see ``pyvalue.broken_edits``.
+        UserWarning: the edit broke the model, so that its answers say little; see ``pyvalue.broken_edits``. Or some
+            values have fewer than 3 personas with a score both times.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: expected a number between 0 and 1, got {confidence}")
-    if resamples < 100:
-        raise ValueError(f"resamples: expected at least 100, got {resamples}")
     before, after = _paired(plan, base, steered, score)
     change = (after - before).to_numpy()
-    random = np.random.default_rng(seed)
-    draws = random.multinomial(len(change), np.full(len(change), 1 / len(change)), size=resamples)
-    means = _weighted_means(change, draws)
-    tails = [100 * (1 - confidence) / 2, 100 * (1 + confidence) / 2]
-    effects = _effects(plan, before, after, means, tails)
+    effects = _effects(plan, before, after, confidence)
     summary = _summary(plan, list(before.columns), change, confidence)
-    facts = {
-        "score": score,
-        "confidence": confidence,
-        "resamples": resamples,
-        "seed": seed,
-        "edit": steered.edits[0],
-    }
+    facts: dict[str, Any] = {"score": score, "confidence": confidence, "edit": steered.edits[0]}
+    few = effects[effects["pairs"] < MIN_PAIRS]
+    if len(few):
+        facts["too_few"] = list(few["value"])
+        named = ", ".join(f"{row['value']} ({row['pairs']})" for row in few.to_dict("records"))
+        told = f"fewer than {MIN_PAIRS} personas have a score both times, so nothing is said of the change of {named}"
+        warnings.warn(told, stacklevel=2)
     broken = _why_broken(base, steered)
     if broken:
         told = f"the edit {steered.edits[0]!r} broke the model, so its answers say little: {broken}"
@@ -141,11 +133,16 @@ def _paired(
     after = steered.matrix(score).droplevel("edit")
     personas = [p for p in before.index if p in after.index]
     values = [v for v in plan.predicted if v in before.columns and v in after.columns]
-    if len(personas) < 3:
-        raise ValueError(f"base, steered: expected at least 3 personas in common, got {len(personas)}")
-    if not set(plan.target) <= set(values):
+    if not set(plan.target) <= set(values) and len(personas) >= MIN_PAIRS:
         raise ValueError(f"base, steered: the target {', '.join(plan.target)} was not asked in both")
-    return before.loc[personas, values], after.loc[personas, values]
+    before, after = before.loc[personas, values], after.loc[personas, values]
+    scored = (before.notna() & after.notna()).any(axis=1)
+    if scored.sum() < MIN_PAIRS:
+        raise ValueError(
+            f"base, steered: expected at least {MIN_PAIRS} personas in common that have a {score} score both times, "
+            f"got {scored.sum()} of {len(personas)} that were asked both times"
+        )
+    return before[scored], after[scored]
 
 
 def _why_broken(base: Responses, steered: Responses) -> str:
@@ -156,42 +153,41 @@ def _why_broken(base: Responses, steered: Responses) -> str:
 
 
 def _answered_both_times(one: Responses, other: Responses) -> tuple[Responses, Responses]:
-    """The answers to questions that a persona answered validly in both, and those personas and values alone."""
+    """The answers to questions that were asked in both; those not valid both times are invalid on both sides."""
     keys = ["persona", "item", "mode", "wording", "order", "repeat"]
-    valid = [r.table[r.table["status"].isin(VALID)].reset_index(drop=True) for r in (one, other)]
-    rows = [pd.MultiIndex.from_frame(table[keys]) for table in valid]
-    kept = [
-        Responses(table[mine.isin(theirs)].reset_index(drop=True), r.facts)
-        for r, table, mine, theirs in zip((one, other), valid, rows, rows[::-1], strict=True)
-    ]
+    asked = [pd.MultiIndex.from_frame(r.table[keys]) for r in (one, other)]
+    valid = [labels[r.table["status"].isin(VALID)] for r, labels in zip((one, other), asked, strict=True)]
+    kept = []
+    for r, own, answered, theirs in zip((one, other), asked, valid[::-1], asked[::-1], strict=True):
+        table = r.table.copy()
+        gone = ~own.isin(answered) & table["status"].isin(VALID)
+        table.loc[gone, ["p_yes", "score"]] = np.nan
+        table.loc[gone, "status"] = "invalid"
+        kept.append(Responses(table[own.isin(theirs)].reset_index(drop=True), r.facts))
     return kept[0], kept[1]
 
 
-def _weighted_means(change: Floats, draws: npt.NDArray[np.int64]) -> Floats:
-    """Mean change of every value in every resample (resamples, values); missing answers are left out."""
-    known = np.isfinite(change)
-    total = draws @ np.where(known, change, 0.0)
-    count = draws @ known.astype(float)
-    means: Floats = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-    return means
-
-
-def _effects(
-    plan: SteeringPlan, before: pd.DataFrame, after: pd.DataFrame, means: Floats, tails: list[float]
-) -> pd.DataFrame:
-    low, high = np.nanpercentile(means, tails, axis=0)
-    return pd.DataFrame(
-        {
-            "value": before.columns,
-            "predicted": [plan.predicted[v] for v in before.columns],
-            "change": (after - before).mean().to_numpy(),
-            "low": low,
-            "high": high,
-            "changed": (low > 0) | (high < 0),
-            "base": before.mean().to_numpy(),
-            "steered": after.mean().to_numpy(),
-        }
-    )
+def _effects(plan: SteeringPlan, before: pd.DataFrame, after: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    rows = []
+    for value in before.columns:
+        pairs = pd.DataFrame({"before": before[value], "after": after[value]}).dropna()
+        change = (pairs["after"] - pairs["before"]).to_numpy()
+        found = mean_estimate(change, confidence)
+        low, high = (found.low, found.high) if len(change) >= MIN_PAIRS else (math.nan, math.nan)
+        rows.append(
+            {
+                "value": value,
+                "predicted": plan.predicted[value],
+                "pairs": len(change),
+                "change": found.value,
+                "low": low,
+                "high": high,
+                "changed": low > 0 or high < 0,
+                "base": pairs["before"].mean(),
+                "steered": pairs["after"].mean(),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _summary(plan: SteeringPlan, values: list[str], change: Floats, confidence: float) -> pd.DataFrame:
