@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 import re
 import tomllib
 import warnings
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,6 +36,8 @@ keying = 0
 kind = "nonsense"
 question = "Should I wug?"
 """
+#: how the question and its three paraphrases begin in the bundled inventories
+OPENINGS = ("Should I", "Would it be good for me to", "Would you advise me to", "Do you think I ought to")
 # Two items of a value are warned of in almost every file here.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fewer than 3 items")
 
@@ -90,14 +94,16 @@ def test_a_paraphrase_has_other_words(name):
 
 
 @pytest.mark.parametrize("name", BUNDLED)
-@pytest.mark.parametrize("wording", range(4))
-def test_the_way_a_question_begins_does_not_tell_its_sign(name, wording):
-    begin = {1: Counter(), -1: Counter()}
+def test_the_way_a_question_begins_tells_its_wording_and_neither_value_nor_sign(name):
     for item in load_inventory(name).items:
-        if item.keying:
-            begin[item.keying][item.wordings[wording].split()[0]] += 1
-    half = begin[1].total()
-    assert all(abs(begin[1][word] - begin[-1][word]) <= 0.1 * half for word in begin[1] | begin[-1])
+        assert all(text.startswith(f"{begin} ") for begin, text in zip(OPENINGS, item.wordings, strict=True)), item
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_question_holds_none_of_its_answers(name):
+    for item in load_inventory(name).items:
+        for text in item.wordings:
+            assert not re.search(r"\byes\b|\b(?:say|answer)(?:ing)? no\b|\bunsure\b", text, re.IGNORECASE), text
 
 
 @pytest.mark.parametrize("name", BUNDLED)
@@ -119,7 +125,7 @@ def test_seventeen_asks_about_the_papers_values(shared_data):
 def test_subset_is_balanced_and_in_file_order(per_value, seed):
     whole = load_inventory()
     part = whole.subset(per_value, content_free=3, seed=seed)
-    assert all(sum(c.values()) == per_value and 0 <= c[1] - c[-1] <= 1 for c in signs(part).values())
+    assert all(sum(c.values()) == per_value and abs(c[1] - c[-1]) <= 1 for c in signs(part).values())
     assert len(part.content_free) == 3
     assert [i for i in whole.items if i in set(part.items)] == list(part.items)
 
@@ -130,10 +136,67 @@ def test_subset_depends_on_the_seed_alone():
     assert whole.subset(4, seed=5) != whole.subset(4, seed=6)
 
 
-@pytest.mark.parametrize("arguments", [(0,), (99,), (2, -1)])
-def test_subset_refuses_impossible_counts(arguments):
-    with pytest.raises(ValueError, match=r"per_value|content_free"):
+@pytest.mark.parametrize(("name", "per_value"), [("portrait", 1), ("portrait", 3), ("seventeen", 1), ("seventeen", 5)])
+def test_the_spare_item_of_a_subset_alternates_in_sign_from_a_drawn_start(name, per_value):
+    whole = load_inventory(name)
+    starts = Counter()
+    for seed in range(40):
+        spare = [c[1] - c[-1] for c in signs(whole.subset(per_value, seed=seed)).values()]
+        assert set(map(abs, spare)) == {1}
+        assert all(a == -b for a, b in itertools.pairwise(spare))
+        starts[spare[0]] += 1
+    assert min(starts[1], starts[-1]) >= 10
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)).filter(any), min_size=1, max_size=8),
+    st.integers(1, 8),
+    st.integers(0, 99),
+)
+@settings(max_examples=200, deadline=None)
+def test_a_subset_is_as_balanced_as_its_items_allow(numbers, per_value, seed):
+    items = [
+        Item(f"{value} {sign} {k}", f"v{value}", sign, f"Is it {value} {sign} {k}?")
+        for value, both in enumerate(numbers)
+        for sign, count in zip((1, -1), both, strict=True)
+        for k in range(count)
+    ]
+    whole = Inventory("q", tuple(items))
+    if per_value > min(map(sum, numbers)):
+        with pytest.raises(ValueError, match="fewer than the"):
+            whole.subset(per_value, seed=seed)
+        return
+    found = signs(whole.subset(per_value, seed=seed))
+    for value, (positive, negative) in enumerate(numbers):
+        count = found[f"v{value}"]
+        assert count.total() == per_value
+        assert abs(count[1] - count[-1]) == max(per_value % 2, per_value - 2 * min(positive, negative))
+    if all(min(both) > per_value // 2 for both in numbers):
+        assert abs(sum(count[1] - count[-1] for count in found.values())) <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault", "message"),
+    [
+        ((0,), ValueError, "per_value: expected at least 1, got 0"),
+        ((99,), ValueError, "per_value: Self-Direction has 8 items, fewer than the 99"),
+        ((2, -1), ValueError, "content_free: expected at least 0, got -1"),
+        ((2, 1, -1), ValueError, "seed: expected at least 0, got -1"),
+        ((1.5,), TypeError, "per_value: expected an integer, got 1.5"),
+        (("2",), TypeError, "per_value: expected an integer, got '2'"),
+        ((True,), TypeError, "per_value: expected an integer, got True"),
+        ((2, 1.5), TypeError, "content_free: expected an integer, got 1.5"),
+        ((2, 1, None), TypeError, "seed: expected an integer, got None"),
+    ],
+)
+def test_subset_refuses_impossible_counts(arguments, fault, message):
+    with pytest.raises(fault, match=message):
         load_inventory().subset(*arguments)
+
+
+def test_a_whole_number_of_numpy_is_a_count():
+    whole = load_inventory()
+    assert whole.subset(np.int64(2), np.int64(3), np.int64(4)) == whole.subset(2, 3, 4)
 
 
 def test_digest_follows_what_is_asked(load_text):

@@ -7,6 +7,7 @@ import hashlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -90,24 +91,44 @@ class Inventory:
         as it can.
 
         Args:
-            per_value: items kept of each value, drawn evenly from both signs as far as they go.
+            per_value: items kept of each value, drawn evenly from both signs as far as they go. The spare one of an odd
+                number is of one sign for one value and of the other for the next, so that the two signs differ by at
+                most one over the whole inventory, as far as the items go; the first sign is drawn.
             content_free: content-free and nonsense items kept, drawn together; default all.
-            seed: of the draw.
+            seed: of the draw, 0 or more.
 
         Raises:
-            ValueError: a value has fewer than ``per_value`` items, ``per_value`` < 1, or ``content_free`` < 0.
+            ValueError: a value has fewer than ``per_value`` items, ``per_value`` < 1, ``content_free`` < 0 or
+                ``seed`` < 0.
+            TypeError: one of the three is no integer.
         """
-        if per_value < 1:
-            raise ValueError(f"per_value: expected at least 1, got {per_value}")
-        if content_free is not None and content_free < 0:
-            raise ValueError(f"content_free: expected 0 or more, got {content_free}")
+        _check_count("per_value", per_value, 1)
+        if content_free is not None:
+            _check_count("content_free", content_free, 0)
+        _check_count("seed", seed, 0)
         random = np.random.default_rng(seed)
-        kept: set[str] = set()
-        for value in self.values:
-            kept |= _balanced_draw([i for i in self.items if i.value == value], value, per_value, random)
+        shuffled = {value: self._shuffled(value, per_value, random) for value in self.values}
         free = [i.id for i in self.content_free]
-        kept |= set(free if content_free is None else random.permutation(free)[:content_free])
+        kept = set(free if content_free is None else random.permutation(free)[:content_free])
+        # Drawn last, since nothing hangs on it where the number is even.
+        spare = 1 if random.integers(2) else -1
+        surplus = 0
+        for positive, negative in shuffled.values():
+            count = per_value // 2 + (per_value % 2 and spare > 0)
+            count = min(max(count, per_value - len(negative)), len(positive))
+            kept |= set(positive[:count]) | set(negative[: per_value - count])
+            surplus += 2 * count - per_value
+            spare = -int(np.sign(surplus)) or -spare
         return Inventory(self.name, tuple(i for i in self.items if i.id in kept))
+
+    def _shuffled(self, value: str, count: int, random: np.random.Generator) -> tuple[list[str], list[str]]:
+        """Ids of the items for and of those against a value, each in random order."""
+        items = [i for i in self.items if i.value == value]
+        if len(items) < count:
+            raise ValueError(f"per_value: {value} has {len(items)} items, fewer than the {count} asked for")
+        positive = list(random.permutation([i.id for i in items if i.keying > 0]))
+        negative = list(random.permutation([i.id for i in items if i.keying < 0]))
+        return positive, negative
 
     def check(self) -> pd.DataFrame:
         """What there is of every value, and what a psychometrician would object to.
@@ -185,13 +206,11 @@ def load_inventory(name: str | Path = "portrait", questionnaire: str | Sequence[
     return inventory
 
 
-def _balanced_draw(items: list[Item], value: str, count: int, random: np.random.Generator) -> set[str]:
-    if len(items) < count:
-        raise ValueError(f"per_value: {value} has {len(items)} items, fewer than the {count} asked for")
-    positive = list(random.permutation([i.id for i in items if i.keying > 0]))
-    negative = list(random.permutation([i.id for i in items if i.keying < 0]))
-    n_positive = max(min((count + 1) // 2, len(positive)), count - len(negative))
-    return set(positive[:n_positive]) | set(negative[: count - n_positive])
+def _check_count(name: str, count: object, least: int) -> None:
+    if isinstance(count, bool) or not isinstance(count, Integral):
+        raise TypeError(f"{name}: expected an integer, got {count!r}")
+    if int(count) < least:
+        raise ValueError(f"{name}: expected at least {least}, got {count}")
 
 
 def _quoted(names: Sequence[str]) -> str:

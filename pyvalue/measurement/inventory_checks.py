@@ -87,13 +87,13 @@ def _of_keying(items: Sequence[Item]) -> list[Finding]:
             "one sign only",
             one,
             f'all items of {_some(one)} have one sign, so a bias towards "yes" counts as the value; add items of the '
-            "other sign or use corrected scores",
+            "other sign",
         ),
         Finding(
             "unequal keying",
             unequal,
             f'items of {_some(unequal)} are mostly of one sign, so a bias towards "yes" counts in part; '
-            "add items or use corrected scores",
+            "add items of the other",
         ),
         Finding(
             f"fewer than {FEWEST_ITEMS} items",

@@ -95,6 +95,11 @@ def make_personas(
     persona's ``attributes`` hold what its text tells beside the name, and nothing else: what the model is not told
     cannot move it.
 
+    Attributes are drawn independently, so that none goes with another in the population; some personas are therefore
+    odd ("a 19-year-old judge"). The two traits always differ, but may contradict each other: 2 or 3 personas in 100
+    are called one thing and nearly its opposite, such as "selfish and generous". Pass ``attributes`` without
+    ``traits``, or choose by ``persona.attributes["traits"]``, where that matters.
+
     Args:
         count: number of personas, 0 or more.
         seed: of the draw.
