@@ -15,7 +15,7 @@ import pandas as pd
 
 from pyvalue.errors import ModelError
 from pyvalue.measurement.answer_table import answer_table
-from pyvalue.measurement.askers import Mode, Settings, make_asker
+from pyvalue.measurement.askers import Mode, Settings, chunk_of, make_asker
 from pyvalue.measurement.asking import Configuration
 from pyvalue.measurement.cost import check_budget, estimate_cost
 from pyvalue.measurement.design import Design
@@ -24,6 +24,7 @@ from pyvalue.measurement.judge import Judge
 from pyvalue.measurement.personas import Persona
 from pyvalue.measurement.prompts import PromptStyle
 from pyvalue.measurement.run_parts import run_parts
+from pyvalue.measurement.unasked import finished_study
 from pyvalue.models.edits import Edit
 from pyvalue.models.fingerprint import fingerprints
 from pyvalue.models.generate_hook import is_edited
@@ -106,9 +107,11 @@ def measure(
     design = design or Design()
     cells = design.cells(inventory)
     settings = Settings(mode, prompts, judge, min_mass, temperature, top_p, max_new_tokens, seed, batch_size)
-    if isinstance(model, RemoteModel):
+    known = None
+    if isinstance(model, RemoteModel) or _is_remote(judge):
         _check_remote(model, inventory, personas, design, settings, configurations, folder, max_cost)
-    asker = make_asker(model, personas, design, settings)
+        known = finished_study(personas, cells, len(configurations), folder, chunk_of(model, mode))
+    asker = make_asker(model, personas, design, settings, known)
     study = {
         "mode": mode,
         **_model_study(model),
@@ -176,8 +179,12 @@ def _model_study(model: LanguageModel | RemoteModel) -> dict[str, Any]:
     return {"model": {**model.facts(), **fingerprints(model)}}
 
 
+def _is_remote(judge: Judge | LanguageModel | RemoteModel | None) -> bool:
+    return isinstance(judge.model if isinstance(judge, Judge) else judge, RemoteModel)
+
+
 def _check_remote(
-    model: RemoteModel,
+    model: LanguageModel | RemoteModel,
     inventory: Inventory,
     personas: Sequence[Persona],
     design: Design,
@@ -186,9 +193,9 @@ def _check_remote(
     folder: str | Path | None,
     max_cost: float | None,
 ) -> None:
-    """Refuse edits, and what may cost too much, before the first request."""
+    """Refuse edits of a remote model, and what may cost too much, before the first request."""
     for configuration in configurations:
-        if configuration.edits:
+        if configuration.edits and isinstance(model, RemoteModel):
             raise ModelError(
                 f"edits: {configuration.label!r} edits the residual stream, which is out of reach in "
                 f"{model.name}; a remote model can only be steered by roles (personas)"
@@ -199,12 +206,13 @@ def _check_remote(
         model,
         inventory,
         personas,
+        {str(i): configuration.edits for i, configuration in enumerate(configurations)},
         design=design,
         mode=settings.mode,
         prompts=settings.prompts,
         max_new_tokens=settings.max_new_tokens,
         folder=folder,
-        judge=settings.judge.model if isinstance(settings.judge, Judge) else settings.judge,
+        judge=settings.judge,
     )
     check_budget(estimate, max_cost)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -45,9 +45,20 @@ class Settings:
 
 
 def make_asker(
-    model: LanguageModel | RemoteModel, personas: Sequence[Persona], design: Design, settings: Settings
+    model: LanguageModel | RemoteModel,
+    personas: Sequence[Persona],
+    design: Design,
+    settings: Settings,
+    known: Mapping[str, Any] | None = None,
 ) -> Asker:
-    """The asker of a mode.
+    """The asker of a mode. A remote model, and a remote judge, are asked one or two questions.
+
+    Args:
+        model: to ask.
+        personas: who to be.
+        design: of the questions.
+        settings: how.
+        known: study of a finished run. What its first questions found out is taken over, and nothing is asked.
 
     Raises:
         ValueError: an unknown mode, settings that go with another, no judge where one is needed, or a wording that
@@ -58,9 +69,11 @@ def make_asker(
         raise ValueError(f"mode: expected one of {', '.join(map(repr, STYLES))}, got {settings.mode!r}")
     style = settings.prompts or STYLES[settings.mode]
     if settings.mode == "score":
-        return _score_asker(model, personas, design, settings, style)
+        return _score_asker(model, personas, design, settings, style, known)
     check_design(design, style, settings.temperature)
     judge = _judge(settings)
+    if judge is not None:
+        judge.open(known and known.get("judge"))
     sampling: dict[str, Any] = {
         "temperature": settings.temperature,
         "top_p": settings.top_p,
@@ -70,11 +83,11 @@ def make_asker(
     }
     if settings.mode == "generate":
         if isinstance(model, RemoteModel):
-            return RemoteGenerateAsker(model, style, judge=judge, **sampling)
+            return RemoteGenerateAsker(model, style, judge=judge, known=known, **sampling)
         return GenerateAsker(model, style, judge=judge, **sampling)
     assert judge is not None
     if isinstance(model, RemoteModel):
-        return RemoteFreeAsker(model, judge, style, **sampling)
+        return RemoteFreeAsker(model, judge, style, known=known, **sampling)
     return FreeAsker(model, judge, style, **sampling)
 
 
@@ -98,6 +111,7 @@ def _score_asker(
     design: Design,
     settings: Settings,
     style: PromptStyle,
+    known: Mapping[str, Any] | None,
 ) -> Asker:
     given = {"temperature": 0.0, "top_p": 1.0, "max_new_tokens": None, "judge": None}
     if other := [name for name, default in given.items() if getattr(settings, name) != default]:
@@ -112,7 +126,7 @@ def _score_asker(
     for order in design.orders:
         style.check_order(order)
     if isinstance(model, RemoteModel):
-        return RemoteScoreAsker(model, style, settings.min_mass, settings.batch_size)
+        return RemoteScoreAsker(model, style, settings.min_mass, settings.batch_size, known)
     watched = frozenset(persona.name for persona in personas[:WATCHED_PERSONAS])
     return ScoreAsker(model, style, settings.min_mass, settings.batch_size, watched)
 

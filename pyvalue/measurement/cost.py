@@ -6,29 +6,29 @@ What it did cost stands in ``RemoteModel.usage`` afterwards.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyvalue.measurement.askers import STYLES, Mode, chunk_of, new_tokens
 from pyvalue.measurement.design import Cell, Design
 from pyvalue.measurement.inventory import Inventory
-from pyvalue.measurement.judge import SUPPORT
+from pyvalue.measurement.judge import RATING_TOKENS, SUPPORT, Judge
 from pyvalue.measurement.personas import Persona
 from pyvalue.measurement.prompts import PromptStyle, chat_messages, render_prompt
 from pyvalue.measurement.remote_asking import SHORT_ANSWER
+from pyvalue.measurement.unasked import unasked
+from pyvalue.models.edits import Edit
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.remote import RemoteModel
 from pyvalue.models.remote_usage import dollars
 
 #: personas, and what each is asked
 Asked = Sequence[tuple[Persona, Sequence[Cell]]]
-#: bytes of UTF-8 a token, where a model's tokenizer is out of reach: in English characters
-BYTES_PER_TOKEN = 4
+#: ASCII characters a token, where a model's tokenizer is out of reach; every other character counts as one
+CHARACTERS_PER_TOKEN = 4
 #: tokens that mark off a message, and the beginning of the reply
 TOKENS_PER_MESSAGE, TOKENS_PER_REPLY = 4, 3
-#: most tokens of a judge's rating
-TOKENS_PER_RATING = 16
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class CostEstimate:
         prompt_tokens: read by the models.
         completion_tokens: most that they can write.
         dollars: most that it can cost at the models' ``price``; None where one is missing.
-        exact: the prompts were counted with the model's own tokenizer; else at four bytes a token.
+        exact: the prompts were counted with the model's own tokenizer; else at four characters a token, and one where
+            they are not ASCII.
     """
 
     requests: int
@@ -50,7 +51,7 @@ class CostEstimate:
     exact: bool
 
     def __str__(self) -> str:
-        counted = "counted" if self.exact else f"estimated at {BYTES_PER_TOKEN} characters a token"
+        counted = "counted" if self.exact else f"estimated at {CHARACTERS_PER_TOKEN} characters a token"
         cost = "no price known" if self.dollars is None else f"at most about ${self.dollars:,.2f}"
         if self.dollars == 0:
             cost = "nothing to pay"
@@ -64,40 +65,48 @@ def estimate_cost(
     model: LanguageModel | RemoteModel,
     inventory: Inventory,
     personas: Sequence[Persona],
+    edits: Sequence[Edit] | Mapping[str, Sequence[Edit]] = (),
     *,
     design: Design | None = None,
     mode: Mode = "score",
     prompts: PromptStyle | None = None,
     max_new_tokens: int | None = None,
-    judge: LanguageModel | RemoteModel | None = None,
+    judge: Judge | LanguageModel | RemoteModel | None = None,
     folder: str | Path | None = None,
 ) -> CostEstimate:
-    """What ``measure`` will use with the same arguments, under one configuration of edits.
+    """What ``measure`` will use with the same arguments.
+
+    Not counted: the one or two questions that find out what a remote model offers, and what is asked twice because a
+    server failed.
 
     Args:
         model: to ask.
         inventory: what to ask.
         personas: who to be.
+        edits: as ``measure`` takes them; every configuration is asked for itself.
         design: wordings, option orders and repeats; default every question once.
         mode: ``"score"``, ``"generate"`` or ``"free"``.
         prompts: wording; default by the mode, as in ``measure``.
         max_new_tokens: most tokens of a written answer; default by the mode, as in ``measure``.
-        judge: the model that rates every answer; None for none.
+        judge: rates every answer in mode free, and reads at most every answer in mode generate; None for none.
         folder: run folder of the measurement; what it holds already is not counted.
 
     In mode score, a reply of a remote model counts as 16 tokens until its server is known to offer probabilities, which
     take one.
 
     Raises:
-        ValueError: an unknown mode, no personas, or a design that the inventory does not allow.
+        ValueError: an unknown mode, no personas, no configuration, or a design that the inventory does not allow.
     """
     if mode not in STYLES:
         raise ValueError(f"mode: expected one of {', '.join(map(repr, STYLES))}, got {mode!r}")
     prompts = prompts or STYLES[mode]
     if not personas:
         raise ValueError("personas: expected at least one, got none")
+    configurations = len(edits) if isinstance(edits, Mapping) else 1
+    if not configurations:
+        raise ValueError("edits: expected at least one configuration, got an empty mapping; () is the unedited model")
     cells = (design or Design()).cells(inventory)
-    asked = [(persona, left) for persona, left in zip(personas, _left(personas, cells, folder, chunk_of(model, mode)), strict=True)]
+    asked = unasked(personas, cells, configurations, folder, chunk_of(model, mode))
     answers = sum(len(left) for _, left in asked)
     written = _score_tokens(model) if mode == "score" else new_tokens(model, mode, max_new_tokens)
     exact = isinstance(model, LanguageModel)
@@ -105,11 +114,12 @@ def estimate_cost(
     cost = _dollars(model, read, answers * written)
     if judge is None:
         return CostEstimate(answers, read, answers * written, cost, exact)
-    told = _messages([SUPPORT.system, SUPPORT.rating]) + TOKENS_PER_REPLY + written
+    prompt, most = (judge.prompt, judge.max_tokens) if isinstance(judge, Judge) else (SUPPORT, RATING_TOKENS)
+    told = _messages([prompt.system, prompt.rating if mode == "free" else prompt.decision]) + TOKENS_PER_REPLY + written
     rated = math.ceil(sum(told + _tokens(cell.question) for _, left in asked for cell in left))
-    judged = _dollars(judge, rated, answers * TOKENS_PER_RATING)
+    judged = _dollars(judge.model if isinstance(judge, Judge) else judge, rated, answers * most)
     total = None if cost is None or judged is None else cost + judged
-    return CostEstimate(2 * answers, read + rated, answers * (written + TOKENS_PER_RATING), total, False)
+    return CostEstimate(2 * answers, read + rated, answers * (written + most), total, False)
 
 
 def check_budget(estimate: CostEstimate, max_cost: float | None) -> None:
@@ -142,29 +152,6 @@ def _score_tokens(model: LanguageModel | RemoteModel) -> int:
     return 1 if model.calls.accepted.offers_logprobs else SHORT_ANSWER
 
 
-def _left(
-    personas: Sequence[Persona],
-    cells: Sequence[Cell],
-    folder: str | Path | None,
-    chunk: int | None,
-) -> list[Sequence[Cell]]:
-    """What every persona is still to be asked: the chunks that are no parts of the folder yet."""
-    if folder is None:
-        return [cells] * len(personas)
-    size = chunk or len(cells)
-    starts = range(0, len(cells), size)
-    stored = {path.name for path in (Path(folder) / "responses").glob("part-*.parquet")}
-    return [
-        [
-            cell
-            for k, start in enumerate(starts)
-            if f"part-{p * len(starts) + k:06d}.parquet" not in stored
-            for cell in cells[start : start + size]
-        ]
-        for p in range(len(personas))
-    ]
-
-
 def _counted(model: LanguageModel | RemoteModel, asked: Asked, style: PromptStyle) -> int:
     assert isinstance(model, LanguageModel)
     total = 0
@@ -195,7 +182,8 @@ def _messages(texts: Iterable[str]) -> float:
 
 
 def _tokens(text: str) -> float:
-    return len(text.encode()) / BYTES_PER_TOKEN
+    plain = sum(map(str.isascii, text))
+    return plain / CHARACTERS_PER_TOKEN + len(text) - plain
 
 
 def _dollars(model: LanguageModel | RemoteModel, read: int, written: int) -> float | None:

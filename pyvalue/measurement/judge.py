@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pyvalue.measurement.prompts import render_chat
-from pyvalue.models.chat import ChatReply, ChatRequest
+from pyvalue.measurement.remote_judging import JudgeConversation
+from pyvalue.models.chat import ChatReply
 from pyvalue.models.loading import LanguageModel
 
 if TYPE_CHECKING:
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
 
 #: a question, and what was answered
 Pair = tuple[str, str]
+#: most tokens of a remote judge's reply, where nothing else is said
+RATING_TOKENS = 16
 #: least share of the judge's next token that must fall on its numbers
 LEAST_MASS = 0.01
-# Likeliest first tokens wanted of a remote judge; more is nowhere offered.
-_TOP = 20
-_NUMBER = re.compile(r"(?<![\d.])(\d)(?!\d|\.\d)")
+_NUMBER = re.compile(r"(?<![\d.\-\u2212\u2013])\d(?!\d|\.\d)|(?<=\d[-\u2013])\d(?!\d|\.\d)")
+_TO = r"(?:-|\u2013|to|through)"
+# "2-3", "2 or 3"
+_SPAN = re.compile(rf"\d\s?(?:{_TO}|or|and)\s?\d")
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,9 @@ _RATINGS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 class Judge:
     """Judges answers, as G-Eval does (Liu et al. 2023): the expectation of a rating over the judge's next token.
 
+    A remote judge is first asked for one rating, which finds out whether its server offers probabilities. What it
+    refuses to rate has no rating.
+
     Args:
         model: the judge; a local model, or anything with ``.name`` and ``.ask(requests)``, such as a remote one.
         prompt: wording.
@@ -100,6 +107,8 @@ class Judge:
 
     Attributes:
         model: the judge.
+        prompt: wording.
+        max_tokens: most tokens of a remote judge's reply.
     """
 
     def __init__(
@@ -108,15 +117,16 @@ class Judge:
         prompt: JudgePrompt = SUPPORT,
         *,
         batch_size: int | None = None,
-        max_tokens: int = 16,
+        max_tokens: int = RATING_TOKENS,
     ) -> None:
         if not isinstance(model, LanguageModel) and not callable(getattr(model, "ask", None)):
             raise TypeError(f"model: expected a local or a remote model, got {type(model).__name__}")
         if max_tokens < 1:
             raise ValueError(f"max_tokens: expected at least 1, got {max_tokens}")
         self.model = model
-        self._prompt, self._batch_size, self._max_tokens = prompt, batch_size, max_tokens
+        self.prompt, self.max_tokens, self._batch_size = prompt, max_tokens, batch_size
         self._chances: Callable[[list[str], int], npt.NDArray[np.float64]] = self._remote_chances
+        self._remote = JudgeConversation(model, prompt.system, max_tokens, _holds_numbers)
         if isinstance(model, LanguageModel):
             self._chances = self._local_chances
             self._digits = [digit_ids(model.tokenizer, number) for number in range(1, 6)]
@@ -127,6 +137,23 @@ class Judge:
                     stacklevel=2,
                 )
 
+    def open(self, known: Mapping[str, Any] | None = None) -> None:
+        """Find out what the server of a remote judge offers, by one rating; a second time, ask nothing.
+
+        Args:
+            known: ``facts()`` in the study of a finished run: what was found out then stands in this judge's, too, and
+                nothing is asked.
+
+        Raises:
+            ModelError: the judge cannot be asked.
+
+        Warns:
+            UserWarning: the server refuses system messages, or a parameter.
+        """
+        self._remote.known = known
+        if not isinstance(self.model, LanguageModel) and known is None and self._remote.logprobs is None:
+            self._remote.open(_filled(self.prompt.rating, (_TRIAL[0], _FOR)))
+
     def rate(self, pairs: Sequence[Pair]) -> npt.NDArray[np.float64]:
         """How much each answer supports doing what its question asks about, from -1 (against) to 1 (for).
 
@@ -136,7 +163,7 @@ class Judge:
         Returns:
             (n,) ratings, NaN where the judge gave none.
         """
-        chances = self._chances([_filled(self._prompt.rating, pair) for pair in pairs], len(_RATINGS))
+        chances = self._chances([_filled(self.prompt.rating, pair) for pair in pairs], len(_RATINGS))
         return np.asarray(chances @ np.array(_RATINGS), dtype=np.float64)
 
     def decide(self, pairs: Sequence[Pair]) -> list[str | None]:
@@ -145,13 +172,13 @@ class Judge:
         Args:
             pairs: of question and answer.
         """
-        chances = self._chances([_filled(self._prompt.decision, pair) for pair in pairs], len(_DECISIONS))
+        chances = self._chances([_filled(self.prompt.decision, pair) for pair in pairs], len(_DECISIONS))
         return [None if np.isnan(row).any() else _DECISIONS[int(row.argmax())] for row in chances]
 
     def discernment(self) -> float:
         """Mean rating of three answers of plain support less that of three of plain opposition: 2 at best.
 
-        A remote judge is asked six times.
+        A remote judge is asked six times, and once or twice before where it has not been asked yet.
         """
         ratings = self.rate([(question, answer) for answer in (_FOR, _AGAINST) for question in _TRIAL])
         return float(ratings[: len(_TRIAL)].mean() - ratings[len(_TRIAL) :].mean())
@@ -160,31 +187,28 @@ class Judge:
         """What decides the judgements, for the manifest."""
         found: dict[str, Any] = {
             "name": self.model.name,
-            "prompt": {"name": self._prompt.name, "digest": self._prompt.digest},
+            "prompt": {"name": self.prompt.name, "digest": self.prompt.digest},
         }
         if isinstance(self.model, LanguageModel):
             from pyvalue.models.fingerprint import weights_fingerprint
 
             return {**found, "model": self.model.facts(), "weights": weights_fingerprint(self.model)}
         facts = getattr(self.model, "facts", None)
-        return {**found, "max_tokens": self._max_tokens, **({"model": facts()} if callable(facts) else {})}
+        of_model = {"model": facts()} if callable(facts) else {}
+        return {**found, "max_tokens": self.max_tokens, **self._remote.facts(), **of_model}
 
     def _local_chances(self, questions: list[str], count: int) -> npt.NDArray[np.float64]:
         from pyvalue.models.next_token import next_token_chances
 
         model: Any = self.model
-        prompts = [render_chat(model.tokenizer, question, self._prompt.system) for question in questions]
+        prompts = [render_chat(model.tokenizer, question, self.prompt.system) for question in questions]
         return _shares(next_token_chances(model, prompts, self._digits[:count], self._batch_size))
 
     def _remote_chances(self, questions: list[str], count: int) -> npt.NDArray[np.float64]:
-        system = [{"role": "system", "content": self._prompt.system}] if self._prompt.system else []
-        requests = [
-            ChatRequest([*system, {"role": "user", "content": question}], self._max_tokens, top_logprobs=_TOP)
-            for question in questions
-        ]
-        model: Any = self.model
-        replies = model.ask(requests) if requests else []
-        return np.array([_of_reply(reply, count) for reply in replies]).reshape(len(replies), count)
+        if not questions:
+            return np.empty((0, count))
+        self.open()
+        return np.array([_of_reply(reply, count) for reply in self._remote.ask(questions)])
 
 
 def digit_ids(tokenizer: Any, digit: int) -> list[int]:
@@ -201,23 +225,36 @@ def digit_ids(tokenizer: Any, digit: int) -> list[int]:
 def written_number(text: str, count: int) -> int | None:
     """The number from 1 to ``count`` that a reply gives: its first word, or the only such number in it.
 
-    "4/5" and "4 out of 5" give 4; "between 2 and 3" gives none.
+    "4/5" and "4 out of 5" give 4, and so does "1-5: 4", which names the scale; "2-3", "between 2 and 3" and "-1" give
+    none.
     """
+    text = re.sub(rf"(?<!\d)1\s?{_TO}\s?{count}(?!\d)|(?<=\d)\s?(?:/|out of)\s?{count}(?!\d)", "", text)
     found = [(match.start(), int(match.group())) for match in _NUMBER.finditer(text)]
-    leads = found and not re.search(r"\w", text[: found[0][0]])
+    leads = found and not re.search(r"\w", text[: found[0][0]]) and not _SPAN.match(text, found[0][0])
     numbers = {number for _, number in found[:1]} if leads else {number for _, number in found}
     if len(numbers) != 1 or not 1 <= (number := numbers.pop()) <= count:
         return None
     return number
 
 
-def _of_reply(reply: ChatReply, count: int) -> npt.NDArray[np.float64]:
-    """Shares of the numbers, of the likeliest first tokens where these hold any, else of what was written."""
+def _holds_numbers(first_token: Mapping[str, float]) -> bool:
+    return float(_number_chances(first_token, len(_RATINGS)).sum()) >= LEAST_MASS
+
+
+def _number_chances(first_token: Mapping[str, float], count: int) -> npt.NDArray[np.float64]:
     chances = np.zeros(count)
-    for token, logprob in (reply.first_token or {}).items():
+    for token, logprob in first_token.items():
         word = token.strip(" \u0120\u2581")
         if word.isascii() and word.isdigit() and 1 <= int(word) <= count:
             chances[int(word) - 1] += math.exp(logprob)
+    return chances
+
+
+def _of_reply(reply: ChatReply | None, count: int) -> npt.NDArray[np.float64]:
+    """Shares of the numbers, of the likeliest first tokens where these hold any, else of what was written."""
+    if reply is None:
+        return np.full(count, np.nan)
+    chances = _number_chances(reply.first_token or {}, count)
     if chances.sum() < LEAST_MASS and (number := written_number(reply.text, count)):
         chances[number - 1] = 1.0
     return _shares(chances)

@@ -5,6 +5,7 @@ Reads no answers; see ``remote_asking`` and ``remote_writing``.
 
 from __future__ import annotations
 
+import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -20,8 +21,11 @@ from pyvalue.models.chat import ChatReply, ChatRequest
 from pyvalue.models.remote import RemoteModel
 from pyvalue.models.remote_failure import RemoteError, names_roles
 
-#: questions of one call: what is paid for again after a kill
+#: questions of one call: so many, and their judgements, are paid for again by a new process after a kill, Ctrl-C or a
+#: fault that does not pass; the same process keeps their replies in memory
 CHUNK = 32
+#: where the system message of a request stands
+IN_FRONT, ITS_OWN = "in front of the question", "its own"
 _SOMEONE = Persona("someone", "You are someone who is asked a question.")
 _SOMETHING = Cell(Item("something", "", 0, "Is water wet?"))
 
@@ -46,9 +50,7 @@ class Conversation:
     def messages(self, persona: Persona, cell: Cell) -> Sequence[Mapping[str, str]]:
         """What is sent."""
         messages = chat_messages(persona, cell.question, self._style, cell.order)
-        if not self.merged or len(messages) == 1:
-            return messages
-        return [{"role": "user", "content": "\n\n".join(message["content"] for message in messages)}]
+        return merge(messages) if self.merged else messages
 
     def open(
         self,
@@ -97,21 +99,35 @@ class Conversation:
 class RemoteAsker(ABC):
     """What the askers of remote models share; see ``pyvalue.measurement.asking.Asker``.
 
+    A question that the server refuses for what it says is an invalid answer, whose text is the refusal. Where another
+    request fails or the work is interrupted, the replies of the chunk are kept in memory with the model: the next call
+    in the same process does not pay for them again, a new process does.
+
     Args:
         model: to ask.
         style: wording.
         batch_size: none; the model's ``concurrency`` decides.
+        known: the study of a finished run, whose facts are taken over so that nothing is asked.
     """
 
     chunk: int | None = CHUNK
 
-    def __init__(self, model: RemoteModel, style: PromptStyle, batch_size: int | None) -> None:
+    def __init__(
+        self,
+        model: RemoteModel,
+        style: PromptStyle,
+        batch_size: int | None,
+        known: Mapping[str, Any] | None = None,
+    ) -> None:
         if batch_size is not None:
             raise ValueError(
                 f"batch_size: expected none for a remote model, got {batch_size}; give load_model(concurrency=...)"
             )
         self.model, self.style = model, style
         self.conversation = Conversation(model, style)
+        self.known = known
+        if known is not None:
+            self.conversation.merged = known.get("system_message") == IN_FRONT
         self._warned = False
 
     def ask(
@@ -120,16 +136,29 @@ class RemoteAsker(ABC):
         """Answers by configuration, then question.
 
         Raises:
-            ModelError: a configuration has edits, or a request failed.
+            ModelError: a configuration has edits, a request failed for good, or most questions are refused.
         """
         refuse_edits(self.model, configurations)
         requests = [self.request(persona, cell) for cell in cells]
         found = []
         for _ in configurations:
-            replies = self.model.ask(requests)
-            self._warn_of_silence(replies)
-            found.append(self.answers(cells, replies))
+            replies = self.model.ask_each(requests)
+            try:
+                found.append(self._answered(cells, requests, replies))
+            except BaseException:  # of a judge, say
+                self.model.keep(requests, replies)
+                raise
         return found
+
+    def _answered(
+        self, cells: Sequence[Cell], requests: Sequence[ChatRequest], replies: Sequence[ChatReply | RemoteError]
+    ) -> list[Answer]:
+        came = [(i, reply) for i, reply in enumerate(replies) if isinstance(reply, ChatReply)]
+        self._warn_of_silence([reply for _, reply in came])
+        read = iter(
+            self.answers([cells[i] for i, _ in came], [requests[i] for i, _ in came], [reply for _, reply in came])
+        )
+        return [refused(reply) if isinstance(reply, RemoteError) else next(read) for reply in replies]
 
     def facts_of(self, example: ChatRequest) -> dict[str, Any]:
         """What decides the answers to requests like this one."""
@@ -137,8 +166,8 @@ class RemoteAsker(ABC):
         parameters = {name: value for name, value in self.model.sends(example).items() if name != "seed"}
         return {
             "prompts": {"name": self.style.name, "digest": self.style.digest},
-            "parameters": parameters,
-            "system_message": "in front of the question" if self.conversation.merged else "its own",
+            "parameters": parameters if self.known is None else self.known.get("parameters"),
+            "system_message": IN_FRONT if self.conversation.merged else ITS_OWN,
         }
 
     @abstractmethod
@@ -146,7 +175,9 @@ class RemoteAsker(ABC):
         """What is sent for a question."""
 
     @abstractmethod
-    def answers(self, cells: Sequence[Cell], replies: Sequence[ChatReply]) -> list[Answer]:
+    def answers(
+        self, cells: Sequence[Cell], requests: Sequence[ChatRequest], replies: Sequence[ChatReply]
+    ) -> list[Answer]:
         """What the replies say."""
 
     def _warn_of_silence(self, replies: Sequence[ChatReply]) -> None:
@@ -158,6 +189,18 @@ class RemoteAsker(ABC):
                 "those of models that reason first; raise max_new_tokens=",
                 stacklevel=3,
             )
+
+
+def merge(messages: Sequence[Mapping[str, str]]) -> Sequence[Mapping[str, str]]:
+    """One message of the user instead of several, for models that know no system role."""
+    if len(messages) == 1:
+        return messages
+    return [{"role": "user", "content": "\n\n".join(message["content"] for message in messages)}]
+
+
+def refused(error: RemoteError) -> Answer:
+    """The answer to a question that the server refuses for what it says."""
+    return Answer("invalid", math.nan, text=f"[server: {error.words}]")
 
 
 def says_nothing(reply: ChatReply) -> bool:

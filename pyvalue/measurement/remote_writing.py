@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyvalue.measurement.answer_parsing import P_YES, RULES
@@ -33,6 +33,7 @@ class RemoteGenerateAsker(RemoteAsker):
         seed: of sampling. Every question has its own by it, which a server follows as well as it can, or refuses.
         batch_size: none; the model's ``concurrency`` decides.
         judge: is asked about answers that the rules cannot read; None leaves them invalid.
+        known: the study of a finished run, whose facts are taken over so that nothing is asked.
 
     Raises:
         ValueError: an argument is out of range.
@@ -50,14 +51,17 @@ class RemoteGenerateAsker(RemoteAsker):
         seed: int = 0,
         batch_size: int | None = None,
         judge: Judge | None = None,
+        known: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(model, style, batch_size)
+        super().__init__(model, style, batch_size, known)
         check_sampling(temperature, top_p, max_new_tokens, seed)
         self._temperature, self._top_p, self._max_new_tokens = float(temperature), float(top_p), int(max_new_tokens)
         self._seed, self._judge = int(seed), judge
-        self._example, _ = self.conversation.open(
-            self._max_new_tokens, self._temperature, self._top_p, seed=0 if temperature else None
-        )
+        self._example = ChatRequest((), self._max_new_tokens)
+        if known is None:
+            self._example, _ = self.conversation.open(
+                self._max_new_tokens, self._temperature, self._top_p, seed=0 if temperature else None
+            )
 
     def facts(self) -> dict[str, Any]:
         """What decides the answers."""
@@ -76,7 +80,9 @@ class RemoteGenerateAsker(RemoteAsker):
         messages = self.conversation.messages(persona, cell)
         return ChatRequest(messages, self._max_new_tokens, self._temperature, seed, top_p=self._top_p)
 
-    def answers(self, cells: Sequence[Cell], replies: Sequence[ChatReply]) -> list[Answer]:
+    def answers(
+        self, cells: Sequence[Cell], requests: Sequence[ChatRequest], replies: Sequence[ChatReply]
+    ) -> list[Answer]:
         """What the replies say."""
         answers = [read_written(cell, reply) for cell, reply in zip(cells, replies, strict=True)]
         unread = [i for i, answer in enumerate(answers) if answer.status == "invalid" and answer.text.strip()]
@@ -106,6 +112,7 @@ class RemoteFreeAsker(RemoteGenerateAsker):
         max_new_tokens: most tokens of a text, hidden reasoning included.
         seed: of sampling.
         batch_size: none; the model's ``concurrency`` decides.
+        known: the study of a finished run, whose facts are taken over so that nothing is asked.
 
     Raises:
         ValueError: an argument is out of range.
@@ -123,6 +130,7 @@ class RemoteFreeAsker(RemoteGenerateAsker):
         max_new_tokens: int = 256,
         seed: int = 0,
         batch_size: int | None = None,
+        known: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(
             model,
@@ -133,12 +141,15 @@ class RemoteFreeAsker(RemoteGenerateAsker):
             seed=seed,
             batch_size=batch_size,
             judge=judge,
+            known=known,
         )
         self._rater = judge
 
-    def answers(self, cells: Sequence[Cell], replies: Sequence[ChatReply]) -> list[Answer]:
+    def answers(
+        self, cells: Sequence[Cell], requests: Sequence[ChatRequest], replies: Sequence[ChatReply]
+    ) -> list[Answer]:
         """What the replies say."""
-        filtered = [reply.finish_reason == "content_filter" for reply in replies]
+        filtered = [reply.filtered for reply in replies]
         texts = ["" if out else reply.text for out, reply in zip(filtered, replies, strict=True)]
         answers = read_free(self._rater, [cell.question for cell in cells], texts)
         return [

@@ -45,3 +45,8 @@ class ChatReply:
     first_token: Mapping[str, float] | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+
+    @property
+    def filtered(self) -> bool:
+        """Whether a filter of the server held it back; some servers say why behind the word."""
+        return self.finish_reason.startswith("content_filter")

@@ -16,6 +16,8 @@ from pyvalue.errors import ModelError
 from pyvalue.models.chat import ChatReply, ChatRequest
 from pyvalue.models.remote_calls import Calls
 from pyvalue.models.remote_endpoint import Endpoint
+from pyvalue.models.remote_failure import RemoteError
+from pyvalue.models.remote_kept import KeptReplies
 from pyvalue.models.remote_pace import Pace
 from pyvalue.models.remote_parameters import AcceptedParameters
 from pyvalue.models.remote_usage import Usage, dollars
@@ -85,7 +87,8 @@ class RemoteModel:
 
         Raises:
             RemoteError: a request failed, after retries where they may help (status 408, 409, 429, 5xx, no
-                connection, no reply in time). The rest are given up; its ``replies`` hold those that had come in.
+                connection, no reply in time, a reply without message). The rest are given up; its ``replies`` hold
+                those that had come in.
 
         Warns:
             UserWarning: the server refuses a parameter, which is left out or changed from then on.
@@ -93,8 +96,41 @@ class RemoteModel:
         try:
             return self.calls.run(requests) if requests else []
         finally:
-            for note in self.calls.accepted.take_notes():
-                warnings.warn(f"model {self.name}: {note}", stacklevel=2)
+            self._say_notes()
+
+    def ask_each(self, requests: Sequence[ChatRequest]) -> list[ChatReply | RemoteError]:
+        """Answer requests as ``ask`` does, but let one that the server refuses for what it says not end the others.
+
+        When this fails or is interrupted, the replies that had come in are kept in memory, and the next call with the
+        same requests does not ask them again.
+
+        Args:
+            requests: any number.
+
+        Returns:
+            Replies in the order of the requests; the error in place of one that is refused (status 400, 413 or 422,
+            or no message in spite of retries).
+
+        Raises:
+            RemoteError: a request failed for another reason, or more than half of them, and more than two, are refused.
+
+        Warns:
+            UserWarning: the server refuses a parameter, which is left out or changed from then on.
+        """
+        try:
+            return self.calls.run_each(requests) if requests else []
+        finally:
+            self._say_notes()
+
+    def keep(self, requests: Sequence[ChatRequest], replies: Sequence[ChatReply | RemoteError]) -> None:
+        """Keep replies that were paid for and not used; the next ``ask_each`` with such requests returns them."""
+        for request, reply in zip(requests, replies, strict=True):
+            if isinstance(reply, ChatReply):
+                self.calls.kept.keep(request, reply)
+
+    def _say_notes(self) -> None:
+        for note in self.calls.accepted.take_notes():
+            warnings.warn(f"model {self.name}: {note}", stacklevel=3)
 
 
 def load_remote(
@@ -104,7 +140,7 @@ def load_remote(
     api_key: str | None = None,
     concurrency: int = 8,
     timeout: float = 60.0,
-    max_retries: int = 6,
+    max_retries: int = 8,
     price: tuple[float, float] | None = None,
     requests_per_minute: float | None = None,
     extra_body: Mapping[str, Any] | None = None,
@@ -118,7 +154,8 @@ def load_remote(
         api_key: default ``$OPENAI_API_KEY``; a server on this machine needs none.
         concurrency: most requests in flight.
         timeout: seconds that one try may take.
-        max_retries: further tries of a request that failed for a passing reason.
+        max_retries: further tries of a request that failed for a passing reason. Where the server does not say how
+            long to wait, eight take between 68 and 92 s.
         price: dollars per million tokens of prompts and of replies.
         requests_per_minute: most requests that start in a minute, tries included; default no limit.
         extra_body: further fields of every request, such as ``{"reasoning_effort": "low"}``. They are part of the
@@ -156,6 +193,7 @@ def load_remote(
         pace=Pace(requests_per_minute),
         accepted=AcceptedParameters(),
         usage=Usage(),
+        kept=KeptReplies(),
     )
     return RemoteModel(name, endpoint.shown, price, calls)
 

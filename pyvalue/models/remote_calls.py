@@ -7,6 +7,7 @@ server asks for a pause, and repeat what no repetition helps.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pyvalue.models.chat import ChatReply, ChatRequest
 from pyvalue.models.remote_endpoint import Endpoint
 from pyvalue.models.remote_failure import Failure, RemoteError
+from pyvalue.models.remote_kept import KeptReplies
 from pyvalue.models.remote_pace import LONGEST_PAUSE, Pace, back_off
 from pyvalue.models.remote_parameters import AcceptedParameters
 from pyvalue.models.remote_reply import read_reply
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 # A server that never answered is more likely down, or its address wrong, than busy.
 _RETRIES_OF_A_STRANGER = 2
+# So many refusals of single requests say nothing of the others, however few these are.
+_FEW = 2
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Calls:
     pace: Pace
     accepted: AcceptedParameters
     usage: Usage
+    kept: KeptReplies
 
     def run(self, requests: Sequence[ChatRequest]) -> list[ChatReply]:
         """Replies in the order of the requests.
@@ -49,19 +54,52 @@ class Calls:
         Raises:
             RemoteError: a request failed for good; the others are given up.
         """
+        replies: dict[int, ChatReply] = {}
         with self.endpoint.clean_logs():
-            return _in_own_thread(lambda: self._all(requests))
+            _in_own_thread(lambda: self._all(requests, replies, None))
+        return [replies[number] for number in range(len(requests))]
 
-    async def _all(self, requests: Sequence[ChatRequest]) -> list[ChatReply]:
+    def run_each(self, requests: Sequence[ChatRequest]) -> list[ChatReply | RemoteError]:
+        """Replies in the order of the requests; for one that is refused for what it says, the refusal.
+
+        Replies that came in before another fault or an interrupt are kept for the next call.
+
+        Raises:
+            RemoteError: a request failed for another reason, or most of them, and more than two, are refused.
+        """
+        refused: dict[int, RemoteError] = {}
+        replies = {n: reply for n, request in enumerate(requests) if (reply := self.kept.take(request)) is not None}
+        try:
+            with self.endpoint.clean_logs():
+                _in_own_thread(lambda: self._all(requests, replies, refused))
+            if len(refused) > max(_FEW, len(requests) / 2):
+                raise next(iter(refused.values()))
+        except BaseException:
+            for number, reply in sorted(replies.items()):
+                self.kept.keep(requests[number], reply)
+            raise
+        return [refused[number] if number in refused else replies[number] for number in range(len(requests))]
+
+    async def _all(
+        self,
+        requests: Sequence[ChatRequest],
+        replies: dict[int, ChatReply],
+        refused: dict[int, RemoteError] | None,
+    ) -> None:
+        """Fill in the replies that are missing, and the refusals where they may be."""
         from openai import AsyncOpenAI
 
         gate = asyncio.Semaphore(self.concurrency)
-        replies: dict[int, ChatReply] = {}
 
         async def answer(number: int) -> None:
             async with gate:
                 where = f"request {number + 1} of {len(requests)}"
-                replies[number] = await self._answer(client, where, requests[number])
+                try:
+                    replies[number] = await self._answer(client, where, requests[number])
+                except RemoteError as refusal:
+                    if refused is None or not refusal.of_one_request:
+                        raise
+                    refused[number] = refusal
 
         client = AsyncOpenAI(
             api_key=self.endpoint.key,
@@ -75,13 +113,14 @@ class Calls:
             try:
                 async with asyncio.TaskGroup() as group:
                     for number in range(len(requests)):
-                        group.create_task(answer(number))
-            except* RemoteError as failed:
+                        if number not in replies:
+                            group.create_task(answer(number))
+            except* Exception as failed:
                 error = failed.exceptions[0]
             else:
-                return [replies[number] for number in range(len(requests))]
-        assert isinstance(error, RemoteError)
-        error.replies = replies
+                return
+        if isinstance(error, RemoteError):
+            error.replies = replies
         raise error
 
     async def _answer(self, client: AsyncOpenAI, where: str, request: ChatRequest) -> ChatReply:
@@ -92,6 +131,7 @@ class Calls:
             reply = await self._try(client, request, sent)
             if isinstance(reply, ChatReply):
                 self.usage.add(reply.prompt_tokens, reply.completion_tokens)
+                self.accepted.note_taken(sent)
                 return reply
             if reply.refuses_content:
                 return ChatReply("", "content_filter")
@@ -121,7 +161,10 @@ class Calls:
         # ValueError: a body that is no JSON
         except (openai.APIError, TimeoutError, ValueError) as fault:
             return Failure.of(fault)
-        return read_reply(completion) or Failure.of_body(completion)
+        reply = read_reply(completion)
+        if reply is not None and reply.finish_reason == "error":
+            return Failure(200, "the reply ends with an error", "error")
+        return reply or Failure.of_body(completion)
 
     def _retries(self, failure: Failure) -> int:
         stranger = failure.status is None and failure.code != "timeout" and not self.usage.so_far.requests
@@ -135,7 +178,7 @@ class Calls:
             times += f"; the server asks to wait {failure.retry_after:.0f} s"
         hint = f" ({failure.hint})" if failure.hint else ""
         message = f"{where} to {self.model} at {self.endpoint.shown} failed with {status}{times}: {words}{hint}"
-        return RemoteError(message, failure.status, words)
+        return RemoteError(message, failure.status, words, failure.of_one_request)
 
 
 def _in_own_thread(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
@@ -144,7 +187,7 @@ def _in_own_thread(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
     An interrupt (Ctrl-C) reaches the caller's thread, and ends the work there before it goes on.
     """
     outcome: Future[Result] = Future()
-    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None] | None] = Future()
 
     async def main() -> Result:
         started.set_result((asyncio.get_running_loop(), asyncio.current_task()))
@@ -155,14 +198,18 @@ def _in_own_thread(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
             outcome.set_result(asyncio.run(main()))
         except BaseException as fault:
             outcome.set_exception(fault)
+        finally:
+            if not started.done():  # the event loop could not be made
+                started.set_result(None)
 
     thread = threading.Thread(target=run, name="remote model", daemon=True)
     thread.start()
     try:
         return outcome.result()
     except BaseException:
-        loop, task = started.result()
-        if task is not None and not outcome.done():
-            loop.call_soon_threadsafe(task.cancel)
+        begun = started.result()
+        if begun is not None and begun[1] is not None and not outcome.done():
+            with contextlib.suppress(RuntimeError):  # it has just ended
+                begun[0].call_soon_threadsafe(begun[1].cancel)
         thread.join()
         raise

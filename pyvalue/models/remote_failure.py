@@ -13,7 +13,10 @@ from typing import Any
 from pyvalue.errors import ModelError
 from pyvalue.models.chat import ChatReply
 
-_PASSING = {408, 409, 429}
+# 200: a reply without a message, which some servers send where a model behind them failed.
+_PASSING = {200, 408, 409, 429}
+# How servers refuse one request for what it says: its length, a character, a value.
+_OF_ONE_REQUEST = {200, 400, 413, 422}
 _HINTS = {
     401: "the key is not accepted: set OPENAI_API_KEY, or pass api_key=",
     403: "the key may not use this model: set OPENAI_API_KEY, or pass api_key=",
@@ -28,13 +31,15 @@ class RemoteError(ModelError):
     Attributes:
         status: of HTTP; None where no reply came.
         words: of the server, without keys.
+        of_one_request: whether this request is at fault, rather than the server, the key or the account.
         replies: by number of the request, those which had come in by then.
     """
 
-    def __init__(self, message: str, status: int | None, words: str) -> None:
+    def __init__(self, message: str, status: int | None, words: str, of_one_request: bool = False) -> None:
         super().__init__(message)
         self.status = status
         self.words = words
+        self.of_one_request = of_one_request
         self.replies: Mapping[int, ChatReply] = {}
 
 
@@ -68,7 +73,7 @@ class Failure:
             words = body.get("message") or body.get("detail") or body.get("error") or fault.response.text
             code = f"{fault.code or body.get('code') or ''} {body.get('type') or ''}".strip()
             wait = _seconds(fault.response.headers)
-            return cls(fault.status_code, " ".join(str(words).split()), code, fault.param, wait)
+            return cls(fault.status_code, " ".join(str(words).split()), code, _blamed(fault.param, body), wait)
         cause = fault.__cause__ or fault
         return cls(None, f"{type(cause).__name__}: {cause}".strip(": "))
 
@@ -78,7 +83,11 @@ class Failure:
         error = getattr(completion, "error", None)
         if isinstance(error, Mapping):
             code = str(error.get("code") or "")
-            return cls(int(code) if code.isdecimal() else 400, str(error.get("message") or error), code)
+            return cls(int(code) if code.isdecimal() else 503, str(error.get("message") or error), code)
+        if error:
+            return cls(503, str(error))
+        if hasattr(completion, "choices"):
+            return cls(200, "the reply holds no message", "empty")
         return cls(404, f"the reply is no chat completion: {completion!s:.200}")
 
     @property
@@ -90,6 +99,12 @@ class Failure:
     def refuses_content(self) -> bool:
         """Whether a filter of the server refuses what is asked, which is an answer, too."""
         return self.status in (400, 403) and ("content_filter" in self.code or "content_policy" in self.code)
+
+    @property
+    def of_one_request(self) -> bool:
+        """Whether this request is at fault; credit that is used up is refused with the same status by some."""
+        about_money = re.search(r"quota|billing|credit balance", f"{self.code} {self.words}", re.I)
+        return self.status in _OF_ONE_REQUEST and not about_money
 
     @property
     def may_pass(self) -> bool:
@@ -116,11 +131,22 @@ def names_roles(words: str) -> bool:
     return re.search(r"system (?:role|message|prompt|instruction)|roles? must|role alternat", words, re.I) is not None
 
 
+def _blamed(parameter: str | None, body: Mapping[str, Any]) -> str | None:
+    """The parameter that an error names apart: as OpenAI does, or by its place, as pydantic does."""
+    details = body.get("detail")
+    first = details[0] if isinstance(details, list) and details else None
+    place = first.get("loc") if isinstance(first, Mapping) else None
+    if parameter is None and isinstance(place, list) and len(place) == 2 and place[0] == "body":
+        return str(place[1])
+    return parameter
+
+
 def _seconds(headers: Mapping[str, str]) -> float | None:
-    """``Retry-After``: seconds or a date (RFC 9110, section 10.2.3)."""
+    """``Retry-After``: seconds or a date (RFC 9110, section 10.2.3). ``retry-after-ms``, where sent, is finer."""
     text = headers.get("retry-after", "")
     try:
-        wait = float(text)
+        finer = headers.get("retry-after-ms")
+        wait = float(text) if finer is None else float(finer) / 1000
     except ValueError:
         date = email.utils.parsedate_tz(text)
         if date is None:

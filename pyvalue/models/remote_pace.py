@@ -8,7 +8,7 @@ import time
 
 #: longest pause that a server may ask for, in seconds; a longer one ends the run, which can be resumed
 LONGEST_PAUSE = 600.0
-_LONGEST_BACK_OFF = 60.0
+_LONGEST_BACK_OFF = 30.0
 
 
 class Pace:
@@ -36,8 +36,9 @@ class Pace:
 
 
 def back_off(tries: int) -> float:
-    """Seconds to wait after so many failed tries (1, 2, ...): doubling from half a second, with jitter.
+    """Seconds to wait after so many failed tries (1, 2, ...): doubling from half a second to 30, with jitter.
 
-    The jitter keeps requests that failed together from coming back together.
+    Eight wait for more than 60 s in all, so that limits of requests a minute are outlasted. The jitter keeps requests
+    that failed together from coming back together.
     """
-    return min(_LONGEST_BACK_OFF, 0.5 * 2.0 ** (tries - 1)) * random.uniform(0.5, 1.0)
+    return min(_LONGEST_BACK_OFF, 0.5 * 2.0 ** (tries - 1)) * random.uniform(0.75, 1.0)

@@ -39,6 +39,7 @@ class AcceptedParameters:
     def __init__(self) -> None:
         self.offers_logprobs: bool | None = None
         self._left_out: set[str] = set()
+        self._taken: set[tuple[str, Any]] = set()
         self._length = _LENGTHS[0]
         self._least_tokens = 1
         self._most_logprobs: int | None = None
@@ -62,6 +63,9 @@ class AcceptedParameters:
     def learn(self, sent: Mapping[str, Any], words: str, named: str | None) -> bool:
         """Take in a refusal.
 
+        What the server has taken once is no reason for a refusal, unless it says so apart: words may be those of the
+        question.
+
         Args:
             sent: parameters that were refused.
             words: of the server.
@@ -71,7 +75,7 @@ class AcceptedParameters:
             Whether the request is worth another try.
         """
         name = named if named in sent else _first_named(sent, words)
-        if name is None:
+        if name is None or (name != named and _value(name, sent[name]) in self._taken):
             return False
         if name in _LENGTHS:
             return self._learn_length(name, int(sent[name]), words)
@@ -84,6 +88,10 @@ class AcceptedParameters:
         self._left_out |= {"logprobs", "top_logprobs"} if name.endswith("logprobs") else {name}
         self._notes.append(f"{name} is refused and left out from now on: {_MEANING[name]} ({words:.200})")
         return True
+
+    def note_taken(self, sent: Mapping[str, Any]) -> None:
+        """Keep that the server has replied to a request with these parameters."""
+        self._taken |= {_value(name, value) for name, value in sent.items()}
 
     def note_logprobs(self, offered: bool) -> None:
         """Keep whether replies hold log-probabilities; some servers take the parameter, and then send none."""
@@ -105,6 +113,11 @@ class AcceptedParameters:
             self._length = _LENGTHS[1]
             return True
         return False
+
+
+def _value(name: str, value: Any) -> tuple[str, Any]:
+    """Parameter and value; every question has its own seed, and a server that takes one takes all."""
+    return name, None if name == "seed" else value
 
 
 def _first_named(sent: Mapping[str, Any], words: str) -> str | None:
