@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -76,7 +77,7 @@ def test_tokens_that_edits_hit_in_one_prompt_only_are_not_shared():
 @settings(max_examples=150, deadline=None)
 def test_batches_hold_every_family_once_and_little_padding(rows, most, padding):
     shared = share_tokens(segments(rows))
-    found = batches(shared, most, padding)
+    found = batches(dataclasses.replace(shared, padding=padding), most)
     assert sorted(map(id, itertools.chain(*found))) == sorted(map(id, shared.families))
     for batch in found:
         assert len(batch) == 1 or sum(len(family.tails) for family in batch) <= most

@@ -18,13 +18,12 @@ _PASS = {"cpu": 20, "cuda": 1000}
 _CPU_TOKENS = 1024
 
 
-def batches(shared: SharedTokens, rows: int, may_pad: bool = True, device: str = "cpu") -> list[list[Family]]:
+def batches(shared: SharedTokens, rows: int, device: str = "cpu") -> list[list[Family]]:
     """Families in batches, by length, so that padding and the number of passes together cost least.
 
     Args:
         shared: what to run.
-        rows: most prompts of a batch; a family is never split, and may be larger.
-        may_pad: whether prompts of different length may stand in one batch.
+        rows: most prompts of a batch; a family is not split here, and may be larger.
         device: kind of device.
     """
     found = []
@@ -33,7 +32,7 @@ def batches(shared: SharedTokens, rows: int, may_pad: bool = True, device: str =
     )
     for _, kind in by_kind:
         levels = [list(level) for _, level in itertools.groupby(kind, lambda family: family.lengths)]
-        for run in _runs(levels, _PASS.get(device, _PASS["cuda"])) if may_pad else [[level] for level in levels]:
+        for run in _runs(levels, _PASS.get(device, _PASS["cuda"])) if shared.padding else [[level] for level in levels]:
             found += list(_limited(list(itertools.chain.from_iterable(run)), rows))
     return found
 
@@ -45,16 +44,6 @@ def rows_of_a_batch(model: LanguageModel, shared: SharedTokens) -> int:
     if model.device.type == "cuda":
         return automatic_batch(model, shared.longest)
     return max(1, _CPU_TOKENS // max(sum(family.lengths) for family in shared.families))
-
-
-def may_pad(model: LanguageModel, longest: int) -> bool:
-    """Whether prompts of different length may run together, of up to ``longest`` tokens.
-
-    Padding stands between the beginning and the rest of a prompt. A sliding window of attention counts it, so where a
-    prompt is longer than the window, only prompts of equal length go together.
-    """
-    window = getattr(model.network.config.get_text_config(), "sliding_window", None)
-    return not window or longest <= window
 
 
 def _runs(levels: Sequence[list[Family]], a_pass: int) -> list[Sequence[list[Family]]]:

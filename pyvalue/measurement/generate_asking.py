@@ -7,6 +7,7 @@ does and not by luck (common random numbers; Law 2015, Simulation Modeling and A
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from pyvalue.measurement.judge import Judge
 from pyvalue.measurement.personas import Persona
 from pyvalue.measurement.prompts import THOUGHT_ANSWER, PromptStyle, render_prompt
 from pyvalue.models.loading import LanguageModel
+from pyvalue.models.prompt_tokens import check_text, most_tokens
 from pyvalue.models.row_generation import GenerationRow, Sampling, end_tokens, write_rows
 
 #: questions of a persona that are asked together; what a kill can lose
@@ -83,7 +85,8 @@ class GenerateAsker:
         """Answers by configuration, then question.
 
         Raises:
-            ValueError: a prompt leaves no room for an answer, or the positions of an edit are not in it.
+            ValueError: ``batch_size`` < 1, a prompt leaves no room for an answer or holds half of a character, or the
+                positions of an edit are not in it.
         """
         texts = self._write(persona, cells, configurations)
         found = iter(self.read([cell.question for _ in configurations for cell in cells], texts))
@@ -118,16 +121,19 @@ class GenerateAsker:
             for ids, seed in zip(prompts, seeds, strict=True)
         ]
         texts = [""] * len(rows)
-        for numbers, written in write_rows(self._model, rows, self._sampling, self._batch_size, stacklevel=5):
-            for i, one in zip(numbers, written, strict=True):
-                texts[i] = one.text
+        batches = write_rows(self._model, rows, self._sampling, self._batch_size, stacklevel=5)
+        with contextlib.closing(batches):
+            for numbers, written in batches:
+                for i, one in zip(numbers, written, strict=True):
+                    texts[i] = one.text
         return texts
 
     def _prompt(self, persona: Persona, cell: Cell) -> tuple[int, ...]:
         tokenizer = self._model.tokenizer
         prompt = render_prompt(tokenizer, persona, cell.question, self._style, cell.order)
+        check_text(prompt)
         ids = tuple(tokenizer(prompt, add_special_tokens=False)["input_ids"])
-        room = getattr(self._model.network.config.get_text_config(), "max_position_embeddings", None)
+        room = most_tokens(self._model.network)
         if room and len(ids) + self._sampling.max_new_tokens > room:
             raise ValueError(
                 f"max_new_tokens: the prompt of persona {persona.name!r} and item {cell.item.id!r} has {len(ids)} "

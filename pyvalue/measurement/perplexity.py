@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pyvalue.measurement.shared_configurations import run_configurations
-from pyvalue.measurement.shared_tokens import Segment, share_tokens, tokenise
+from pyvalue.measurement.shared_tokens import Segment, tokenise
+from pyvalue.measurement.sharing import take_apart
 from pyvalue.models.edits import Edit
 from pyvalue.models.loading import LanguageModel
 
@@ -73,7 +74,7 @@ def perplexities(
         counts.append(end - start)
     # The token before a question predicts its first one, and runs in the same pass.
     first = min(len(row) - count for row, count in zip(rows, counts, strict=True)) - 1
-    shared = share_tokens(rows, most=first, stems=False)
+    shared = take_apart(model, rows, most=first, stems=False)
     columns = max(counts) + 1
     found = np.empty((len(configurations), len(rows)))
 

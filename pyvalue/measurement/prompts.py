@@ -26,6 +26,7 @@ _CLOCK = "strftime_now"
 _STOPPED_CLOCK = (
     f"{{%- macro {_CLOCK}(format) -%}}{{{{ format"
     + "".join(f" | replace('%{part}', '{TODAY:%{part}}')" for part in "aAbBdmyYHMSjZ")
+    + "".join(f" | replace('%-{part}', '{int(f'{TODAY:%{part}}')}')" for part in "dmyHMSj")  # without zeros in front
     + " }}{%- endmacro -%}"
 )
 

@@ -14,6 +14,7 @@ from pyvalue.measurement.perplexity import perplexities
 from pyvalue.measurement.personas import Persona
 from pyvalue.measurement.prompts import PromptStyle, render_prompt
 from pyvalue.measurement.scoring import score_configurations
+from pyvalue.models.edits import Edit
 from pyvalue.models.loading import LanguageModel
 
 #: most questions of a watched persona whose perplexity is computed
@@ -44,6 +45,7 @@ class ScoreAsker:
     ) -> None:
         self._model, self._style, self._min_mass, self._batch_size = model, style, min_mass, batch_size
         self._watched = watched
+        self._idle: set[tuple[Edit, ...]] = set()
 
     def facts(self) -> dict[str, Any]:
         """What decides the answers."""
@@ -57,7 +59,7 @@ class ScoreAsker:
             render_prompt(self._model.tokenizer, persona, cell.question, self._style, cell.order) for cell in cells
         ]
         edits = [configuration.edits for configuration in configurations]
-        found = score_configurations(self._model, prompts, edits, self._batch_size)
+        found = score_configurations(self._model, prompts, edits, self._batch_size, self._idle)
         perplexity = np.full((len(edits), len(cells)), np.nan)
         if persona.name in self._watched:
             self._watch(prompts, cells, configurations, perplexity)

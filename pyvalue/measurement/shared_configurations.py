@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pyvalue.errors import ModelError
 from pyvalue.measurement.batches import rows_of_a_batch
 from pyvalue.measurement.lower_layers import LowerLayers
-from pyvalue.measurement.shared_passes import SharedPasses
+from pyvalue.measurement.shared_passes import SharedPasses, check_unedited
 from pyvalue.measurement.shared_tokens import Family, SharedTokens
 from pyvalue.models.edits import Edit
-from pyvalue.models.generate_hook import is_edited
 from pyvalue.models.loading import LanguageModel
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def run_configurations(
     batch_size: int | None = None,
     columns: int = 1,
 ) -> None:
-    """Run all prompts under every configuration.
+    """Run all prompts under every configuration; one that acts on none of their tokens is as good as none.
 
     Args:
         model: to run.
@@ -45,19 +44,22 @@ def run_configurations(
 
     Raises:
         ValueError: ``batch_size`` < 1.
-        ModelError: the model is inside of an edit block, or memory runs out with one prompt.
+        ModelError: the model is inside of an edit block or in training mode, or memory runs out with one prompt.
     """
     import torch
 
+    from pyvalue.models.hook import ResidualEdits
+    from pyvalue.models.one_thread import alone_with
+
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
-    if is_edited(model.network):
-        raise ModelError(
-            "the model is inside of an edit(...) block, which cannot follow prompts that share a computed beginning: "
-            "pass the edits as an argument instead (edits=...)"
-        )
     numbers = {edit: i for i, edit in enumerate(edits)}
-    with torch.inference_mode():
+    with alone_with(model.network), torch.inference_mode():
+        check_unedited(model)
+        idle = [not shared.hit_by([numbers[edit] for edit in together]) for together in configurations]
+        for together in itertools.compress(configurations, idle):
+            ResidualEdits(model.network, together, model.tokenizer)  # raises where an edit does not fit the model
+        configurations = [() if rests else together for rests, together in zip(idle, configurations, strict=True)]
         depths = [_depth(model, together) if len(configurations) > 1 else 0 for together in configurations]
         kept = sorted(set(depths) - {0})
         # Passes without edits come first: the others go on from what they leave.
@@ -66,12 +68,15 @@ def run_configurations(
             lower = LowerLayers(model.network, kept, stop=all(configurations))
             size = batch_size or rows_of_a_batch(model, part)
             if kept and all(configurations):
-                SharedPasses(model, part, size, 1, None, [], lower, 0).run(lambda prompts, logits: None)
+                passes = SharedPasses(model, part, size, 1, None, [], lower, 0)
+                passes.run(lambda prompts, logits: None)
+                size = passes.size
             for c in order:
                 own = [numbers[edit] for edit in configurations[c]]
                 with model.edit(configurations[c]) as steer:
                     passes = SharedPasses(model, part, size, columns, steer, own, lower, depths[c])
                     passes.run(partial(read, c))
+                    size = passes.size
 
 
 def _depth(model: LanguageModel, edits: Sequence[Edit]) -> int:
@@ -90,8 +95,8 @@ def _parts(shared: SharedTokens, bytes_a_token: int) -> Iterator[SharedTokens]:
     for family in shared.families:
         more = len(family.stem) + sum(map(len, family.tails))
         if part and (tokens + more) * bytes_a_token > _KEPT_BYTES:
-            yield SharedTokens(shared.beginning, tuple(part))
+            yield SharedTokens(shared.beginning, tuple(part), shared.padding)
             part, tokens = [], 0
         part.append(family)
         tokens += more
-    yield SharedTokens(shared.beginning, tuple(part))
+    yield SharedTokens(shared.beginning, tuple(part), shared.padding)

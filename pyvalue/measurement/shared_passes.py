@@ -7,14 +7,17 @@ not depend on what else is in the study.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pyvalue.measurement.batches import batches, may_pad
+from pyvalue.errors import ModelError
+from pyvalue.measurement.batches import batches
 from pyvalue.measurement.lower_layers import LowerLayers
 from pyvalue.measurement.shared_tokens import Family, Segment, SharedTokens
 from pyvalue.models.edit_lists import NO_LIST
+from pyvalue.models.generate_hook import is_edited
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.memory import batches_that_fit
 from pyvalue.models.prefix_cache import cache_of_rows
@@ -32,7 +35,7 @@ class SharedPasses:
     Attributes:
         model: to run.
         shared: the prompts.
-        size: most prompts in a pass.
+        size: most prompts in a pass; less once memory ran out.
         columns: last tokens of a prompt whose logits are wanted.
         steer: what makes the edits, entered; None for no edits.
         edits: their numbers among the rows of ``Segment.hit``.
@@ -58,19 +61,20 @@ class SharedPasses:
         Raises:
             ModelError: memory runs out with one prompt.
         """
-        beginning = self._beginning()
-        padding = may_pad(self.model, self.shared.longest)
-        most = self.size
-        for batch in batches(self.shared, self.size, padding, self.model.device.type):
+        beginning = self.beginning()
+        what = f"one prompt of {self.shared.longest} tokens"
+        for batch in batches(self.shared, self.size, self.model.device.type):
+            prompts = [(family, i) for family in batch for i in range(len(family.tails))]
             done = 0
-            what = f"one prompt of {self.shared.longest} tokens"
-            for part, logits in batches_that_fit(batch, most, lambda rows: self._batch(rows, beginning), what, 7):
-                if len(part) < min(most, len(batch) - done):
-                    most = len(part)  # memory ran out: later batches begin there
+            for part, logits in batches_that_fit(
+                prompts, self.size, lambda part: self.batch(_families(part), beginning), what, 7
+            ):
+                if len(part) < min(self.size, len(prompts) - done):
+                    self.size = len(part)  # memory ran out: later batches begin there
                 done += len(part)
-                read([number for family in part for number in family.numbers], logits)
+                read([family.numbers[i] for family, i in part], logits)
 
-    def _beginning(self) -> Any:
+    def beginning(self) -> Any:
         """Keys and values of the beginning of all prompts, None where they share none."""
         rows = [self.shared.beginning]
         if not len(rows[0]):
@@ -79,7 +83,7 @@ class SharedPasses:
         [(_, output)] = batches_that_fit(rows, 1, lambda rows: self._pass(rows, None, None, True), what, 7)
         return output.past_key_values
 
-    def _batch(self, families: Sequence[Family], beginning: Any) -> torch.Tensor:
+    def batch(self, families: Sequence[Family], beginning: Any) -> torch.Tensor:
         """Logits (prompts, columns, vocabulary) of families that all have stems, or all have none."""
         import torch
 
@@ -114,11 +118,13 @@ class SharedPasses:
         if self.steer is not None:
             self.steer.use(lists)
         inputs = {"input_ids": ids}
-        if mask is not None:
+        if mask is not None and (cache is not None or not bool(mask.all())):
             inputs |= {"attention_mask": mask, "position_ids": (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -width:]}
         inputs = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
         with self._lower(rows):
-            output = self.model.network(**inputs, past_key_values=cache, use_cache=use_cache, logits_to_keep=columns)
+            output = self.model.network(
+                **inputs, past_key_values=cache, use_cache=use_cache, logits_to_keep=columns, return_dict=True
+            )
         if self.depth and use_cache:
             hold_places(output.past_key_values, self.depth, *ids.shape)
         return output
@@ -127,6 +133,31 @@ class SharedPasses:
         if self.depth:
             return self.lower.resuming(rows, self.depth)
         return contextlib.nullcontext() if self.edits else self.lower.keeping(rows)
+
+
+def check_unedited(model: LanguageModel) -> None:
+    """Make sure that nobody else edits the model.
+
+    Raises:
+        ModelError: somebody does.
+    """
+    if is_edited(model.network):
+        raise ModelError(
+            "the model is inside of an edit(...) block, which cannot follow prompts that share a computed beginning: "
+            "pass the edits as an argument instead (edits=...)"
+        )
+
+
+def _families(prompts: Sequence[tuple[Family, int]]) -> list[Family]:
+    """Prompts, each the family and the number of its tail in there, as families that hold just these."""
+    found = []
+    for _, group in itertools.groupby(prompts, lambda prompt: id(prompt[0])):
+        members = list(group)
+        family = members[0][0]
+        chosen = [i for _, i in members]
+        numbers, tails = tuple(family.numbers[i] for i in chosen), tuple(family.tails[i] for i in chosen)
+        found.append(Family(family.stem, numbers, tails))
+    return found
 
 
 def _longer(mask: torch.Tensor, rows: Sequence[Segment]) -> torch.Tensor:

@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pyvalue.models.edits import Edit, special_ids, token_positions
+from pyvalue.models.prompt_tokens import check_text
 
 # Stems cost passes of their own; below this share of all tokens they gain nothing.
 _LEAST_GAIN = 0.1
-# Most prompts on one stem: they run in one batch.
+# Most prompts on one stem: they run in one batch, if it holds as many.
 _LARGEST_FAMILY = 8
 _Marks = Sequence[Sequence[tuple[int, bytes]]]
 # Numbers of prompts, and where the stem that they share ends.
@@ -55,23 +56,37 @@ class Family:
 
 @dataclass(frozen=True, eq=False)
 class SharedTokens:
-    """The prompts of a persona, taken apart."""
+    """The prompts of a persona, taken apart.
+
+    Attributes:
+        beginning: of all prompts.
+        families: what comes after it.
+        padding: whether tails of different length may stand in one batch.
+    """
 
     beginning: Segment
     families: tuple[Family, ...]
+    padding: bool = True
 
     @property
     def longest(self) -> int:
         """Tokens of the longest prompt."""
         return len(self.beginning) + max(sum(family.lengths) for family in self.families)
 
+    def hit_by(self, edits: Sequence[int]) -> bool:
+        """Whether one of these edits, by number, acts on any token."""
+        parts = itertools.chain([self.beginning], *([family.stem, *family.tails] for family in self.families))
+        return any(bool(part.hit[list(edits)].any()) for part in parts)
+
 
 def tokenise(tokenizer: Any, prompts: Sequence[str], edits: Sequence[Edit]) -> list[Segment]:
     """Every prompt as one segment.
 
     Raises:
-        ValueError: a prompt without tokens, or an edit's text span is not in a prompt.
+        ValueError: a prompt without tokens or with half of a character, or an edit's text span is not in a prompt.
     """
+    for prompt in prompts:
+        check_text(prompt)
     encoded = tokenizer(list(prompts), add_special_tokens=False, return_offsets_mapping=True)
     marks = list(special_ids(tokenizer))
     places = list(dict.fromkeys(edit.positions for edit in edits))
@@ -86,7 +101,14 @@ def tokenise(tokenizer: Any, prompts: Sequence[str], edits: Sequence[Edit]) -> l
     return found
 
 
-def share_tokens(rows: Sequence[Segment], most: int | None = None, stems: bool = True) -> SharedTokens:
+def whole_prompts(rows: Sequence[Segment]) -> SharedTokens:
+    """Prompts that share nothing, and run in batches of equal length."""
+    return SharedTokens(rows[0][:0], tuple(Family(row[:0], (i,), (row,)) for i, row in enumerate(rows)), padding=False)
+
+
+def share_tokens(
+    rows: Sequence[Segment], most: int | None = None, stems: bool = True, padding: bool = True
+) -> SharedTokens:
     """Take prompts apart.
 
     They share a token only where the edits hit it alike: the last occurrence of a span, for example, is in the
@@ -96,6 +118,7 @@ def share_tokens(rows: Sequence[Segment], most: int | None = None, stems: bool =
         rows: the prompts.
         most: longest beginning; default as long as it is shared.
         stems: look for stems too.
+        padding: whether tails of different length may stand in one batch.
     """
     # Equal marks: the same token, hit by the same edits.
     marks = [[(token, hit.tobytes()) for token, hit in zip(row.ids.tolist(), row.hit.T, strict=True)] for row in rows]
@@ -113,7 +136,7 @@ def share_tokens(rows: Sequence[Segment], most: int | None = None, stems: bool =
             until = end if len(part) > 1 else start
             tails = tuple(rows[row][until:] for row in part)
             families.append(Family(rows[part[0]][start:until], part, tails))
-    return SharedTokens(rows[0][:start], tuple(families))
+    return SharedTokens(rows[0][:start], tuple(families), padding)
 
 
 def _common(marks: _Marks, members: Sequence[int], start: int) -> int:

@@ -37,7 +37,9 @@ def automatic_batch(model: LanguageModel, tokens: int) -> int:
     # While the prompt runs, a layer also holds its inputs, outputs and the wide middle of its MLP.
     passing = 4 * config.hidden_size + 3 * (getattr(config, "intermediate_size", None) or 4 * config.hidden_size)
     row = tokens * (kept + passing) * model.dtype.itemsize + config.vocab_size * _SCORE_BYTES
-    free = torch.cuda.mem_get_info(model.device)[0]
+    # What torch keeps for later is taken as far as the driver knows, but free for us.
+    kept_back = torch.cuda.memory_reserved(model.device) - torch.cuda.memory_allocated(model.device)
+    free = torch.cuda.mem_get_info(model.device)[0] + kept_back
     return max(1, min(LARGEST_BATCH, int(_SHARE * free / row)))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyvalue.models.memory import automatic_batch, batches_that_fit
+from pyvalue.models.prompt_tokens import check_length, check_text
 
 if TYPE_CHECKING:
     import torch
@@ -28,24 +29,34 @@ def next_token_chances(
         batch_size: most prompts in one forward pass; default by the memory that is free.
 
     Raises:
-        ModelError: memory runs out with one prompt.
+        ModelError: memory runs out with one prompt, the model has no positions for one, or is in training mode.
+        ValueError: ``batch_size`` < 1, or a prompt with half of a character.
 
     Warns:
         UserWarning: memory ran out, and batches are smaller from there on.
     """
+    from pyvalue.models.one_thread import alone_with
+
     found = np.empty((len(prompts), len(choices)))
     if not prompts:
         return found
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
+    for prompt in prompts:
+        check_text(prompt)
     rows = [list(ids) for ids in model.tokenizer(list(prompts), add_special_tokens=False)["input_ids"]]
     order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
     longest = len(rows[order[0]])
+    check_length(model.network, longest)
 
     def run(numbers: Sequence[int]) -> torch.Tensor:
         return _chances(model, [rows[i] for i in numbers], choices)
 
     size = batch_size or automatic_batch(model, longest)
-    for numbers, chances in batches_that_fit(order, size, run, f"one prompt of up to {longest} tokens", stacklevel=4):
-        found[list(numbers)] = chances.numpy()
+    what = f"one prompt of up to {longest} tokens"
+    with alone_with(model.network):
+        for numbers, chances in batches_that_fit(order, size, run, what, stacklevel=4):
+            found[list(numbers)] = chances.numpy()
     return found
 
 
@@ -63,6 +74,7 @@ def _chances(model: LanguageModel, rows: Sequence[Sequence[int]], choices: Seque
             position_ids=positions.to(model.device),
             use_cache=False,
             logits_to_keep=1,
+            return_dict=True,
         ).logits[:, -1]
         chances = torch.softmax(logits.float(), dim=-1).double()
         return torch.stack([chances[:, list(of)].sum(dim=-1) for of in choices], dim=-1).cpu()

@@ -15,6 +15,7 @@ from pyvalue.models.edits import Edit
 from pyvalue.models.hook import ResidualEdits
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.memory import automatic_batch, batches_that_fit
+from pyvalue.models.one_thread import alone_with
 from pyvalue.models.repetition import repetition
 
 
@@ -71,7 +72,8 @@ def write_rows(
     """Continue the rows, longest prompts first, and yield every batch as it is done.
 
     A row's text depends on its ids, edits and seed only, never on the batch it falls in, up to the arithmetic of the
-    model itself: another batch adds in another order, which changes a logit's last bits.
+    model itself: another batch adds in another order, which changes a logit's last bits. Other threads that ask the
+    model wait until all rows are done; close the generator to stop early.
 
     Args:
         model: to ask.
@@ -84,12 +86,14 @@ def write_rows(
         (numbers of the rows, what was written).
 
     Raises:
-        ModelError: memory runs out with one row, or an edit does not fit the model.
-        ValueError: the positions of an edit are not in a prompt.
+        ModelError: memory runs out with one row, an edit does not fit the model, or the model is in training mode.
+        ValueError: ``batch_size`` < 1, or the positions of an edit are not in a prompt.
 
     Warns:
         UserWarning: memory ran out, and batches are smaller from there on.
     """
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
     if not rows:
         return
     every = list(dict.fromkeys(edit for row in rows for edit in row.edits))
@@ -98,7 +102,7 @@ def write_rows(
     size = batch_size or automatic_batch(model, longest + sampling.max_new_tokens)
     what = f"one prompt of up to {longest} tokens and {sampling.max_new_tokens} new ones"
     # Entered once: every batch chooses among the edits, and their rows of the SAE are copied once.
-    with model.edit(every) as steer:
+    with alone_with(model.network), model.edit(every) as steer:
 
         def write(numbers: Sequence[int]) -> list[Written]:
             return write_batch(model, [rows[i] for i in numbers], sampling, steer)

@@ -8,13 +8,17 @@ their tokens as ever.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 
+from pyvalue.errors import ModelError
+from pyvalue.models.generate_hook import ALONE
 from pyvalue.models.hook_points import decoder_layers
 from pyvalue.models.prefix_cache import cache_of_rows, is_plain
 
@@ -101,19 +105,20 @@ def _agrees(network: Any, depth: int) -> bool:
     device = next(network.parameters()).device
     ids = (torch.arange(11, device=device) + 5) % network.config.get_text_config().vocab_size
     beginning, rest = ids[None, :5], ids[5:].view(2, 3)
+    run = partial(network, use_cache=True, return_dict=True)
     try:
         with kept(network, [depth]) as lower:
-            cache = network(input_ids=beginning, use_cache=True).past_key_values
+            cache = run(beginning).past_key_values
         if not is_plain(cache):
             return False
         with kept(network, [depth]) as later:
-            whole = network(input_ids=rest, past_key_values=cache_of_rows(cache, [0, 0]), use_cache=True).logits
+            whole = run(rest, past_key_values=cache_of_rows(cache, [0, 0])).logits
         # Between the two, so that nothing that a layer left lying about in the whole pass is of use.
         with resumed(network, depth, lower[depth]):
-            other = network(input_ids=beginning, use_cache=True).past_key_values
+            other = run(beginning).past_key_values
         hold_places(other, depth, *beginning.shape)
         with resumed(network, depth, later[depth]):
-            half = network(input_ids=rest, past_key_values=cache_of_rows(other, [0, 0]), use_cache=True).logits
+            half = run(rest, past_key_values=cache_of_rows(other, [0, 0])).logits
     except Exception:  # whatever a layer of an unknown kind makes of it: it cannot be resumed
         return False
     slack = 4 * torch.finfo(whole.dtype).eps * max(1.0, float(whole.abs().max()))
@@ -133,9 +138,15 @@ def _hand_on(network: nn.Module) -> Callable[..., Any]:
 
 @contextlib.contextmanager
 def _replaced(layer: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
-    """Another ``forward`` for one layer: its hooks run around it."""
-    own = vars(layer).get("forward")
-    layer.forward = forward
+    """Another ``forward`` for one layer, in passes of this thread: its hooks run around it."""
+    own, thread = vars(layer).get("forward"), threading.get_ident()
+
+    def of_this_thread(*args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() != thread:
+            raise ModelError(ALONE)
+        return forward(*args, **kwargs)
+
+    layer.forward = of_this_thread
     try:
         yield
     finally:
