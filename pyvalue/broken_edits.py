@@ -17,7 +17,7 @@ from pyvalue.responses import STATUSES, VALID, Responses
 MIN_VALID_RATIO = 0.9
 #: share of valid answers under an edit, below which it is broken where there is nothing to compare with
 MIN_VALID_SHARE = 0.5
-#: a lower share of valid answers breaks an edit only where chance would give it less often than this, had it not changed
+#: a drop of the share of valid answers counts only where chance would give it less often than this
 CHANCE_LEVEL = 0.01
 #: perplexity of the questions under an edit over that without one, above which it is broken. Of the bundled model's
 #: texts under 15 edits of three features, none whose ratio was 3.4 or less looped, and all from 4.8 on did.

@@ -31,7 +31,7 @@ def common_factor(matrix: pd.DataFrame) -> dict[str, Any]:
     nothing = {"mean_correlation": math.nan, "mean_absolute": math.nan, "first_component": math.nan}
     if k < 2:
         return {"values": k, "rows": rows, **nothing}
-    r = kept.corr(min_periods=3).to_numpy()
+    r = np.array(kept.corr(min_periods=3))
     pairs = r[above]
     pairs = pairs[np.isfinite(pairs)]
     if not len(pairs):

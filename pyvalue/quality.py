@@ -13,17 +13,17 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from pyvalue.agreement import effective_n, icc, retest
+from pyvalue.agreement import effective_n
 from pyvalue.broken_edits import MAX_PERPLEXITY_RATIO, MIN_VALID_RATIO, edit_table
 from pyvalue.common_factor import common_factor
 from pyvalue.convergence import convergent_table, multitrait_matrix
 from pyvalue.quality_warnings import warnings_of
-from pyvalue.reliability import Floats, cronbach_alpha, item_rest, omega_total, saturated_share, split_half
-from pyvalue.responses import VALID, Responses, Score
-from pyvalue.yes_bias import bias_table, order_effect
-
-#: an item that fewer personas answered validly is left out of a value's reliability
-MIN_ITEM_SHARE = 0.5
+from pyvalue.reliability import saturated_share
+from pyvalue.responses import IDENTITY, MIN_SHARE, Responses, Score
+from pyvalue.table_checks import check_distinct
+from pyvalue.value_means import below_share
+from pyvalue.value_quality import MIN_ITEM_SHARE, VALUE_COLUMNS, value_row
+from pyvalue.yes_bias import bias_table, uncorrected
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,18 @@ class Quality:
     Attributes:
         values: one row a mode and value, of the answers under ``facts["edit"]``. ``items`` used, ``personas``;
             ``alpha, alpha_low, alpha_high`` (Cronbach), ``omega``, ``split_half``; ``icc, icc_low, icc_high``:
-            ICC(2,1), share of the variance of one item's score that lies between personas; ``retest, retest_low,
-            retest_high``: ICC(3,1) of repeats; ``wording, wording_low, wording_high``: ICC(2,1) of wordings;
-            ``order_effect, order_low, order_high``: score under "yes or no" less that under "no or yes";
-            ``plus_minus``: mean score of the items keyed + less that of the items keyed -, 0 without a bias towards
-            yes; ``lowest_item_rest``: the lowest correlation of an item with the others, and ``lowest_item``;
+            ICC(2,1), share of the variance of one item's score that lies between personas, from the ``icc_personas``
+            who have all items; ``retest, retest_low, retest_high``: ICC(3,1) of repeats; ``wording, wording_low,
+            wording_high``: ICC(2,1) of wordings; both over the questions that a persona answered each time;
+            ``order_effect, order_low, order_high``: p_yes under "yes or no" less that under "no or yes", whatever the
+            keying; ``plus_minus``: mean score of the items keyed + less that of the items keyed -, which a bias
+            towards yes raises, and so do items keyed - that are harder to say no to than those keyed + to say yes to;
+            ``lowest_item_rest``: the lowest correlation of an item with the others, and ``lowest_item``;
             ``saturated``: share of p_yes at most 0.01 or at least 0.99 (score mode); ``valid`` share of answers;
-            ``effective_n``: independent rows that those of all working edits are worth to a mean, since the rows of one
-            persona repeat each other; ``reason``: why ``alpha`` is missing.
+            ``incomplete``: personas whose score rests on fewer questions than they were asked; ``too_few``: personas
+            without a score since they answered under half; ``effective_n``: independent rows that those of all working
+            edits are worth to a mean, since the rows of one persona repeat each other; ``reason``: why ``alpha`` is
+            missing.
         bias: bias towards yes, one row an edit and mode; see ``pyvalue.yes_bias.bias_table``.
         edits: what every edit did; see ``pyvalue.broken_edits.edit_table``.
         factor: one row a mode and kind of score: how much all values move together over personas; see
@@ -48,7 +52,9 @@ class Quality:
         convergent: agreement between modes; see ``pyvalue.convergence.convergent_table``. Empty with one mode.
         multitrait: correlations of all values in all modes, α on the diagonal. Empty with one mode.
         warnings: what to object to, in sentences.
-        facts: model, edit, score, modes, confidence, thresholds, and how missing answers were treated.
+        facts: ``uncorrected``: mode -> reason -> valid answers without a corrected score; ``saturated_items``: mode ->
+            content-free items at the end of their range for most personas; model, edit, score, modes, confidence,
+            thresholds, and how missing answers were treated.
     """
 
     values: pd.DataFrame = field(repr=False)
@@ -114,8 +120,8 @@ def assess(
 ) -> Quality:
     """How good answers are as measurements.
 
-    A persona's score on an item is its mean over wordings, orders and repeats. Items that fewer than half of the
-    personas answered validly are left out; of the others, α and split-half use the covariances of the personas who
+    A persona's score on an item is its mean over wordings, orders and repeats. Items on which fewer than half of the
+    personas have a score are left out; of the others, α and split-half use the covariances of the personas who
     have both items (pairwise), intraclass correlations the personas who have all (listwise).
 
     Args:
@@ -130,7 +136,8 @@ def assess(
         max_perplexity_ratio: perplexity over that without an edit, above which an edit is broken.
 
     Raises:
-        ValueError: no answers, answers of several models, an unknown score or edit, or an argument out of range.
+        ValueError: no answers, answers of several models, an answer that comes twice, an unknown score or edit,
+            "centred" scores of a single value, or an argument out of range.
     """
     _check(responses, score, edit, confidence)
     edits = edit_table(responses.table, min_valid_ratio, max_perplexity_ratio)
@@ -151,13 +158,19 @@ def assess(
         }
         answers = of_mode.table.assign(scored=of_mode.answers(score))
         scores[mode] = of_mode.matrix(score).droplevel("edit")
+        shares = of_mode.answered_share(score)
+        few = pd.DataFrame(below_share(shares.to_numpy(), MIN_SHARE), columns=shares.columns)
+        some = (shares > 0) & (shares < 1)
         for value in of_mode.values:
-            row = _value_row(answers[answers["value"] == value], confidence, splits, seed)
+            row = value_row(answers[answers["value"] == value], confidence, splits, seed)
             effective = worth[value].value if value in worth else math.nan
+            row |= {"too_few": int(few[value].sum()), "incomplete": int(some[value].sum() - few[value].sum())}
             rows.append({"mode": mode, "value": value, **row, "effective_n": effective})
         for kind in get_args(Score):
+            if kind == "centred" and len(of_mode.values) < 2:
+                continue
             factors.append({"mode": mode, "score": kind, **common_factor(of_mode.matrix(kind))})
-    values = pd.DataFrame(rows, columns=["mode", "value", *_VALUE_COLUMNS])
+    values = pd.DataFrame(rows, columns=["mode", "value", *VALUE_COLUMNS])
     alphas = {(row["mode"], row["value"]): row["alpha"] for row in rows}
     facts = {
         "model": responses.table["model"].iloc[0],
@@ -166,13 +179,16 @@ def assess(
         "modes": list(scores),
         "personas": len(responses.only(edit=chosen).personas),
         "content_free": bool((responses.table["keying"] == 0).any()),
+        "without_content_free": _without_content_free(responses.table, list(scores)),
+        "uncorrected": _uncorrected(responses, chosen),
+        "saturated_items": _saturated_items(responses.only(edit=chosen).table),
         "one_signed": _one_signed(responses.table),
         "confidence": confidence,
         "splits": splits,
         "seed": seed,
         "min_valid_ratio": min_valid_ratio,
         "max_perplexity_ratio": max_perplexity_ratio,
-        "missing": f"items answered by under {MIN_ITEM_SHARE:.0%} of the personas left out; then pairwise for alpha, "
+        "missing": f"items scored for under {MIN_ITEM_SHARE:.0%} of the personas left out; then pairwise for alpha, "
         "omega and split-half, listwise for intraclass correlations",
     }
     several = len(scores) > 1
@@ -188,55 +204,31 @@ def assess(
     return replace(quality, warnings=warnings_of(quality))
 
 
-_VALUE_COLUMNS = (
-    "items", "items_left_out", "personas", "alpha", "alpha_low", "alpha_high", "omega", "split_half", "icc", "icc_low",
-    "icc_high", "retest", "retest_low", "retest_high", "wording", "wording_low", "wording_high", "order_effect",
-    "order_low", "order_high", "plus_minus", "lowest_item_rest", "lowest_item", "saturated", "valid", "effective_n",
-    "reason",
-)  # fmt: skip
 _FACTOR_COLUMNS = ["mode", "score", "values", "rows", "mean_correlation", "mean_absolute", "first_component"]
 
 
-def _value_row(answers: pd.DataFrame, confidence: float, splits: int, seed: int) -> dict[str, Any]:
-    """Everything about one value in one mode under one edit."""
-    every = answers.pivot_table(index="persona", columns="item", values="scored", aggfunc="mean", dropna=False)
-    kept = every.loc[:, every.notna().mean() >= MIN_ITEM_SHARE]
-    keying = answers.groupby("item")["keying"].first()[kept.columns]
-    items = kept.to_numpy(dtype=float)
-    alpha = cronbach_alpha(items, confidence=confidence, missing="pairwise")
-    halves = split_half(items, strata=list(keying), splits=splits, seed=seed, missing="pairwise")
-    between = icc(items, "2,1", confidence=confidence)
-    again = retest(_by(answers, "repeat"), confidence=confidence).consistency
-    worded = icc(_by(answers, "wording"), "2,1", confidence=confidence)
-    order = order_effect(answers, answers["scored"], confidence)
-    by_sign = answers.groupby("keying")["scored"].mean()
-    rest = item_rest(items, missing="pairwise")
-    lowest = int(np.nanargmin(rest)) if np.isfinite(rest).any() else None
-    return {
-        "items": items.shape[1],
-        "items_left_out": answers["item"].nunique() - items.shape[1],
-        "personas": int(kept.notna().any(axis=1).sum()),
-        "alpha": alpha.value, "alpha_low": alpha.low, "alpha_high": alpha.high,
-        "omega": omega_total(items, missing="pairwise").value,
-        "split_half": halves.value,
-        "icc": between.value, "icc_low": between.low, "icc_high": between.high,
-        "retest": again.value, "retest_low": again.low, "retest_high": again.high,
-        "wording": worded.value, "wording_low": worded.low, "wording_high": worded.high,
-        "order_effect": order.value, "order_low": order.low, "order_high": order.high,
-        "plus_minus": float(by_sign.get(1, math.nan) - by_sign.get(-1, math.nan)),
-        "lowest_item_rest": math.nan if lowest is None else float(rest[lowest]),
-        "lowest_item": "" if lowest is None else str(kept.columns[lowest]),
-        "saturated": saturated_share(answers.loc[answers["mode"] == "score", "p_yes"]),
-        "valid": float(answers["status"].isin(VALID).mean()),
-        "reason": alpha.reason,
-    }  # fmt: skip
+def _without_content_free(table: pd.DataFrame, modes: list[str]) -> list[str]:
+    having = set(table.loc[table["keying"] == 0, "mode"])
+    return [mode for mode in modes if mode not in having]
 
 
-def _by(answers: pd.DataFrame, column: str) -> Floats:
-    """Mean score, personas by wordings or repeats."""
-    wide = answers.pivot_table(index="persona", columns=column, values="scored", aggfunc="mean", dropna=False)
-    scores: Floats = wide.to_numpy(dtype=float)
-    return scores
+def _uncorrected(responses: Responses, edit: str) -> dict[str, dict[str, int]]:
+    """Mode -> reason -> valid answers under an edit that have no corrected score; asked of all answers at once."""
+    table = responses.table.assign(reason=uncorrected(responses.table))
+    lost = table[(table["edit"] == edit) & (table["reason"] != "")]
+    counts = lost.groupby("mode", sort=False)["reason"].value_counts()
+    found: dict[str, dict[str, int]] = {}
+    for (mode, reason), count in counts.items():
+        found.setdefault(str(mode), {})[str(reason)] = int(count)
+    return found
+
+
+def _saturated_items(table: pd.DataFrame) -> dict[str, list[str]]:
+    """Content-free and nonsense items whose probability is at the end of its range for most personas, by mode."""
+    free = table[(table["keying"] == 0) & (table["mode"] == "score")]
+    share = free.groupby("item", sort=False)["p_yes"].agg(saturated_share)
+    items = [str(item) for item in share[share > 0.5].index]
+    return {"score": items} if items else {}
 
 
 def _one_signed(table: pd.DataFrame) -> list[str]:
@@ -252,6 +244,7 @@ def _check(responses: Responses, score: str, edit: str | None, confidence: float
         raise ValueError(f"confidence: expected a number between 0 and 1, got {confidence}")
     if responses.table.empty:
         raise ValueError("responses: expected answers, got an empty table")
+    check_distinct(responses.table, IDENTITY, "responses")
     models = list(dict.fromkeys(responses.table["model"]))
     if len(models) > 1:
         raise ValueError(f"responses: expected answers of one model, got {', '.join(models)}; assess each alone")

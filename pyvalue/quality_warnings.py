@@ -22,6 +22,7 @@ LOW_WORDING = 0.5
 LOW_RETEST = 0.7
 BIG_ORDER_EFFECT = 0.1
 BIG_FACTOR = 0.3
+CLEARLY_MORE = 0.1
 _LISTED = 6
 
 
@@ -31,6 +32,8 @@ def warnings_of(quality: Quality) -> tuple[str, ...]:
         *_broken(quality),
         *_people(quality),
         *_validity(quality),
+        *_missing(quality),
+        *_correction(quality),
         *_factor(quality),
         *_scales(quality),
         *_wordings(quality),
@@ -73,7 +76,7 @@ def _validity(quality: Quality) -> Iterator[str]:
         left = table[table["items_left_out"] > 0]
         if len(left):
             yield (
-                "Items that fewer than half of the personas answered validly were left out of reliability"
+                "Items on which fewer than half of the personas have a score were left out of reliability"
                 f"{_in(quality, mode)}: {_named(left, 'items_left_out', '{}')}."
             )
         full = table[table["saturated"] > MUCH_SATURATION]
@@ -82,6 +85,69 @@ def _validity(quality: Quality) -> Iterator[str]:
                 "Probabilities at the very end of their range tell personas apart badly; their share is "
                 f"{_named(full, 'saturated', '{:.0%}')}."
             )
+
+
+def _missing(quality: Quality) -> Iterator[str]:
+    for mode, table in _modes(quality.values):
+        inside = _in(quality, mode)
+        scores = len(table) * quality.facts["personas"]
+        some, few = int(table["incomplete"].sum()), int(table["too_few"].sum())
+        if some or few:
+            yield (
+                f"{some} of {scores} scores{inside} rest on some of their questions alone, corrected for which were "
+                f"answered, and {few} are missing since less than half was answered."
+            )
+        thin = table[table["alpha"].notna() & (table["icc_personas"] < table["personas"] / 2)]
+        if len(thin):
+            yield (
+                "The ICC comes from those personas alone who answered every item, which are less than half"
+                f"{inside}: {_named(thin, 'icc_personas', '{}')}."
+            )
+    for mode, table in _modes(quality.factor):
+        own = table[(table["score"] == quality.facts["score"]) & (table["values"] > 1)]
+        rows = int(own["rows"].min()) if len(own) else quality.facts["personas"]
+        if rows < quality.facts["personas"] / 2:
+            yield (
+                f"Some correlations between values{_in(quality, mode)} come from {rows} of "
+                f"{quality.facts['personas']} personas, the others lacking one of both scores."
+            )
+
+
+def _correction(quality: Quality) -> Iterator[str]:
+    """What is wrong with corrected scores; silent where others were asked for."""
+    if quality.facts["score"] not in ("corrected", "ipsatised"):
+        return
+    for mode, lost in quality.facts["uncorrected"].items():
+        for reason, count in lost.items():
+            yield (
+                f"{count:,} valid answers{_in(quality, mode)} have no corrected score, since {reason}; "
+                "raw and centred scores need no content-free items."
+            )
+    for mode, items in quality.facts["saturated_items"].items():
+        yield (
+            f"Most personas answer the content-free {_noun(items)} {_list(items)} with a probability at the very end "
+            f"of its range{_in(quality, mode)}: its log odds, taken off every answer, drive corrected scores to −1 or "
+            "1. Take raw or centred scores, or other content-free items."
+        )
+    for mode, table in _modes(quality.factor):
+        rows = table.set_index("score")
+        r = rows["mean_correlation"]
+        others = r.reindex(["raw", "centred"]).dropna()
+        if others.empty or not r.get("corrected", math.nan) > others.min():
+            continue
+        limit = max(CLEARLY_MORE, 1 / math.sqrt(max(int(rows.loc["corrected", "rows"]), 1)))  # small samples differ by chance
+        if r["corrected"] - others.min() > limit:
+            yield (
+                f"Corrected value scores{_in(quality, mode)} go together more (mean correlation {r['corrected']:.2f}) "
+                f"than {others.idxmin()} ones ({others.min():.2f}): the noise of the content-free answers, of which "
+                "there are few or which are written, is then in every value, and edges may come from it alone. Ask "
+                "more content-free items; or take centred scores, or raw ones where each value has as many items for "
+                "it as against it."
+            ).replace("(-", "(−")
+
+
+def _noun(items: Sequence[str]) -> str:
+    return "item" if len(items) == 1 else "items"
 
 
 def _factor(quality: Quality) -> Iterator[str]:
@@ -100,8 +166,11 @@ def _factor(quality: Quality) -> Iterator[str]:
         if r["corrected"] > BIG_FACTOR:
             text += " The correction leaves most of it: edges between corrected scores may be this factor."
         yield text
-    if not quality.facts["content_free"]:
-        yield "No content-free items were asked: the bias towards yes is unknown, and corrected scores equal raw ones."
+    for mode in quality.facts["without_content_free"]:
+        yield (
+            f"No content-free items were asked{_in(quality, mode)}: the bias towards yes is unknown, and corrected "
+            "scores equal raw ones."
+        )
 
 
 def _scales(quality: Quality) -> Iterator[str]:

@@ -27,14 +27,14 @@ def with_texts(table: pd.DataFrame) -> pd.DataFrame:
     """The table with an empty text where a missing value stands in a column that may be empty, and numbers as texts."""
     changed: dict[str, pd.Series] = {}
     for name in _TEXTS:
-        column = table[name]
+        column = given = table[name]
         if column.dtype.kind in "iufb":  # a reader of CSV takes a persona named 7, or a column of holes, for numbers
             column = column.astype(object).where(column.isna(), column.astype(str))
         elif isinstance(column.dtype, pd.StringDtype):
             column = column.astype(object)
         if name in _MAY_BE_EMPTY and column.isna().any():
             column = column.astype(object).where(column.notna(), "")
-        if column is not table[name]:
+        if column is not given:
             changed[name] = column
     return table.assign(**changed) if changed else table
 

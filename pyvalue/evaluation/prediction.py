@@ -92,8 +92,8 @@ def evaluate(
         confidence: of the intervals, in (0, 1).
 
     Raises:
-        ValueError: fewer than 3 personas with a score both times, no common values, steered answers under more than one edit, or
-            answers of different models.
+        ValueError: fewer than 3 personas with a score both times, no common values, steered answers under more than
+            one edit, or answers of different models.
 
     Warns:
         UserWarning: the edit broke the model, so that its answers say little; see ``pyvalue.broken_edits``. Or some
@@ -120,9 +120,7 @@ def evaluate(
     return Evaluation(effects, summary, len(change), facts)
 
 
-def _paired(
-    plan: SteeringPlan, base: Responses, steered: Responses, score: Score
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _paired(plan: SteeringPlan, base: Responses, steered: Responses, score: Score) -> tuple[pd.DataFrame, pd.DataFrame]:
     if len(steered.edits) != 1:
         raise ValueError(f"steered: expected answers under one edit, got {len(steered.edits)}; use .only(edit=...)")
     models = set(base.table["model"]) | set(steered.table["model"])
