@@ -9,7 +9,10 @@ from collections import Counter
 from pyvalue.measurement.plain_text import plain_text
 from pyvalue.models.repetition import repetition
 
-_TOKEN = re.compile(r"[\w']+|[^\w\s]")
+_WORD, _MARKS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?"), re.compile(r"[^\w\s']|\n")
+_TOKEN = re.compile(r"[^\W_][\w']*|[^\w\s]|_+")
+# Lines of dashes and rows of dots or stars decorate; as many marks as they are, they say something once.
+_RUN_OF_MARKS = re.compile(r"([^\w\s]|_)(?:[^\S\n]?\1)+")
 # Words of English that its neighbours do not share; in running English one word of four is among them.
 _ENGLISH_WORDS = (
     "the of and to that you would should your my i it be for with are this have not but if they their "
@@ -22,6 +25,8 @@ LEAST_TOKENS, MOST_REPETITION = 24, 0.5
 _LONGEST_WORD = 45
 #: share of letters in the question's script below which a text is in another
 _LEAST_SCRIPT = 0.7
+# Words in a row, with no mark between, from which on they are running text; the items of a list are fewer.
+_RUNNING = 5
 #: words of a text below which its language is not judged, and the share of function words below which it is not English
 LEAST_WORDS, LEAST_ENGLISH = 12, 0.08
 
@@ -29,13 +34,17 @@ LEAST_WORDS, LEAST_ENGLISH = 12, 0.08
 def is_degenerate(text: str, question: str = "") -> bool:
     """Whether a text goes in circles, or is not in the question's language.
 
-    Circles: more than half of its 3-grams of words and marks occurred before, in a text of at least ``LEAST_TOKENS``;
-    or a run of letters longer than any word. Language: too few letters of the question's script, where that is Latin;
-    or, where the question is English, a text of at least ``LEAST_WORDS`` with next to no function words of English.
+    Circles: more than half of its 3-grams of words and marks occurred before, in a text of at least ``LEAST_TOKENS``,
+    where a row of the same mark is one; a row of as many marks and nothing else; or a run of letters longer than any
+    word. Language: too few letters of the question's script, where that is Latin; or, where the question is English,
+    at least ``LEAST_WORDS`` with next to no function words of English among them. Terse lists have none, and are fine.
     """
-    tokens = _TOKEN.findall(plain_text(text))
+    plain = plain_text(text)
+    tokens = _TOKEN.findall(_RUN_OF_MARKS.sub(r"\1", plain))
     if any(len(token) > _LONGEST_WORD for token in tokens):
         return True
+    if not re.search(r"[^\W_]", plain):
+        return len("".join(plain.split())) >= LEAST_TOKENS
     if len(tokens) >= LEAST_TOKENS and repetition(tokens) > MOST_REPETITION:
         return True
     return _other_script(text, question) or (_english(question, 1) and not _english(text, LEAST_WORDS))
@@ -55,8 +64,10 @@ def _script(letter: str) -> str:
 
 
 def _english(text: str, least: int) -> bool:
-    """Whether a text is English, or shorter than ``least`` words."""
-    words = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", plain_text(text))
-    if not words or len(words) < least:
-        return bool(words) or least > 1
-    return sum(word in _ENGLISH for word in words) >= LEAST_ENGLISH * len(words)
+    """Whether running text is English; also where all words are fewer than ``least``, or too few to be running text."""
+    plain = plain_text(text)
+    if len(_WORD.findall(plain)) < least:
+        return least > 1
+    rows = (_WORD.findall(row) for row in _MARKS.split(plain))
+    running = [word for row in rows if len(row) >= min(_RUNNING, least) for word in row]
+    return sum(word in _ENGLISH for word in running) >= LEAST_ENGLISH * len(running)

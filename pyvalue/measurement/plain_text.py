@@ -16,4 +16,9 @@ def plain_text(text: str) -> str:
 
 def sentences(text: str) -> list[str]:
     """Sentences and lines with a word in them; the whole text where there is none."""
-    return [part for part in _SENTENCE.split(text) if re.search(r"\w", part)] or [text]
+    return [part for part in _SENTENCE.split(text) if re.search(r"[^\W_]", part)] or [text]
+
+
+def said(text: str) -> str:
+    """What is said aloud: nothing of what stands before ``</think>``, or after a ``<think>`` that nothing closes."""
+    return text.rpartition("</think>")[2].partition("<think>")[0].strip()
