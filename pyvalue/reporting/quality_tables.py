@@ -133,7 +133,7 @@ def _bias_table(quality: Quality, about: str) -> Table:
         rows.append((row["edit"] or "none", *([row["mode"]] if several else []), *cells))
     heads = ("edit", *(["mode"] if several else []), *(_BIAS[column] for column in columns))
     heads += ("order [95%]",) if ordered else ()
-    caption = f"{about}Bias towards yes: mean p(yes) by what was asked (0.50 is none)"
+    caption = f"{about}Bias towards yes: mean p(yes) by what was asked (content-free and nonsense: 0.50 is none)"
     caption += "; ±: standard deviation between wordings" if "paraphrase_spread" in columns else ""
     caption += "; order: “yes or no” first, less “no or yes” first" if ordered else ""
     return Table(caption, heads, rows, tuple(range(2 if several else 1, len(heads))))
