@@ -29,8 +29,8 @@ def corrected_scores(table: pd.DataFrame) -> pd.Series:
             for keys in (_ASKED, _ANY_ORDER)
         )
         bias = _of_rows(table, own, _ASKED).fillna(_of_rows(table, others, _ANY_ORDER))
-        corrected = _pairs(table).isin(_pairs(table[free]).unique())
-        bias = bias.where(corrected, 0.0)
+        unknown = bias.isna()
+        bias[unknown] = np.where(_known_to(table[unknown], table[free], ["model", "mode"]), np.nan, 0.0)
     return _freed(table, level, bias).where(~free)
 
 
@@ -60,9 +60,12 @@ def uncorrected(table: pd.DataFrame) -> pd.Series:
     """
     free = table["keying"] == 0
     lost = ~free & table["p_yes"].notna() & corrected_scores(table).isna()
-    asked = pd.MultiIndex.from_frame(table[_ANY_ORDER]).isin(pd.MultiIndex.from_frame(table.loc[free, _ANY_ORDER]))
-    reason = np.where(asked, "no content-free answer of the persona is valid", "no content-free item was asked there")
-    return pd.Series(np.where(lost, reason, ""), index=table.index)
+    asked = _known_to(table[lost], table[free], _ANY_ORDER)
+    reason = pd.Series("", index=table.index)
+    reason[lost] = np.where(
+        asked, "no content-free answer of the persona is valid", "no content-free item was asked there"
+    )
+    return reason
 
 
 def _level(table: pd.DataFrame) -> pd.Series:
@@ -79,9 +82,11 @@ def _of_rows(table: pd.DataFrame, bias: pd.Series, keys: list[str]) -> pd.Series
     return table[keys].join(bias, on=keys)["bias"]
 
 
-def _pairs(table: pd.DataFrame) -> pd.Series:
-    """Model and mode of every row, as one label."""
-    return table["model"].astype(str) + "\n" + table["mode"].astype(str)
+def _known_to(rows: pd.DataFrame, others: pd.DataFrame, keys: list[str]) -> npt.NDArray[np.bool_]:
+    """Which rows have a combination of keys that some other row has."""
+    known = pd.MultiIndex.from_frame(others[keys].drop_duplicates())
+    found: npt.NDArray[np.bool_] = pd.MultiIndex.from_frame(rows[keys]).isin(known)
+    return found
 
 
 def _level_elsewhere(keyed: pd.DataFrame, level: pd.Series, keys: list[str]) -> pd.Series:
