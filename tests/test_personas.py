@@ -264,3 +264,16 @@ def test_the_table_of_nobody_and_of_a_bad_name():
     assert list(persona_table([]).columns) == ["persona"]
     with pytest.raises(ValueError, match="'persona', the name of the first column"):
         persona_table([Persona("Ana", "a", {"persona": "x"})])
+
+
+def test_an_unknown_key_and_twins_are_named(tmp_path):
+    path = tmp_path / "people.json"
+    path.write_text('{"Ana": {"text": "You are Ana.", "job": "nurse"}}')
+    with pytest.raises(ValueError, match=r"'Ana': unknown key 'job'.*attributes"):
+        load_personas(path)
+    path.write_text("{}")
+    with pytest.raises(ValueError, match="got an empty one"):
+        load_personas(path)
+    path.write_text('{"Ana": "You are kind.", "Bo": "You are kind."}')
+    with pytest.warns(UserWarning, match="'Bo' that of 'Ana'"):
+        assert len(load_personas(path)) == 2

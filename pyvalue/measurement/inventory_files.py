@@ -18,6 +18,7 @@ from pyvalue.measurement.items import KINDS, Item
 
 COLUMNS = ("questionnaire", "item", "value", "agreement", "question")
 PARAPHRASES = tuple(f"paraphrase_{i}" for i in range(1, 10))
+_CSV_NAMES = {"item": "id", "agreement": "keying"}
 _TOML_KEYS = {"id", "value", "keying", "question", "paraphrases", "kind"}
 
 
@@ -155,6 +156,8 @@ def _toml_item(table: Any, where: str) -> Item:
     missing = [key for key in ("id", "keying", "question") if key not in table]
     if unknown or missing:
         said = f"unknown key {unknown[0]!r}" if unknown else f"missing key {missing[0]!r}"
+        if unknown and unknown[0] in _CSV_NAMES:
+            said += f", which is {_CSV_NAMES[unknown[0]]!r} in TOML"
         raise ValueError(f"{where}: {said}; expected id, value, keying, question, paraphrases, kind")
     keying = table["keying"]
     if isinstance(keying, bool) or keying not in (-1, 0, 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ def load_personas(path: str | Path, key: str | None = None) -> tuple[Persona, ..
 
     Raises:
         ValueError: not JSON, a name that occurs twice, or an entry of another shape; names the entry.
+
+    Warns:
+        UserWarning: personas of the same text.
     """
     path = Path(path)
     try:
@@ -35,8 +39,11 @@ def load_personas(path: str | Path, key: str | None = None) -> tuple[Persona, ..
     except (OSError, ValueError, RecursionError) as fault:
         raise ValueError(f"personas {path}: cannot be read as JSON ({fault})") from fault
     if not isinstance(content, dict) or not content:
-        raise ValueError(f"personas {path.name}: expected a JSON object {{name: text}}, got {type(content).__name__}")
-    return tuple(_persona(name, entry, key, f"personas {path.name}: {name!r}") for name, entry in content.items())
+        got = "an empty one" if content == {} else type(content).__name__
+        raise ValueError(f"personas {path.name}: expected a JSON object {{name: text}}, got {got}")
+    found = [_persona(name, entry, key, f"personas {path.name}: {name!r}") for name, entry in content.items()]
+    _warn_of_twins(found, path.name)
+    return tuple(found)
 
 
 def save_personas(personas: Sequence[Persona], path: str | Path) -> None:
@@ -62,6 +69,11 @@ def _persona(name: str, entry: object, key: str | None, where: str) -> Persona:
     if not isinstance(text, str):
         expected = "a string or an object with one of " if key is None else "an object with a string "
         raise ValueError(f"{where} has no text; expected {expected}{', '.join(keys)}")
+    if unknown := sorted(fields.keys() - {*TEXT_KEYS, *keys, "attributes"}):
+        raise ValueError(
+            f"{where}: unknown key {unknown[0]!r}; expected {', '.join((*TEXT_KEYS, 'attributes'))} (other facts on a "
+            "persona go into the object under attributes)"
+        )
     attributes = fields.get("attributes", {})
     if not isinstance(attributes, dict):
         raise ValueError(f"{where}: attributes must be an object, got {attributes!r}")
@@ -69,6 +81,18 @@ def _persona(name: str, entry: object, key: str | None, where: str) -> Persona:
         return Persona(name, text, attributes)
     except (TypeError, ValueError) as fault:
         raise ValueError(f"{where}: {fault}") from fault
+
+
+def _warn_of_twins(personas: Sequence[Persona], file: str) -> None:
+    first: dict[str, str] = {}
+    twins = [(first[p.text], p.name) for p in personas if first.setdefault(p.text, p.name) != p.name]
+    if twins:
+        one, other = twins[0]
+        warnings.warn(
+            f"personas {file}: {len(twins)} have the text of another, such as {other!r} that of {one!r}; they answer "
+            "alike, and count as one",
+            stacklevel=3,
+        )
 
 
 def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
