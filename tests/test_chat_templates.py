@@ -160,7 +160,7 @@ def test_prompts_word_by_word(tokenizer_of, kind, text):
 def test_the_clock_knows_the_usual_forms(tokenizer_of):
     import datetime
 
-    form = "%A %a %d %B %b %Y %y %m %H:%M:%S %j"
+    form = "%A %a %d %B %b %Y %y %m %H:%M:%S %j %-d %-m/%-H"
     tokenizer = tokenizer_of(f"{{{{ strftime_now('{form}') }}}}{{{{ messages[0].content }}}}")
     assert render_chat(tokenizer, "?") == datetime.date(2024, 7, 26).strftime(form) + "?"
 

@@ -97,11 +97,11 @@ def test_edits_share_their_noise_and_all_else_has_its_own(tiny_model, small_inve
 
 def test_a_judge_reads_what_the_rules_cannot(tiny_model):
     texts = ["Answer: yes", "They would be glad of it.", "Rather rest.", "Hm.", ""]
-    model = Scripted("1", "2", "4")
+    model = Scripted("?", "?", "1", "2", "4")  # tried first, with probabilities and without
     answers = GenerateAsker(tiny_model, judge=Judge(model)).read(["Should I help?"] * 5, texts)
     assert [answer.status for answer in answers] == ["yes", "yes", "no", "invalid", "invalid"]
     assert [answer.p_yes for answer in answers[:3]] == [1, 1, 0] and math.isnan(answers[3].p_yes)
-    assert [text in asked for text, asked in zip(texts[1:4], model.asked, strict=True)] == [True] * 3
+    assert [text in asked for text, asked in zip(texts[1:4], model.asked[2:], strict=True)] == [True] * 3
     assert [answer.text for answer in answers] == texts
 
 
@@ -122,7 +122,7 @@ def test_free_answers_are_rated(tiny_model, small_inventory, configurations):
 
 def test_rules_come_before_ratings():
     texts = ["Go and help them.", "As an AI, I don't have personal values.", "no " * 40, "", "Stay.", "Both.", "?"]
-    answers = read_free(Judge(Scripted("5", "2", "3", "what?")), ["Should I help?"] * 7, texts)
+    answers = read_free(Judge(Scripted("?", "?", "5", "2", "3", "what?")), ["Should I help?"] * 7, texts)
     assert [a.status for a in answers] == ["yes", "refused", "degenerate", "invalid", "no", "unsure", "invalid"]
     assert [a.p_yes for a in answers if not math.isnan(a.p_yes)] == [1.0, 0.25, 0.5]
 
@@ -169,6 +169,18 @@ def test_designs_that_cannot_be_asked():
 def test_a_prompt_without_room_is_named(tiny_model, cells):
     with pytest.raises(ValueError, match="leaves no room for 1000 more"):
         GenerateAsker(tiny_model, max_new_tokens=1000).ask(ANA, cells[:1], [Configuration("")])
+
+
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_a_batch_of_no_rows_is_refused(tiny_model, cells, batch_size):
+    asker = GenerateAsker(tiny_model, max_new_tokens=2, batch_size=batch_size)
+    with pytest.raises(ValueError, match=f"batch_size: expected at least 1, got {batch_size}"):
+        asker.ask(ANA, cells[:1], [Configuration("")])
+
+
+def test_half_a_character_is_a_value_error(tiny_model, cells):
+    with pytest.raises(ValueError, match="half of a character"):
+        GenerateAsker(tiny_model, max_new_tokens=2).ask(Persona("Eva", "Eva \ud83d."), cells[:1], [Configuration("")])
 
 
 @pytest.mark.model

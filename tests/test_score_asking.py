@@ -103,3 +103,13 @@ def test_watched_questions_are_even_and_few():
     steps = np.diff([keyed.index(i) for i in chosen])
     assert steps.max() - steps.min() <= 1
     assert watched_questions([cell for cell in cells if not cell.item.keying]) == []
+
+
+def test_edits_that_act_on_no_token_are_told_once_a_run(tiny_model, small_inventory, tiny_sae):
+    idle = Edit(feature=3, strength=5.0, positions="generated", sae=tiny_sae)
+    people, cells = make_personas(3), Design().cells(small_inventory)
+    asking = asker(tiny_model, *(person.name for person in people))
+    with pytest.warns(UserWarning, match="acted on no token") as said:
+        for person in people:
+            asking.ask(person, cells, [Configuration(""), Configuration("idle", (idle,))])
+    assert len(said) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 
 import numpy as np
 import pytest
@@ -202,6 +203,99 @@ def test_no_memory_for_one_prompt_is_a_model_error(tiny_model):
         score_prompts(tiny_model, prompts)
     with _Small(tiny_model, 3), pytest.raises(ModelError, match="memory runs out with one prompt of"):
         score_prompts(tiny_model, ["Should I rest?", "Is it a mistake?"])
+
+
+@contextlib.contextmanager
+def most_rows(network, most):
+    """Memory runs out in passes of more rows; yields the rows of every pass that was tried."""
+    tried = []
+
+    def check(module, args, kwargs):
+        tried.append(kwargs["input_ids"].shape[0])
+        if tried[-1] > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    handle = network.register_forward_pre_hook(check, with_kwargs=True)
+    try:
+        yield tried
+    finally:
+        handle.remove()
+
+
+ON_ONE_STEM = [f"Should I always follow the rules, even when nobody is watching {who}?" for who in
+               ("me", "you", "him", "her", "them", "us", "it", "all the people")]  # fmt: skip
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_prompts_on_one_stem_stay_within_the_batch_size(tiny_model, batch_size):
+    prompts = [*ON_ONE_STEM, *QUESTIONS]
+    expected = plain(tiny_model, prompts)
+    with most_rows(tiny_model.network, 99) as tried:
+        found = scored(tiny_model, prompts, (), batch_size)
+    assert max(tried) == batch_size
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_prompts_on_one_stem_are_split_where_memory_runs_out(tiny_model, tiny_sae, edited):
+    edits = [Edit(feature=3, strength=0.9, unit="relative", sae=tiny_sae)]
+    configurations = [(), edits] if edited else [()]
+    prompts = [*ON_ONE_STEM, *QUESTIONS]
+    with most_rows(tiny_model.network, 2) as tried, pytest.warns(UserWarning, match="memory runs out with a batch"):
+        found = score_configurations(tiny_model, prompts, configurations)
+    assert sum(rows > 2 for rows in tried) <= 4  # later batches begin small, those of later configurations too
+    for one, together in zip(found, configurations, strict=True):
+        expected = plain(tiny_model, prompts, together)
+        np.testing.assert_allclose(np.stack([one.yes, one.no], axis=1), expected, rtol=0, atol=1e-5)
+
+
+def test_a_model_in_training_mode_is_refused(tiny_model):
+    tiny_model.network.train()
+    try:
+        with pytest.raises(ModelError, match=r"training mode.*network\.eval\(\)"):
+            score_prompts(tiny_model, QUESTIONS)
+        assert tiny_model.network.training  # as it was
+    finally:
+        tiny_model.network.eval()
+
+
+def test_prompts_longer_than_the_positions_are_refused(tokenizer_of):
+    tokenizer = tokenizer_of()
+    config = transformers.GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2, n_positions=64)
+    model = LanguageModel("gpt2", transformers.GPT2LMHeadModel(config).eval().requires_grad_(False), tokenizer)
+    tokens = len(tokenizer("Should I? " * 30).input_ids)
+    with pytest.raises(ModelError, match=f"a prompt has {tokens} tokens, but the model has positions for 64"):
+        score_prompts(model, ["Why?", "Should I? " * 30])
+
+
+def test_half_a_character_is_a_value_error(tiny_model):
+    with pytest.raises(ValueError, match="half of a character") as refused:
+        score_prompts(tiny_model, ["Why?", "Should I \ud83d?"])
+    assert not isinstance(refused.value, UnicodeError)
+
+
+def test_a_model_that_returns_tuples_by_its_config(tokenizer_of):
+    tokenizer = tokenizer_of()
+    config = transformers.GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2, initializer_range=0.3)
+    model = LanguageModel("gpt2", transformers.GPT2LMHeadModel(config).eval().requires_grad_(False), tokenizer)
+    expected = plain(model, QUESTIONS)
+    config.return_dict = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_allclose(scored(model, QUESTIONS), expected, rtol=0, atol=1e-5)
+    assert config.return_dict is False  # as it was
+
+
+def test_edits_that_act_on_no_token_change_nothing_and_are_told_once(tiny_model, tiny_sae):
+    prompts, idle = prompts_of(tiny_model), Edit(feature=3, strength=5.0, positions="generated", sae=tiny_sae)
+    edit = Edit(feature=3, strength=5.0, sae=tiny_sae)
+    known: set = set()
+    with pytest.warns(UserWarning, match="acted on no token") as said:
+        first = score_configurations(tiny_model, prompts, [(), (idle,), (edit,)], idle=known)
+        score_configurations(tiny_model, prompts, [(), (idle,), (edit,)], idle=known)
+    assert len(said) == 1 and known == {(idle,)}
+    np.testing.assert_array_equal(first[1].yes, first[0].yes)
+    assert np.abs(first[2].yes - first[0].yes).max() > 1e-3
 
 
 def test_bad_arguments_are_refused(tiny_model, tiny_sae):

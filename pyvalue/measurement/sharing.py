@@ -31,6 +31,8 @@ _tried: WeakKeyDictionary[Any, dict[bool, bool]] = WeakKeyDictionary()
 _BEGINNING = 24
 _PADDED = ((8, (1, 5)), (3, (24, 4)))
 _EQUAL = ((0, (12,)), (0, (12,)))
+# Tokens of the longest made-up prompt with its padding, which has to fit into a window, too.
+_LONGEST = 24 + 8 + 24
 
 
 def take_apart(
@@ -52,7 +54,7 @@ def take_apart(
     """
     longest = max(map(len, rows))
     check_length(model.network, longest)
-    padding = longest <= _shortest_window(model)
+    padding = max(longest, _LONGEST) <= _shortest_window(model)
     if not _may_share(model, padding, longest):
         return whole_prompts(rows)
     return share_tokens(rows, most, stems and padding, padding)
