@@ -135,7 +135,8 @@ def _correction(quality: Quality) -> Iterator[str]:
         others = r.reindex(["raw", "centred"]).dropna()
         if others.empty or not r.get("corrected", math.nan) > others.min():
             continue
-        limit = max(CLEARLY_MORE, 1 / math.sqrt(max(int(rows.loc["corrected", "rows"]), 1)))  # small samples differ by chance
+        # Small samples differ by chance.
+        limit = max(CLEARLY_MORE, 1 / math.sqrt(max(int(rows.loc["corrected", "rows"]), 1)))
         if r["corrected"] - others.min() > limit:
             yield (
                 f"Corrected value scores{_in(quality, mode)} go together more (mean correlation {r['corrected']:.2f}) "
