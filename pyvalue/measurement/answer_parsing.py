@@ -34,6 +34,9 @@ _TAKEN_BACK = re.compile(
     r"|\bwait,? no\b|\bsarcas|\bcorrection:"
     r"|\b(?:that|this)(?:'s| is| was) (?:a lie|not true|a joke)\b|[.,!] not[.!]"
     r"|\bor (?:maybe|perhaps) (?:yes|no|not)\b"
+    # somebody else's word after all, another world, or sarcasm
+    r"|\bthat's what (?:they|people|he|she)\b|\b(?:they|people) (?:say|claim)\s{0,3}(?:[.,!]|$)|\bi disagree\b"
+    r"|\bif (?:i|you|he|she|they|we) (?:were|was|had)\b(?! (?:to|you)\b)|\byeah,? right\b|\bpigs\b.{0,9}\bfly\b"
     # a box to tick, or words struck out
     r"|\[[x ]\]|[\u2610-\u2612]|~~"
 )
