@@ -142,8 +142,8 @@ def _correction(quality: Quality) -> Iterator[str]:
                 f"Corrected value scores{_in(quality, mode)} go together more (mean correlation {r['corrected']:.2f}) "
                 f"than {others.idxmin()} ones ({others.min():.2f}): the noise of the content-free answers, of which "
                 "there are few or which are written, is then in every value, and edges may come from it alone. Ask "
-                "more content-free items; or take centred scores, or raw ones where each value has as many items for "
-                "it as against it."
+                "more content-free items or, where each value has as many items for it as against it, take raw or "
+                "centred scores."
             ).replace("(-", "(−")
 
 
