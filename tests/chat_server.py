@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.request
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -46,6 +46,8 @@ class ChatServer:
         faults: taken from the left, one a request, before anything is computed.
         fails_after: every request gets status 500 once so many were answered; None for never.
         refuses: parameter -> (status, body) for requests that have it.
+        decides: from a request's body to what happens to it; None for a reply.
+        changes: is given a request's body and its reply, and may change this in place.
         refuses_system: answer 400 to a message of the system.
         key: the bearer token asked for; None takes any.
         delay: seconds that every reply takes, but those of ``faults``.
@@ -64,6 +66,8 @@ class ChatServer:
         self.faults: deque[Fault] = deque()
         self.fails_after: int | None = None
         self.refuses: dict[str, tuple[int, Any]] = {}
+        self.decides: Callable[[dict[str, Any]], Fault | None] = lambda body: None
+        self.changes: Callable[[dict[str, Any], dict[str, Any]], None] = lambda body, completion: None
         self.refuses_system = False
         self.key: str | None = None
         self.delay = 0.0
@@ -108,7 +112,7 @@ class ChatServer:
             if fault is not None:
                 return fault
             time.sleep(self.delay)
-            return self._refusal(headers, body) or self._completion(body)
+            return self._refusal(headers, body) or self.decides(body) or self._completion(body)
         finally:
             with self._lock:
                 self._at_once -= 1
@@ -154,8 +158,12 @@ class ChatServer:
         usage["total_tokens"] = sum(usage.values())
         with self._lock:
             self.answered += 1
-        return Fault(200, {"id": "0", "object": "chat.completion", "created": 0, "model": body["model"],
-                           "choices": [choice], "usage": usage})  # fmt: skip
+        completion = {
+            "id": "0", "object": "chat.completion", "created": 0, "model": body["model"], "choices": [choice],
+            "usage": usage,
+        }  # fmt: skip
+        self.changes(body, completion)
+        return Fault(200, completion)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -18,6 +18,7 @@ from pyvalue.measurement.asking import Configuration
 from pyvalue.measurement.cost import CostEstimate, check_budget, estimate_cost
 from pyvalue.measurement.design import Design
 from pyvalue.measurement.inventory import Inventory, load_inventory
+from pyvalue.measurement.judge import Judge, JudgePrompt
 from pyvalue.measurement.personas import make_personas
 from pyvalue.measurement.prompts import THOUGHT_ANSWER, YES_NO, render_prompt
 from pyvalue.measurement.remote_asking import SHORT_ANSWER, RemoteScoreAsker
@@ -96,6 +97,64 @@ def test_a_judge_costs_as_well(paid, tiny_model, small_inventory):
     assert estimate_cost(paid, small_inventory, PEOPLE, mode="free", judge=free).dollars is None
 
 
+def test_a_judge_costs_what_it_may_write_and_is_told(paid, small_inventory):
+    plain = estimate_cost(paid, small_inventory, PEOPLE, mode="free", judge=paid)
+    assert estimate_cost(paid, small_inventory, PEOPLE, mode="free", judge=Judge(paid)) == plain
+    long = estimate_cost(paid, small_inventory, PEOPLE, mode="free", judge=Judge(paid, max_tokens=4000))
+    answers = len(PEOPLE) * len(small_inventory.items)
+    assert long.completion_tokens - plain.completion_tokens == (4000 - 16) * answers
+    assert long.dollars - plain.dollars == pytest.approx(8 * (4000 - 16) * answers / 1e6)
+    wordy = JudgePrompt("wordy", "{question} {answer}" + "x" * 4000, "{question} {answer}")
+    told = estimate_cost(paid, small_inventory, PEOPLE, mode="free", judge=Judge(paid, wordy))
+    assert told.prompt_tokens > plain.prompt_tokens + 850 * answers
+    read = estimate_cost(paid, small_inventory, PEOPLE, mode="generate", judge=Judge(paid, wordy))
+    assert read.prompt_tokens < told.prompt_tokens - 850 * answers  # it decides, and does not rate
+
+
+@pytest.mark.filterwarnings("ignore:model openai.x. neither yes nor no")
+def test_every_configuration_is_asked_for_itself(tiny_model, small_inventory, tmp_path):
+    edits = {"a": [], "b": [], "c": []}
+    with ChatServer(tiny_model) as chat:
+        model = load_remote("openai:x", base_url=chat.url, price=(2.0, 8.0))
+        one = estimate_cost(model, small_inventory, PEOPLE)
+        all_three = estimate_cost(model, small_inventory, PEOPLE, edits)
+        assert (all_three.requests, all_three.dollars) == (3 * one.requests, pytest.approx(3 * one.dollars))
+        run = {"folder": tmp_path, "min_mass": 0.0, "progress": False}
+        with pytest.raises(ValueError, match="max_cost"):
+            pv.measure(model, small_inventory, PEOPLE, edits, **run, max_cost=one.dollars)
+        assert not chat.requests
+        pv.measure(model, small_inventory, PEOPLE, edits, **run)
+        assert len(chat.requests) == 1 + all_three.requests  # one finds out what is offered
+        assert estimate_cost(model, small_inventory, PEOPLE, edits, folder=tmp_path).requests == 0
+        (tmp_path / "responses" / "part-000008.parquet").unlink()
+        left = estimate_cost(model, small_inventory, PEOPLE, edits, folder=tmp_path)
+        assert left.requests == len(small_inventory.items)
+    with pytest.raises(ValueError, match="edits: expected at least one configuration"):
+        estimate_cost(model, small_inventory, PEOPLE, {})
+
+
+def test_a_judge_of_a_local_model_has_a_budget_too(tiny_model, small_inventory):
+    with ChatServer(tiny_model) as chat:
+        chat.text = ("3", "stop")
+        judge = load_remote("openai:x", base_url=chat.url, price=(1000.0, 10000.0))
+        for given in (judge, Judge(judge)):
+            with pytest.raises(ValueError, match="max_cost"):
+                pv.measure(tiny_model, small_inventory, PEOPLE, mode="free", judge=given, max_cost=0.0, progress=False)
+        assert not chat.requests
+        run = {"mode": "free", "judge": judge, "max_new_tokens": 3}
+        most = estimate_cost(tiny_model, small_inventory, PEOPLE, **run).dollars
+        pv.measure(tiny_model, small_inventory, PEOPLE, **run, max_cost=most, progress=False)
+        assert 0 < judge.spent <= most
+
+
+@pytest.mark.parametrize("character", "\u4f60\u0451\u00e9")
+def test_other_scripts_are_a_token_a_character(paid, small_inventory, character):
+    latin, other = (
+        estimate_cost(paid, small_inventory, [pv.Persona("x", text)]) for text in ("a" * 4000, character * 4000)
+    )
+    assert other.prompt_tokens - latin.prompt_tokens == 3000 * len(small_inventory.items)
+
+
 @pytest.mark.parametrize("offered", [True, False])
 def test_short_answers_are_reckoned_with_until_probabilities_are_seen(tiny_model, small_inventory, offered):
     with ChatServer(tiny_model) as chat, warnings.catch_warnings():
@@ -145,6 +204,7 @@ def test_bad_arguments_are_named(paid, small_inventory):
         check_budget(CostEstimate(1, 1, 1, None, exact=False), 5)
 
 
+@pytest.mark.filterwarnings("ignore:model openai.x. neither yes nor no")
 def test_what_a_folder_holds_is_not_counted(tiny_model, small_inventory, tmp_path):
     with ChatServer(tiny_model) as chat:
         model = load_remote("openai:x", base_url=chat.url, price=(2.0, 8.0))

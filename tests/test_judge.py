@@ -30,14 +30,19 @@ PAIRS = [
 
 
 class Remote:
-    """Replies what it was given, and keeps what it was asked."""
+    """Replies what it was given, and keeps what it was asked; first it is found out whether it offers probabilities."""
 
     name = "openai:fake"
 
     def __init__(self, *replies: ChatReply) -> None:
         self.replies, self.asked = list(replies), []
+        self.opening = [ChatReply("5", first_token={"5": 0.0})]
+        if not any(reply.first_token for reply in replies):
+            self.opening = [ChatReply("5"), ChatReply("5")]
 
     def ask(self, requests):
+        if self.opening:
+            return [self.opening.pop(0)]
         self.asked += requests
         return [self.replies.pop(0) for _ in requests]
 
@@ -56,7 +61,7 @@ def leaning(model, shift, digits="0123456789"):
             output.logits[..., ids] += shift
             return output
 
-    return replace(model, network=Leaning())
+    return replace(model, network=Leaning().eval())
 
 
 @pytest.fixture(scope="module")
@@ -111,12 +116,18 @@ def test_a_remote_judge_is_asked_in_order_and_its_probabilities_are_read():
     for request, pair in zip(model.asked, PAIRS, strict=True):
         assert [message["role"] for message in request.messages] == ["system", "user"]
         assert request.messages[-1]["content"] == filled(SUPPORT.rating, pair)
-        assert request.temperature == 0 and request.top_logprobs > 5
+        assert request.temperature == 1 and request.top_logprobs > 5  # the model's own probabilities
 
 
 def test_a_remote_judge_decides():
     replies = [ChatReply("1"), ChatReply("2."), ChatReply("3"), ChatReply("4"), ChatReply("5"), ChatReply("hm")]
     assert Judge(Remote(*replies)).decide(PAIRS[:1] * 6) == ["yes", "no", "unsure", None, None, None]
+
+
+def test_a_remote_judge_without_probabilities_writes_its_likeliest_number():
+    model = Remote(ChatReply("4"))
+    assert Judge(model).rate(PAIRS[:1]) == [0.5]
+    assert [(request.temperature, request.top_logprobs) for request in model.asked] == [(0, 0)]
 
 
 def test_probabilities_that_hold_no_number_leave_the_reply():
@@ -137,7 +148,8 @@ def test_ratings_stay_in_range(logprobs, other):
     [
         ("4", 4), ("4.", 4), (" **4** because it helps", 4), ("4/5", 4), ("4 out of 5", 4), ("Rating: 2", 2),
         ("I would say 3.", 3), ("3 (neither)", 3), ("6", None), ("0", None), ("45", None), ("4.5", None),
-        ("between 2 and 3", None), ("On a scale from 1 to 5: 4", None), ("four", None), ("", None), ("2 2", 2),
+        ("between 2 and 3", None), ("On a scale from 1 to 5: 4", 4), ("four", None), ("", None), ("2 2", 2),
+        ("1-5: 4", 4), ("-1", None), ("3-4", None), ("2 or 3", None), ("Score: 4/5", 4),
     ],
 )  # fmt: skip
 def test_written_numbers(text, number):

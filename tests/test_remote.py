@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -132,6 +133,12 @@ def test_retry_after_is_obeyed_by_all_requests(server, as_date):
     assert 0.9 <= server.times[2] - server.times[1] < 5
 
 
+def test_milliseconds_to_wait_are_read(server):
+    server.faults.append(Fault(429, error("slow down"), {"Retry-After": "30", "retry-after-ms": "600"}))
+    remote(server).ask([ask_for()])
+    assert 0.5 <= server.times[1] - server.times[0] < 10
+
+
 def test_one_pause_holds_the_others_back(server):
     server.faults.append(Fault(429, error("slow down"), {"Retry-After": "1"}))
     server.delay = 0.3
@@ -175,7 +182,6 @@ def test_a_server_that_is_down_is_named_soon(server):
         (Fault(500, error("System role not supported")), "500: System role not supported"),
         (Fault(200, "<html>welcome</html>"), "no chat completion.*welcome.*/v1"),
         (Fault(200, {"error": {"message": "upstream refused", "code": 402}}), "402: upstream refused"),
-        (Fault(200, {"choices": []}), "no chat completion"),
     ],
 )
 def test_lasting_faults_are_not_tried_again(server, fault, expected):
@@ -183,6 +189,160 @@ def test_lasting_faults_are_not_tried_again(server, fault, expected):
     with pytest.raises(ModelError, match=expected):
         remote(server).ask([ask_for()])
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"choices": []}, {"choices": [None]}, {"choices": "none"}, {"choices": [{"finish_reason": "stop"}]},
+        {"choices": [{"finish_reason": "error", "message": {"content": ""}}]}, {"error": "overloaded"},
+        {"error": {"message": "overloaded"}}, {"error": {"message": "overloaded", "code": 503}},
+    ],
+)  # fmt: skip
+def test_replies_without_a_message_are_tried_again(server, body):
+    server.faults.extend([Fault(200, body)] * 2)
+    assert remote(server).ask([ask_for()])[0].prompt_tokens > 0
+    assert len(server.requests) == 3
+    server.faults.extend([Fault(200, body)] * 3)
+    with pytest.raises(RemoteError, match=r"status (200|503) after 3 tries"):
+        remote(server, max_retries=2).ask([ask_for()])
+
+
+YES_OR_NO = [
+    {"token": "Yes", "logprob": math.log(0.6), "bytes": None},
+    {"token": "No", "logprob": math.log(0.3), "bytes": None},
+]
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"message": {"content": 42}}, ""), ({"message": {"content": {"a": 1}}}, ""),
+        ({"message": {"content": [{"text": "a"}, {"type": "x"}, 3, {"text": "b"}]}}, "ab"),
+        ({"message": {"content": None, "refusal": "no"}}, "no"), ({"finish_reason": 7}, None),
+        ({"logprobs": {"content": [{"top_logprobs": {"Yes": -0.1, "No": -2}}]}}, None),
+        ({"logprobs": {"content": [{"top_logprobs": ["Yes", "No"]}]}}, None), ({"logprobs": [1]}, None),
+        ({"logprobs": {"content": [{"top_logprobs": [{"token": "Yes", "logprob": None}, YES_OR_NO[1]]}]}}, None),
+        ({"logprobs": {"content": [{"top_logprobs": [{"token": "Yes", "logprob": 5000}, YES_OR_NO[1]]}]}}, None),
+        ({"logprobs": {"content": [{"top_logprobs": [{"token": "Yes", "logprob": "-1"}, YES_OR_NO[1]]}]}}, None),
+        ({"logprobs": {"content": [{"top_logprobs": [{"token": "Yes", "logprob": 0}] * 3}]}}, None),
+    ],
+)  # fmt: skip
+def test_odd_replies_are_read_as_far_as_they_go(server, changed, text):
+    server.changes = lambda body, completion: completion["choices"][0].update(changed)
+    reply = remote(server).ask([ask_for(max_tokens=4, top_logprobs=5)])[0]
+    assert text is None or reply.text == text
+    assert reply.first_token is None or "logprobs" not in changed
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [({"prompt_tokens": "12", "completion_tokens": "3"}, (12, 3)), (None, (0, 0)), ({"prompt_tokens": -1}, (0, 0)),
+     ({"prompt_tokens": "many", "completion_tokens": 2.5}, (0, 0)), ("12", (0, 0))],
+)  # fmt: skip
+def test_odd_counts_are_read_as_far_as_they_go(server, usage, counted):
+    server.changes = lambda body, completion: completion.update(usage=usage)
+    model = remote(server)
+    model.ask([ask_for()])
+    assert (model.usage.so_far.prompt_tokens, model.usage.so_far.completion_tokens) == counted
+
+
+@pytest.mark.parametrize(
+    ("token", "text"),
+    [
+        ({"token": "token_id:9642", "bytes": [89, 101, 115]}, "Yes"),
+        ({"token": "bytes:\\x20\\x79es", "bytes": [32, 121, 101, 115]}, " yes"), ({"token": None, "bytes": [89]}, "Y"),
+        ({"token": "Yes", "bytes": [226, 150]}, "Yes"), ({"token": "Yes", "bytes": 3}, "Yes"),
+        ({"token": "Yes", "bytes": ["x"]}, "Yes"), ({"token": "Yes", "bytes": []}, "Yes"), ({"token": None}, None),
+    ],
+)  # fmt: skip
+def test_tokens_are_known_by_their_bytes(server, token, text):
+    tops = {"content": [{"top_logprobs": [{**token, "logprob": math.log(0.6)}, YES_OR_NO[1]]}]}
+    server.changes = lambda body, completion: completion["choices"][0].update(logprobs=tops)
+    found = remote(server).ask([ask_for(top_logprobs=5)])[0].first_token
+    expected = {"No": math.log(0.3)} if text is None else {text: math.log(0.6), "No": math.log(0.3)}
+    assert found == pytest.approx(expected)
+
+
+def test_other_faults_come_as_they_are(server, monkeypatch):
+    def broken(completion):
+        raise RecursionError("of ours")
+
+    monkeypatch.setattr(remote_calls, "read_reply", broken)
+    with pytest.raises(RecursionError, match="of ours"):
+        remote(server).ask([ask_for()] * 3)
+
+
+def test_an_event_loop_that_cannot_be_made_is_an_error(server, monkeypatch):
+    def full():
+        raise OSError(24, "too many open files")
+
+    monkeypatch.setattr("asyncio.events.new_event_loop", full)
+    found = []
+
+    def ask():
+        try:
+            remote(server).ask([ask_for()])
+        except OSError as fault:
+            found.append(fault)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert [fault.errno for fault in found] == [24]
+
+
+def refuse_poison(body):
+    if "poison" in body["messages"][-1]["content"]:
+        return Fault(400, error(f"the context of {KEY} is too long", code="context_length_exceeded"))
+    return None
+
+
+def test_a_refused_request_does_not_end_the_others(server):
+    server.decides = refuse_poison
+    model = remote(server, api_key=KEY)
+    found = model.ask_each([ask_for(), ask_for("poison"), ask_for("poison 2"), ask_for()])
+    assert [type(each).__name__ for each in found] == ["ChatReply", "RemoteError", "RemoteError", "ChatReply"]
+    assert found[1].words == "the context of [hidden] is too long"
+    assert len(server.requests) == 4
+    with pytest.raises(RemoteError, match="too long"):
+        model.ask([ask_for(), ask_for("poison")])
+
+
+@pytest.mark.parametrize("fault", [Fault(401), Fault(402), Fault(403), Fault(404), Fault(400, error("credit balance"))])
+def test_what_concerns_all_requests_ends_them(server, fault):
+    model = remote(server)
+    model.ask([ask_for()])
+    server.faults.append(Fault(fault.status, fault.body or error("no")))
+    with pytest.raises(RemoteError):
+        model.ask_each([ask_for()])
+
+
+def test_most_requests_refused_are_an_error_and_the_others_are_kept(server):
+    server.decides = refuse_poison
+    model = remote(server)
+    requests = [ask_for(f"poison {n}") for n in range(5)] + [ask_for(f"Should I rest {n}?") for n in range(4)]
+    with pytest.raises(RemoteError, match="too long"):
+        model.ask_each(requests)
+    server.decides = lambda body: None
+    asked = len(server.requests)
+    replies = model.ask_each(requests)
+    assert len(server.requests) == asked + 5
+    assert replies == remote(server).ask(requests)
+
+
+def test_replies_before_a_fault_are_kept_and_used_once(server):
+    model = remote(server, concurrency=1, max_retries=0)
+    requests = [ask_for(f"Should I rest {n}?") for n in range(6)] * 2
+    server.fails_after = 4
+    with pytest.raises(RemoteError, match="on fire"):
+        model.ask_each(requests)
+    server.fails_after = None
+    assert model.ask_each(requests) == remote(server).ask(requests)
+    assert model.usage.so_far.requests == len(requests)
+    model.ask_each(requests)
+    assert model.usage.so_far.requests == 2 * len(requests)
 
 
 def test_a_body_cut_off_is_tried_again(server):
@@ -193,7 +353,9 @@ def test_a_body_cut_off_is_tried_again(server):
 
 def test_a_content_filter_is_an_answer(server):
     server.faults.append(Fault(400, error("blocked by policy", code="content_filter")))
-    assert remote(server).ask([ask_for()])[0].finish_reason == "content_filter"
+    assert remote(server).ask([ask_for()])[0].filtered
+    server.text = ("", "content_filter: SAFETY")
+    assert remote(server).ask([ask_for()])[0].filtered
 
 
 LOGPROBS = {"logprobs", "top_logprobs"}
@@ -261,6 +423,20 @@ def test_a_least_length_is_taken_over():
     assert accepted.learn(accepted.of(ask_for()), words, "max_tokens")
     assert accepted.of(ask_for())["max_tokens"] == 16
     assert accepted.of(ask_for(max_tokens=40))["max_tokens"] == 40
+
+
+def test_words_of_a_question_teach_nothing_once_a_parameter_was_taken(server):
+    model = remote(server, concurrency=1)
+    model.ask([ask_for(seed=1)])
+    echo = {"detail": [{"loc": ["body", "messages", 1], "msg": "hiccup", "input": "Should I lower the temperature?"}]}
+    server.faults.append(Fault(422, echo))
+    found = model.ask_each([ask_for(seed=n) for n in range(4)])
+    assert isinstance(found[0], RemoteError)
+    assert all(body["temperature"] == 0 for body in server.requests)
+    server.faults.append(Fault(400, error("no longer", param="temperature")))
+    with pytest.warns(UserWarning, match="temperature is refused"):
+        model.ask([ask_for(seed=5)])
+    assert "temperature" not in server.requests[-1]
 
 
 @pytest.mark.parametrize("words", ["messages are too long", "max_tokens is too large: 5000"])
@@ -373,5 +549,11 @@ def test_an_interrupt_ends_it_at_once(server):
 
 
 @given(st.integers(1, 400))
-def test_back_off_doubles_up_to_a_minute(tries):
-    assert 0.5 <= back_off(tries) / min(60.0, 0.5 * 2.0 ** (tries - 1)) <= 1.0
+def test_back_off_doubles_up_to_half_a_minute(tries):
+    assert 0.75 <= back_off(tries) / min(30.0, 0.5 * 2.0 ** (tries - 1)) <= 1.0
+
+
+def test_the_default_retries_outlast_a_minute(monkeypatch):
+    monkeypatch.setattr("random.uniform", lambda low, high: low)
+    retries = pv.load_model("openai:tiny", base_url="http://localhost:1").calls.max_retries
+    assert sum(map(back_off, range(1, 1 + retries))) > 60

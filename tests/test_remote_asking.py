@@ -272,8 +272,8 @@ def test_another_remote_model_can_judge(server, cells, tiny_model):
         asker = RemoteFreeAsker(remote(server), Judge(remote(other)), max_new_tokens=40)
         server.text = ("It is what my mother would have wanted.", "stop")
         (answers,) = asker.ask(SOMEONE, cells[::2][:2], PLAIN)  # in the order of FREE, which names no options
-        assert len(other.requests) == 2
-        assert server.text[0] in other.requests[0]["messages"][-1]["content"]
+        assert len(other.requests) == 2 + 2  # two find out what it offers
+        assert server.text[0] in other.requests[2]["messages"][-1]["content"]
     assert [(a.status, a.p_yes) for a in answers] == [("no", 0.25)] * 2
 
 

@@ -195,7 +195,8 @@ def _in_own_thread(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
 
     def run() -> None:
         try:
-            outcome.set_result(asyncio.run(main()))
+            with asyncio.Runner() as runner:
+                outcome.set_result(runner.run(main()))
         except BaseException as fault:
             outcome.set_exception(fault)
         finally:
