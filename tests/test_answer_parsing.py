@@ -22,6 +22,7 @@ CASES = [
     ("**Thought:** Helping builds trust.\n\n**Answer:** Yes", "yes"),
     ("Helping builds trust.\n\n**Answer**: *no*.", "no"),
     ("ANSWER: YES!", "yes"),
+    ("Thought: hard to say. Answer: unsure", "unsure"),
     ("answer : no", "no"),
     ('{"thought": "They need me.", "answer": "yes"}', "yes"),
     ("Answer: 'yes'", "yes"),
@@ -484,8 +485,13 @@ def test_long_texts_take_no_longer_a_letter(unit):
 
 @pytest.mark.parametrize(
     "text",
-    ["Answer: yes " + "_" * 50, "Yes\n" + "-" * 40, "Yes " + "\u2705" * 30, "yes" + "." * 40]
-    + ["Help. Bring boxes, tape, water, snacks, gloves, ladder, dolly, truck, blankets, rope, sandwiches, music."],
+    [
+        "Answer: yes " + "_" * 50,
+        "Yes\n" + "-" * 40,
+        "Yes " + "\u2705" * 30,
+        "yes" + "." * 40,
+        "Help. Bring boxes, tape, water, snacks, gloves, ladder, dolly, truck, blankets, rope, sandwiches, music.",
+    ],
 )
 def test_ornaments_and_terse_lists_are_not_degenerate(text):
     assert not is_degenerate(text, QUESTION)

@@ -9,7 +9,7 @@ _OPTIONS = r"(?:yes|no)(?:\s{0,3}(?:/|\||,|\bor\b)\s{0,3}(?:or )?(?:yes|no|unsur
 _LABEL = re.compile(rf"\b(?:answer|ans)\b(?:[^\w\n]{{0,9}}{_OPTIONS})?[^\w\n]{{0,9}}?(?:[:=]|\s-\s|(?P<line>\n))")
 # Before a label: "my answer: no" is one; "their answer: no" and 'write "Answer: no"' are none.
 _MY = re.compile(r"(?:\A|[^\w\s']\s*|\n\s*|\b(?:my|the|so|let me|i)\s+)(?:(?:final|short|honest|own)\s+)?[\s\"'*_#]*\Z")
-_QUOTES = re.compile(r"\b(?:writes?|wrote|say|says|said|type|example|their|his|her|wrong|\w+'s)\W*\Z")
+_QUOTES = re.compile(r"\b(?:writes?|wrote|say|says|said|type|example|their|his|her|wrong|\w+'s)[ \"'*_:]*\Z")
 _ONLY_OPTIONS = re.compile(rf"\W*(?:choose |either )?{_OPTIONS}\W*(?:$|\n|\(or)")
 _NEXT_TURN = re.compile(r"(?:\n|[.!?\"]\s)\W{0,9}(?:question|user|human|assistant|q)\s?:")
 # Letters before a label that are looked at.

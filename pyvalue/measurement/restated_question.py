@@ -23,7 +23,8 @@ _CONDITION = re.compile(
 _REPORT = re.compile(r"\b(?:says?|said|saying|tells?|told|claims?|argues?|thinks?|believes?|hears?|heard|told me)\W*$")
 _MINE = re.compile(r"\bi(?:'d| would)? (?:say|think|believe)\W*$")
 _TAKEN_BACK = re.compile(
-    r"\"\s{1,3}is\b|\bis what (?:my|they|people|he|she)\b|\bonly (?:if|when)\b|\bunless\b|\bif (?:i|you|he|she|it|they|we) (?:had|were|was|could|would)\b"
+    r"\"\s{1,3}is\b|\bis what (?:my|they|people|he|she)\b"
+    r"|\bonly (?:if|when)\b|\bunless\b|\bif (?:i|you|he|she|it|they|we) (?:had|were|was|could|would)\b"
     r"|\b(?:but|however|yet|although)\b[^.!?\n]{0,60}\bi(?:'m not| am not|'d rather not|"
     r" (?:won't|can't|cannot|will not|don't|do not|would not|wouldn't|shouldn't|should not|refuse))\b"
 )
