@@ -25,6 +25,12 @@ QUESTIONS = ["Should I rest?", "Is it a mistake to follow your values, even when
              "Should I always follow the rules of the people who came here before me and my friends?"]  # fmt: skip
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _tried(tiny_model):
+    """What is tried once a model has been: some tests count passes, or let them fail."""
+    score_prompts(tiny_model, QUESTIONS)
+
+
 def plain(model, prompts, edits=()) -> np.ndarray:
     """(prompts, 2): one prompt at a time, no cache, no padding, the edits' positions by character."""
     tokenizer, found = model.tokenizer, []

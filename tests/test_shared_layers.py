@@ -82,7 +82,7 @@ def test_lower_layers_run_once_for_all_configurations(tiny_model, monkeypatch):
     prompts = prompts_of(model)
     layers = decoder_layers(model.network)
     tokens = [0] * len(layers)
-    assert can_resume(model.network, 2)
+    score_configurations(model, prompts, [(), *edits])  # what is tried once a model
     attention = [layer.self_attn for layer in layers]
 
     def count(number):

@@ -12,7 +12,7 @@ transformers = pytest.importorskip("transformers", reason="runs a model of trans
 
 from model_families import UNUSUAL, family_model  # noqa: E402
 from test_perplexity import by_loss  # noqa: E402
-from test_scoring import counted_tokens, plain  # noqa: E402
+from test_scoring import counted_tokens, most_rows, plain  # noqa: E402
 
 from pyvalue.errors import ModelError  # noqa: E402
 from pyvalue.measurement.perplexity import question_perplexity  # noqa: E402
@@ -145,3 +145,13 @@ def test_padding_that_counts_is_seen_in_half_precision_too(tokenizer_of):
     model = family_model("mpt", tokenizer_of())
     half = LanguageModel("half", model.network.bfloat16(), model.tokenizer)
     assert not len(take_apart(half, tokenise(model.tokenizer, PROMPTS, [])).beginning)
+
+
+def test_without_memory_to_try_it_prompts_run_whole_for_now(tokenizer_of):
+    model = family_model("bloom", tokenizer_of())
+    with most_rows(model.network, 2), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="memory runs out with a batch")
+        warnings.filterwarnings("error", message=".*shared beginnings")
+        found = asked(model, PROMPTS)
+    np.testing.assert_allclose(found, plain(model, PROMPTS), rtol=0, atol=1e-5)
+    assert len(take_apart(model, tokenise(model.tokenizer, PROMPTS, [])).beginning)

@@ -84,6 +84,8 @@ def _may_share(model: LanguageModel, padding: bool, longest: int) -> bool:
         known = _tried.setdefault(model.network, {})
         if padding not in known:
             fault = _fault(model, padding, longest)
+            if fault is None:
+                return False
             if fault and False not in known.values():
                 warnings.warn(
                     f"{model.name} is asked without shared beginnings, which is slower: {fault}. Its prompts run "
@@ -94,8 +96,8 @@ def _may_share(model: LanguageModel, padding: bool, longest: int) -> bool:
         return known[padding]
 
 
-def _fault(model: LanguageModel, padding: bool, longest: int) -> str:
-    """Why the model cannot share beginnings; empty where it can."""
+def _fault(model: LanguageModel, padding: bool, longest: int) -> str | None:
+    """Why the model cannot share beginnings; empty where it can, None where there is no memory to try it."""
     import torch
 
     beginning = _BEGINNING if padding else max(1, longest - 12)
@@ -103,11 +105,9 @@ def _fault(model: LanguageModel, padding: bool, longest: int) -> str:
     try:
         found = _logits(model, shared)
         expected = torch.cat([_logits(model, one) for one in _each_whole(shared)])
-    except ModelError:  # no memory, which says nothing about the model
-        raise
     except Exception as fault:  # whatever a model of an unknown kind makes of a cache that is not its own
-        if is_memory_fault(fault):
-            raise
+        if is_memory_fault(fault) or isinstance(fault, ModelError):
+            return None
         return f"it cannot go on from a computed beginning ({type(fault).__name__}: {fault!s:.100})"
     return "" if _agree(found, expected, model.n_layers) else "going on from a computed beginning changes its answers"
 
