@@ -168,7 +168,7 @@ def load_model(
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``. Default: bfloat16 on a GPU, and on a CPU that computes
             with it (AVX512-BF16 or AMX); float32 elsewhere.
         device: for example ``"cpu"`` or ``"cuda:0"``. Default: the first GPU, else the CPU.
-        remote: for ``"openai:NAME"``: ``base_url``, ``api_key``, ``concurrency=8``, ``timeout=60``, ``max_retries=6``,
+        remote: for ``"openai:NAME"``: ``base_url``, ``api_key``, ``concurrency=8``, ``timeout=60``, ``max_retries=8``,
             ``price``, ``requests_per_minute``, ``extra_body``; see ``pyvalue.models.remote.load_remote``.
 
     Returns:
