@@ -49,8 +49,8 @@ def _count(found: Any) -> int:
 def _first_token(logprobs: Any) -> Mapping[str, float] | None:
     """Log-probabilities by text; those of tokens of the same text are added up.
 
-    None also where a server sends only the token that it chose, which says nothing of the others, or numbers that are
-    no log-probabilities.
+    None also where a server sends only the token that it chose, which says nothing of the others, numbers that are no
+    log-probabilities, or a token that cannot be read.
     """
     content = getattr(logprobs, "content", None)
     likeliest = getattr(content[0], "top_logprobs", None) if isinstance(content, list) and content else None
@@ -61,8 +61,9 @@ def _first_token(logprobs: Any) -> Mapping[str, float] | None:
         logprob = getattr(token, "logprob", None)
         if isinstance(logprob, bool) or not isinstance(logprob, int | float) or not logprob <= _ROUNDING:
             return None
-        if (text := _token_text(token)) is not None:
-            chances[text] = chances.get(text, 0.0) + math.exp(logprob)
+        if (text := _token_text(token)) is None:  # it might be the very word that is looked for
+            return None
+        chances[text] = chances.get(text, 0.0) + math.exp(logprob)
     if sum(chances.values()) > 1 + _ROUNDING:
         return None
     return {text: math.log(chance) if chance > 0 else -math.inf for text, chance in chances.items()}
