@@ -82,8 +82,8 @@ def measure(
             remote model.
         seed: of sampling.
         batch_size: most questions in one forward pass; default what fits into memory.
-        max_cost: dollars that a remote model may cost at most; a measurement of which the part that is not stored yet
-            can cost more does not start.
+        max_cost: dollars that remote models, the judge too, may cost at most; a measurement whose part that is not
+            stored yet can cost more does not start.
         progress: show a bar with the time left; default when the terminal is one.
 
     Returns:
