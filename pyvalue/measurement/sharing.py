@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 # Whether a model may share beginnings, with padding before the rest and without, as far as it was tried.
 _tried: WeakKeyDictionary[Any, dict[bool, bool]] = WeakKeyDictionary()
-# Lengths of the beginning, and of every stem with its tails: padding stands before all tails or stems, and the tail
-# before which there is most of it is shortest.
+# Tokens of the made-up beginning, and of every stem with its tails. Of different lengths, each prompt is padded
+# before its stem or its tail.
 _BEGINNING = 24
 _PADDED = ((8, (1, 5)), (3, (24, 4)))
 _EQUAL = ((0, (12,)), (0, (12,)))
@@ -54,8 +54,9 @@ def take_apart(
     """
     longest = max(map(len, rows))
     check_length(model.network, longest)
-    padding = max(longest, _LONGEST) <= _shortest_window(model)
-    if not _may_share(model, padding, longest):
+    tried = max(longest, _LONGEST)
+    padding = tried <= _shortest_window(model)
+    if not _may_share(model, padding, tried):
         return whole_prompts(rows)
     return share_tokens(rows, most, stems and padding, padding)
 
@@ -75,6 +76,7 @@ def _shortest_window(model: LanguageModel) -> float:
 
 
 def _may_share(model: LanguageModel, padding: bool, longest: int) -> bool:
+    """With padding, or without it in prompts of ``longest`` tokens, which are longer than a window then."""
     import torch
 
     from pyvalue.models.one_thread import alone_with
@@ -100,7 +102,7 @@ def _fault(model: LanguageModel, padding: bool, longest: int) -> str | None:
     """Why the model cannot share beginnings; empty where it can, None where there is no memory to try it."""
     import torch
 
-    beginning = _BEGINNING if padding else max(1, longest - 12)
+    beginning = _BEGINNING if padding else longest - 12
     shared = _made_up(model, beginning, _PADDED if padding else _EQUAL, padding)
     try:
         found = _logits(model, shared)
