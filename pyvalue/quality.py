@@ -82,6 +82,12 @@ class Quality:
             text += f" {broken} of {len(self.edits)} sets of answers are under an edit that broke the model."
         return text + f" {len(self.warnings)} warning{'' if len(self.warnings) == 1 else 's'}."
 
+    @property
+    def broken(self) -> dict[str, str]:
+        """Label and reason of every edit that broke the model."""
+        found = self.edits[self.edits["broken"]]
+        return dict(zip(found["edit"], found["reason"], strict=True))
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; missing numbers are null."""
         names = ("values", "bias", "edits", "factor", "convergent")
@@ -102,6 +108,8 @@ class Quality:
             heads = ["value", "items", "personas", "alpha", "split_half", "icc", "retest", "saturated", "valid"]
             shown = self.values[(["mode"] if several else []) + heads]
             shown = shown.dropna(axis=1, how="all")
+            lonely = shown["value"].isin(self.facts.get("one_signed", []))
+            shown["value"] = shown["value"].where(~lonely, shown["value"] + " (one-signed)")
             lines.append(shown.to_string(index=False, float_format=_number, na_rep="-"))
         lines += [f"! {warning}" for warning in self.warnings]
         return "\n".join(lines)

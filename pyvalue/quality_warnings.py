@@ -20,7 +20,9 @@ LOW_VALID = 0.95
 LOW_ICC = 0.05
 LOW_WORDING = 0.5
 LOW_RETEST = 0.7
-BIG_ORDER_EFFECT = 0.1
+BIG_ORDER_EFFECT = 0.05
+ONE_ANSWER = 0.9
+LOW_MASS = 0.5
 BIG_FACTOR = 0.3
 CLEARLY_MORE = 0.1
 _LISTED = 6
@@ -31,6 +33,7 @@ def warnings_of(quality: Quality) -> tuple[str, ...]:
     found = [
         *_broken(quality),
         *_people(quality),
+        *_habit(quality),
         *_validity(quality),
         *_missing(quality),
         *_correction(quality),
@@ -62,6 +65,31 @@ def _people(quality: Quality) -> Iterator[str]:
         )
 
 
+def _habit(quality: Quality) -> Iterator[str]:
+    """A model that says the same whatever is asked, or hardly says yes or no at all."""
+    for row in quality.edits[quality.edits["edit"] == quality.facts["edit"]].to_dict("records"):
+        inside, valid = _in(quality, row["mode"]), row["yes"] + row["no"] + row["unsure"]
+        most = max(("yes", "no", "unsure"), key=lambda answer: row[answer])
+        bias = quality.bias[(quality.bias["edit"] == row["edit"]) & (quality.bias["mode"] == row["mode"])]
+        if valid and row[most] / valid >= ONE_ANSWER:
+            free = float(bias["content_free"].iloc[0]) if len(bias) else math.nan
+            also = f", and p(yes) is {free:.2f} where nothing is asked about a value" if math.isfinite(free) else ""
+            yield (
+                f"“{most.capitalize()}” is {row[most] / valid:.0%} of the valid answers{inside}{also}: what persons "
+                "differ in may be this habit of answering more than what they value."
+            )
+        if row["mass"] < LOW_MASS:
+            yield (
+                f"Yes and no together have {row['mass']:.2f} of the probability{inside}: mostly the model would say "
+                "something else."
+            )
+        if row["mode"] == "score" and valid and math.isnan(row["mass"]):
+            yield (
+                "The server of this model offers no probabilities: its scores come from a written yes or no, and are "
+                "as coarse as that."
+            )
+
+
 def _validity(quality: Quality) -> Iterator[str]:
     for mode, table in _modes(quality.values):
         rows = quality.edits
@@ -80,7 +108,8 @@ def _validity(quality: Quality) -> Iterator[str]:
                 f"{_in(quality, mode)}: {_named(left, 'items_left_out', '{}')}."
             )
         full = table[table["saturated"] > MUCH_SATURATION]
-        if len(full):
+        written = own["mass"].isna().all()  # 0, 0.5 and 1 are all there is
+        if len(full) and not written:
             yield (
                 "Probabilities at the very end of their range tell personas apart badly; their share is "
                 f"{_named(full, 'saturated', '{:.0%}')}."
@@ -225,7 +254,10 @@ def _convergent(quality: Quality) -> Iterator[str]:
     if table.empty:
         return
     for (a, b), pair in table.groupby(["mode_a", "mode_b"], sort=False):
-        unsure = pair[~(pair["low"] > 0)]
+        unknown = pair[pair["low"].isna()]
+        if len(unknown):
+            yield f"Whether {a} and {b} agree cannot be said of {_named(unknown)}: too few personas have both."
+        unsure = pair[pair["low"] <= 0]
         if len(unsure):
             yield (
                 f"{len(unsure)} of {len(pair)} values do not demonstrably agree between {a} and {b} (the interval of "

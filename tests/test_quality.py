@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 import pyvalue as pv
+from pyvalue.agreement import icc
 from pyvalue.broken_edits import edit_table, split_broken
 from pyvalue.common_factor import common_factor
 from pyvalue.convergence import multitrait_matrix
@@ -494,3 +495,32 @@ def test_bad_arguments_are_named():
     ):
         with pytest.raises(ValueError, match=what):
             call()
+
+
+def test_a_habit_of_answering_is_named():
+    habit = said(simulate(level=-3.0, trait=0.3, noise=0.3).quality())
+    assert "“No” is 100% of the valid answers, and p(yes) is 0.05 where nothing is asked about a value" in habit
+    assert "of the valid answers" not in said(simulate().quality())
+
+
+def test_a_model_that_would_say_something_else_is_named():
+    answers = simulate()
+    rare = Responses(answers.table.assign(mass=0.2))
+    assert "Yes and no together have 0.20 of the probability" in said(rare.quality())
+    written = Responses(answers.table.assign(mass=np.nan, p_yes=(answers.table["p_yes"] > 0.5).astype(float)))
+    assert "offers no probabilities" in said(written.quality())
+    assert "very end of their range" not in said(written.quality())
+
+
+def test_broken_edits_and_one_signed_values_are_marked():
+    both = Responses.concat([simulate(perplexity=20.0), simulate(edits=("mad",), perplexity=100.0)])
+    assert list(both.quality().broken) == ["mad"]
+    assert simulate().quality().broken == {}
+    assert " (one-signed)" in repr(simulate(keys=(1,)).quality())
+    assert " (one-signed)" not in repr(simulate().quality())
+
+
+def test_an_interval_holds_its_estimate():
+    for seed in range(30):
+        found = icc(np.random.default_rng(seed).normal(size=(6, 3)))
+        assert math.isnan(found.low) or found.low <= found.value <= found.high
