@@ -238,5 +238,5 @@ def _check_not_edited(*models: object) -> None:
 
 
 def _digest(personas: Sequence[Persona]) -> str:
-    people = json.dumps([[p.name, p.text] for p in personas], ensure_ascii=False)
+    people = json.dumps([[p.name, p.text] for p in personas])
     return hashlib.sha256(people.encode()).hexdigest()[:16]

@@ -9,6 +9,7 @@ from pyvalue.measurement.asking import Answer
 from pyvalue.measurement.degenerate_text import is_degenerate
 from pyvalue.measurement.generate_asking import GenerateAsker
 from pyvalue.measurement.judge import Judge
+from pyvalue.measurement.plain_text import said
 from pyvalue.measurement.prompts import FREE, PromptStyle
 from pyvalue.measurement.refusals import is_refusal
 from pyvalue.models.loading import LanguageModel
@@ -74,7 +75,7 @@ def read_free(judge: Judge, questions: Sequence[str], texts: Sequence[str]) -> l
     status = [_by_rules(text, question) for question, text in zip(questions, texts, strict=True)]
     left = [i for i, found in enumerate(status) if not found]
     answers = [Answer(found, math.nan, text=text) for found, text in zip(status, texts, strict=True)]
-    ratings = judge.rate([(questions[i], texts[i]) for i in left]) if left else ()
+    ratings = judge.rate([(questions[i], said(texts[i])) for i in left]) if left else ()
     for i, rating in zip(left, map(float, ratings), strict=True):
         answers[i] = Answer(status_of(rating), (rating + 1) / 2, text=texts[i])
     return answers
@@ -88,7 +89,7 @@ def status_of(rating: float) -> str:
 
 
 def _by_rules(text: str, question: str) -> str:
-    if not text.strip():
+    if not said(text):
         return "invalid"
     if is_degenerate(text, question):
         return "degenerate"

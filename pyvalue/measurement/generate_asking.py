@@ -17,6 +17,7 @@ from pyvalue.measurement.asking import Answer, Configuration
 from pyvalue.measurement.design import Cell, Design
 from pyvalue.measurement.judge import Judge
 from pyvalue.measurement.personas import Persona
+from pyvalue.measurement.plain_text import said
 from pyvalue.measurement.prompts import THOUGHT_ANSWER, PromptStyle, render_prompt
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.prompt_tokens import check_text, most_tokens
@@ -102,7 +103,7 @@ class GenerateAsker:
         status = [parse(text, question).status for question, text in zip(questions, texts, strict=True)]
         unread = [i for i, found in enumerate(status) if found == "invalid" and texts[i].strip()]
         if self._judge is not None and unread:
-            decided = self._judge.decide([(questions[i], texts[i]) for i in unread])
+            decided = self._judge.decide([(questions[i], said(texts[i])) for i in unread])
             for i, decision in zip(unread, decided, strict=True):
                 status[i] = decision or "invalid"
         return [Answer(found, P_YES.get(found, math.nan), text=text) for found, text in zip(status, texts, strict=True)]

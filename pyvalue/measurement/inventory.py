@@ -185,8 +185,8 @@ def load_inventory(name: str | Path = "portrait", questionnaire: str | Sequence[
     path = BUNDLED.get(str(name), Path(name))
     if not path.is_file():
         raise ValueError(
-            f"name: no inventory {str(name)!r} and no such file; expected {' or '.join(map(repr, BUNDLED))} or the path "
-            "of a CSV or TOML file"
+            f"name: no inventory {str(name)!r} and no such file; expected {' or '.join(map(repr, BUNDLED))} or the "
+            "path of a CSV or TOML file"
         )
     rows = read_rows(path)
     if questionnaire is not None:

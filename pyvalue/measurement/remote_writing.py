@@ -13,6 +13,7 @@ from pyvalue.measurement.free_asking import read_free
 from pyvalue.measurement.generate_asking import check_sampling
 from pyvalue.measurement.judge import Judge
 from pyvalue.measurement.personas import Persona
+from pyvalue.measurement.plain_text import said
 from pyvalue.measurement.prompts import FREE, THOUGHT_ANSWER, PromptStyle
 from pyvalue.measurement.remote_asking import read_written
 from pyvalue.measurement.remote_conversation import RemoteAsker
@@ -88,7 +89,7 @@ class RemoteGenerateAsker(RemoteAsker):
         unread = [i for i, answer in enumerate(answers) if answer.status == "invalid" and answer.text.strip()]
         if self._judge is None or not unread:
             return answers
-        decided = self._judge.decide([(cells[i].question, answers[i].text) for i in unread])
+        decided = self._judge.decide([(cells[i].question, said(answers[i].text)) for i in unread])
         for i, status in zip(unread, decided, strict=True):
             if status is not None:
                 answers[i] = Answer(status, P_YES.get(status, math.nan), text=answers[i].text)
