@@ -44,7 +44,7 @@ def one_line_faults(command: Callable[P, None]) -> Callable[P, None]:
 @one_line_faults
 def demo(
     folder: Annotated[Path, typer.Option(help="Run folder; the same command on it resumes.")] = Path("demo-run"),
-    personas: Annotated[int, typer.Option(help="Personas measured; the first 30 again under the edit.")] = 50,
+    personas: Annotated[int, typer.Option(help="Personas measured; the first 26 again under the edit.")] = 44,
     seed: Annotated[int, typer.Option(help="Of personas, bootstrap and intervals.")] = 0,
 ) -> None:
     """Measure the bundled model, discover its value graph, steer it, check the prediction, write a report."""

@@ -9,15 +9,17 @@ from rich.console import Console
 
 import pyvalue as pv
 
+#: of the items without a value, so many are asked
+CONTENT_FREE = 12
 #: of the personas measured, so many are asked again under the edit
-STEERED_PERSONAS = 30
+STEERED_PERSONAS = 26
 #: personas of their own for the trial of candidate edits, apart from those on whom the outcome is judged
 PILOT_PERSONAS = 4
 #: relative to the residual's length, at every token: at "your values" alone this small model hardly moves
 STRENGTHS = (0.3, -0.3)
 
 
-def run_demo(folder: str | Path = "demo-run", personas: int = 50, seed: int = 0) -> pv.Evaluation:
+def run_demo(folder: str | Path = "demo-run", personas: int = 44, seed: int = 0) -> pv.Evaluation:
     """Run the demo and write ``folder/report/index.html``.
 
     The target is the value from which the graph predicts the most side effects, so that there is something to check.
@@ -25,7 +27,7 @@ def run_demo(folder: str | Path = "demo-run", personas: int = 50, seed: int = 0)
 
     Args:
         folder: run folder.
-        personas: measured, on top of "no persona"; the first 30 are asked again under the edit.
+        personas: measured, on top of "no persona"; the first 26 are asked again under the edit.
         seed: of personas, bootstrap and intervals.
 
     Returns:
@@ -42,7 +44,7 @@ def run_demo(folder: str | Path = "demo-run", personas: int = 50, seed: int = 0)
     size = f"{facts['parameters'] / 1e6:.0f} M parameters, {facts['layers']} layers"
     say("", f"{size}, {facts['dtype']} on {facts['device']}")
 
-    inventory = pv.load_inventory("portrait")
+    inventory = pv.load_inventory("portrait").subset(8, content_free=CONTENT_FREE)
     everyone = pv.make_personas(personas + PILOT_PERSONAS, seed=seed)
     people, pilot_people = everyone[: personas + 1], everyone[personas + 1 :]
     say("2  measure", f"{len(inventory.items)} questions x {len(people)} personas")
