@@ -20,6 +20,7 @@ from torch import nn
 from pyvalue.errors import ModelError
 from pyvalue.models.generate_hook import ALONE
 from pyvalue.models.hook_points import decoder_layers
+from pyvalue.models.memory import is_memory_fault
 from pyvalue.models.prefix_cache import cache_of_rows, is_plain
 
 # Whether a model's upper layers need nothing but what leaves the lower ones, by depth, as far as it was tried.
@@ -95,32 +96,35 @@ def can_resume(network: nn.Module, depth: int) -> bool:
     """
     known = _tried.setdefault(network, {})
     if depth not in known:
-        known[depth] = _agrees(network, depth)
+        agrees = _agrees(network, depth)
+        if agrees is None:  # memory ran out, which says nothing of the model
+            return False
+        known[depth] = agrees
     return known[depth]
 
 
 @torch.inference_mode()
-def _agrees(network: Any, depth: int) -> bool:
-    """Two short rows after a shared beginning, in one go and resumed."""
+def _agrees(network: Any, depth: int) -> bool | None:
+    """Two short rows after a shared beginning, in one go and resumed; None where memory ran out."""
     device = next(network.parameters()).device
     ids = (torch.arange(11, device=device) + 5) % network.config.get_text_config().vocab_size
     beginning, rest = ids[None, :5], ids[5:].view(2, 3)
     run = partial(network, use_cache=True, return_dict=True)
     try:
         with kept(network, [depth]) as lower:
-            cache = run(beginning).past_key_values
+            cache = run(input_ids=beginning).past_key_values
         if not is_plain(cache):
             return False
         with kept(network, [depth]) as later:
-            whole = run(rest, past_key_values=cache_of_rows(cache, [0, 0])).logits
+            whole = run(input_ids=rest, past_key_values=cache_of_rows(cache, [0, 0])).logits
         # Between the two, so that nothing that a layer left lying about in the whole pass is of use.
         with resumed(network, depth, lower[depth]):
-            other = run(beginning).past_key_values
+            other = run(input_ids=beginning).past_key_values
         hold_places(other, depth, *beginning.shape)
         with resumed(network, depth, later[depth]):
-            half = run(rest, past_key_values=cache_of_rows(other, [0, 0])).logits
-    except Exception:  # whatever a layer of an unknown kind makes of it: it cannot be resumed
-        return False
+            half = run(input_ids=rest, past_key_values=cache_of_rows(other, [0, 0])).logits
+    except Exception as fault:  # whatever a layer of an unknown kind makes of it: it cannot be resumed
+        return None if is_memory_fault(fault) else False
     slack = 4 * torch.finfo(whole.dtype).eps * max(1.0, float(whole.abs().max()))
     return half.shape == whole.shape and bool((half - whole).abs().max() <= slack)
 
