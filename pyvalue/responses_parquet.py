@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from pyvalue.atomic_files import replace_file
 from pyvalue.errors import StoreError
 
 _FACTS = b"pyvalue"
@@ -31,13 +31,7 @@ def write_parquet(table: pd.DataFrame, facts: dict[str, Any], path: Path) -> Pat
         raise TypeError(f"facts: expected what JSON can hold, got {fault}") from fault
     content = pa.Table.from_pandas(table, preserve_index=False)
     content = content.replace_schema_metadata({**(content.schema.metadata or {}), _FACTS: text.encode()})
-    scratch = path.with_name(f".{path.name}.part")
-    try:
-        pq.write_table(content, scratch)
-        os.replace(scratch, path)
-    except OSError as fault:
-        scratch.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {path}: {fault.strerror or fault}; nothing was changed") from fault
+    replace_file(path, lambda scratch: pq.write_table(content, scratch))
     return path
 
 

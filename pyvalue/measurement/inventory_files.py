@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pyvalue.errors import StoreError
+from pyvalue.atomic_files import replace_file
 from pyvalue.measurement.items import KINDS, Item
 
 COLUMNS = ("questionnaire", "item", "value", "agreement", "question")
@@ -47,13 +46,7 @@ def write_rows(name: str, items: Sequence[Item], path: Path) -> None:
     if path.suffix.lower() not in formats:
         raise ValueError(f"path: expected a name ending in .csv or .toml, got {path.name!r}")
     content = formats[path.suffix.lower()](name, items).encode("utf-8")
-    scratch = path.with_name(f".{path.name}.part")
-    try:
-        scratch.write_bytes(content)
-        os.replace(scratch, path)
-    except OSError as fault:
-        scratch.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {path}: {fault.strerror or fault}; nothing was changed") from fault
+    replace_file(path, lambda scratch: scratch.write_bytes(content))
 
 
 def _text(path: Path) -> str:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from pyvalue.atomic_files import reason
 from pyvalue.errors import StoreError
-from pyvalue.measurement.atomic_files import reason
 
 
 def open_lock(path: Path) -> IO[bytes]:

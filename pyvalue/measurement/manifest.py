@@ -15,8 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pyvalue.atomic_files import write_json
 from pyvalue.errors import StoreError
-from pyvalue.measurement.atomic_files import write_json
 from pyvalue.measurement.command_line import without_secrets
 
 SCHEMA = 2

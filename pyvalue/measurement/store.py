@@ -18,9 +18,9 @@ from typing import IO, Any
 
 import pandas as pd
 
+from pyvalue.atomic_files import reason, remove_leftovers, write_json, write_table
 from pyvalue.errors import StoreError
 from pyvalue.measurement import manifest as manifests
-from pyvalue.measurement.atomic_files import reason, remove_leftovers, write_json, write_table
 from pyvalue.measurement.locks import claim, is_current, open_lock, try_lock, unlock
 from pyvalue.measurement.manifest import Manifest
 from pyvalue.responses import COLUMNS, Responses, make_table

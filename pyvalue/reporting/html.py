@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from pyvalue.atomic_files import replace_file
 from pyvalue.errors import StoreError
 from pyvalue.quality import Quality
 from pyvalue.reporting import tables
@@ -190,12 +190,5 @@ def _notes(given: Parts) -> list[str]:
 
 
 def _write(path: Path, content: bytes) -> Path:
-    """Write whole or not at all: under a temporary name, then renamed."""
-    scratch = path.with_name(f".{path.name}.part")
-    try:
-        scratch.write_bytes(content)
-        os.replace(scratch, path)
-    except OSError as fault:
-        scratch.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {path}: {fault.strerror or fault}; it was left as it was") from fault
+    replace_file(path, lambda scratch: scratch.write_bytes(content))
     return path
