@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Inventory:
     @property
     def digest(self) -> str:
         """Hash of everything that is asked, for manifests."""
-        text = "\n".join("\t".join((i.id, i.value, str(i.keying), i.kind, *i.wordings)) for i in self.items)
+        text = json.dumps([[i.id, i.value, i.keying, i.kind, *i.wordings] for i in self.items])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def only(self, values: str | Sequence[str]) -> Inventory:

@@ -7,6 +7,7 @@ count by how likely they are; else the number that it wrote.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 import warnings
@@ -63,7 +64,7 @@ class JudgePrompt:
     @property
     def digest(self) -> str:
         """Hash of the wording, for manifests."""
-        return hashlib.sha256("\n".join((self.system, self.rating, self.decision)).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps([self.system, self.rating, self.decision]).encode()).hexdigest()[:16]
 
 
 _CASE = 'Question: "{question}"\nAnswer: "{answer}"\n\n'
