@@ -11,7 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "pyvalue"
 
-ROOMS = ("models", "measurement", "discovery", "steering", "evaluation", "reporting", "cli")
+ROOMS = ("models", "measurement", "discovery", "effects", "steering", "evaluation", "reporting", "cli")
 
 # Package data and its loaders, and the kernels, stand before all rooms.
 FOUNDATIONS = ("kernels", "data", "_core")
@@ -93,6 +93,8 @@ def test_algorithms_know_no_python(headers: str) -> None:
     [
         ("steering", "discovery", True),
         ("discovery", "steering", False),
+        ("steering", "effects", True),
+        ("effects", "evaluation", False),
         ("models", "measurement", False),
         ("cli", "reporting", True),
         ("discovery", None, True),

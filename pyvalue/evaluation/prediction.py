@@ -14,7 +14,8 @@ import pandas as pd
 from pyvalue.broken_edits import edit_table
 from pyvalue.evaluation.magnitude import MIN_PAIRS, Floats, summarise
 from pyvalue.measurement.store import write_json
-from pyvalue.responses import VALID, Responses, Score
+from pyvalue.paired_changes import answered_both_times
+from pyvalue.responses import Responses, Score
 from pyvalue.steering.plan import SteeringPlan
 from pyvalue.yes_bias import mean_estimate
 
@@ -126,7 +127,7 @@ def _paired(plan: SteeringPlan, base: Responses, steered: Responses, score: Scor
     models = set(base.table["model"]) | set(steered.table["model"])
     if len(models) != 1:
         raise ValueError(f"base, steered: expected answers of one model, got {', '.join(sorted(models))}")
-    unedited, steered = _answered_both_times(base.only(edit=""), steered)
+    unedited, steered = answered_both_times(base.only(edit=""), steered)
     before = unedited.matrix(score).droplevel("edit")
     after = steered.matrix(score).droplevel("edit")
     personas = [p for p in before.index if p in after.index]
@@ -148,21 +149,6 @@ def _why_broken(base: Responses, steered: Responses) -> str:
     both = pd.concat([base.only(edit="").table, steered.table], ignore_index=True)
     edits = edit_table(both)
     return "; ".join(edits.loc[edits["broken"], "reason"])
-
-
-def _answered_both_times(one: Responses, other: Responses) -> tuple[Responses, Responses]:
-    """The answers to questions that were asked in both; those not valid both times are invalid on both sides."""
-    keys = ["persona", "item", "mode", "wording", "order", "repeat"]
-    asked = [pd.MultiIndex.from_frame(r.table[keys]) for r in (one, other)]
-    valid = [labels[r.table["status"].isin(VALID)] for r, labels in zip((one, other), asked, strict=True)]
-    kept = []
-    for r, own, answered, theirs in zip((one, other), asked, valid[::-1], asked[::-1], strict=True):
-        table = r.table.copy()
-        gone = ~own.isin(answered) & table["status"].isin(VALID)
-        table.loc[gone, ["p_yes", "score"]] = np.nan
-        table.loc[gone, "status"] = "invalid"
-        kept.append(Responses(table[own.isin(theirs)].reset_index(drop=True), r.facts))
-    return kept[0], kept[1]
 
 
 def _effects(plan: SteeringPlan, before: pd.DataFrame, after: pd.DataFrame, confidence: float) -> pd.DataFrame:

@@ -1,0 +1,98 @@
+"""Rows of scores and paired changes, from answers, tables and files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pyvalue.paired_changes import paired_changes
+from pyvalue.responses import Responses, make_table
+from pyvalue.score_rows import score_rows
+
+
+def wide(**columns: object) -> pd.DataFrame:
+    return pd.DataFrame({"steer_dim": [np.nan, np.nan, 7.0], "player_name": [np.nan, "Ann", "Ann"], **columns})
+
+
+def answers(p_of: dict[tuple[str, str, str], float | None]) -> Responses:
+    """(edit, persona, item) -> p_yes; None for an invalid answer. Items are named value/number."""
+    keys = list(p_of)
+    p = [np.nan if value is None else value for value in p_of.values()]
+    return Responses(
+        make_table(
+            {
+                "model": "m",
+                "edit": [edit for edit, _, _ in keys],
+                "persona": [persona for _, persona, _ in keys],
+                "item": [item for _, _, item in keys],
+                "value": [item.split("/")[0] for _, _, item in keys],
+                "keying": 1,
+                "kind": "keyed",
+                "text": [item for _, _, item in keys],
+                "status": ["invalid" if np.isnan(q) else "yes" for q in p],
+                "p_yes": p,
+                "mass": 1.0,
+                "score": [2 * q - 1 for q in p],
+            }
+        )
+    )
+
+
+def test_files_in_the_format_of_the_paper(tmp_path: Path) -> None:
+    table = wide(**{"Power": [0.1, 0.2, 0.5], "Power:scstd": [-1, -1, -1], "stds": [1, 1, 1]})
+    table.to_csv(tmp_path / "ans.csv", index=False)
+    rows = score_rows(tmp_path / "ans.csv")
+    assert list(rows.columns) == ["Power"]
+    assert list(rows.index) == [("", "none"), ("", "Ann"), ("7", "Ann")]
+    changes = paired_changes(tmp_path / "ans.csv")
+    assert changes.edits == ("7",) and changes.personas == ("Ann",)
+    assert changes.of("7").loc["Ann", "Power"] == pytest.approx(0.3)
+
+
+def test_a_change_is_never_a_change_of_questions() -> None:
+    given = answers(
+        {
+            ("", "Ann", "Power/1"): 0.2,
+            ("", "Ann", "Power/2"): 0.9,
+            ("e", "Ann", "Power/1"): 0.3,
+            ("e", "Ann", "Power/2"): None,
+        }
+    )
+    changes = paired_changes(given, "raw")
+    assert changes.of("e").loc["Ann", "Power"] == pytest.approx(0.2)
+    assert changes.before.loc[("e", "Ann"), "Power"] == pytest.approx(-0.6)
+
+
+def test_cube_has_holes_where_a_persona_was_not_asked() -> None:
+    rows = pd.DataFrame(
+        {"a": [0.0, 1.0, 0.5, 0.25]},
+        index=pd.MultiIndex.from_tuples([("", "x"), ("", "y"), ("e", "x"), ("f", "y")], names=["edit", "persona"]),
+    )
+    cube = paired_changes(rows).cube()
+    np.testing.assert_array_equal(cube[:, :, 0], [[0.5, np.nan], [np.nan, -0.75]])
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (wide(), "at least one value"),
+        (wide(Power=["x", "y", "z"]), "got others in Power"),
+        (wide(Power=[0.0, np.inf, 0.0]), "infinite"),
+        (wide(Power=[0.0, 0.0, 0.0]).assign(steer_dim=7.0), "comes twice"),
+        (pd.DataFrame({"a": [1.0]}), "expected columns edit and persona or steer_dim and player_name, got a"),
+    ],
+)
+def test_bad_tables_are_named(table: pd.DataFrame, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        score_rows(table)
+
+
+def test_without_unedited_rows_or_edits_there_is_nothing_to_compare() -> None:
+    table = wide(Power=[0.0, 0.0, 0.0])
+    with pytest.raises(ValueError, match="rows without an edit"):
+        paired_changes(table.iloc[2:])
+    with pytest.raises(ValueError, match="unedited ones only"):
+        paired_changes(table.iloc[:2])
