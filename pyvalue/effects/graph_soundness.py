@@ -1,0 +1,203 @@
+"""Whether a graph stands for a set of DAGs, and in words why not.
+
+A search on finite data can give a graph that no DAG agrees with: a directed cycle, edges with two arrowheads, or
+undirected edges that cannot be turned either way. Effects are defined on DAGs alone. Here the fault is named;
+:mod:`pyvalue.effects.sound_graph` looks for a graph without one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyvalue.cpdag import cpdag_of_dag
+from pyvalue.effects.valid_parents import most_directed
+from pyvalue.graph import ValueGraph
+
+#: directed cycles that are listed; there can be exponentially many
+MAX_CYCLES = 20
+
+_BOTH_WAYS = "its neighbours compel it both ways"
+
+
+@dataclass(frozen=True)
+class GraphSoundness:
+    """What a graph can be used for.
+
+    Attributes:
+        valid_cpdag: whether it is the CPDAG of some DAG.
+        extendable: whether some DAG has its edges, arrows and unshielded colliders; effects need this.
+        cycles: directed cycles, each a path of values of which the last points to the first; shortest first, at most
+            ``MAX_CYCLES``.
+        bidirected: pairs with two arrowheads.
+        conflicts: undirected edges that cannot be turned without a cycle or a new unshielded collider, and why.
+        not_compelled: arrows that no collider compels: what is known beforehand, or two collider decisions in conflict.
+        undecided: undirected edges whose direction the arrows compel.
+        determined: values whose parents are certain and that lie on no directed cycle. Their effects can be
+            computed even where the graph is not extendable, if what the graph says of them is right.
+        reason: in words.
+    """
+
+    valid_cpdag: bool
+    extendable: bool
+    cycles: tuple[tuple[str, ...], ...]
+    bidirected: tuple[tuple[str, str], ...]
+    conflicts: tuple[tuple[str, str, str], ...]
+    not_compelled: tuple[tuple[str, str], ...]
+    undecided: tuple[tuple[str, str], ...]
+    determined: tuple[str, ...]
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "valid_cpdag": self.valid_cpdag,
+            "extendable": self.extendable,
+            "cycles": [list(cycle) for cycle in self.cycles],
+            "bidirected": [list(pair) for pair in self.bidirected],
+            "conflicts": [list(conflict) for conflict in self.conflicts],
+            "not_compelled": [list(pair) for pair in self.not_compelled],
+            "undecided": [list(pair) for pair in self.undecided],
+            "determined": list(self.determined),
+            "reason": self.reason,
+        }
+
+    def __repr__(self) -> str:
+        return f"GraphSoundness({self.reason})"
+
+
+def graph_soundness(graph: ValueGraph) -> GraphSoundness:
+    """Look for what keeps a graph from standing for a set of DAGs.
+
+    Example:
+        >>> graph_soundness(graph).reason
+        'no DAG agrees with it: directed cycle Power → Wealth → Status → Power'
+    """
+    marks, names = graph.marks, graph.names
+    arrows: NDArray[np.bool_] = (marks == -1) & (marks.T == 1)
+    cycles = _cycles(graph)
+    bidirected = tuple(graph.bidirected_edges())
+    closed = most_directed(marks)
+    conflicts: tuple[tuple[str, str, str], ...] = ()
+    extra: list[tuple[str, str]] = []
+    undecided: list[tuple[str, str]] = []
+    if closed is None:
+        conflicts = _conflicts(graph)
+    else:
+        from_colliders = cpdag_of_dag(_some_dag(closed))
+        extra = [
+            (names[i], names[j]) for i, j in np.argwhere(arrows & ~((from_colliders == -1) & (from_colliders.T == 1)))
+        ]
+        undecided = [(names[i], names[j]) for i, j in np.argwhere((closed == -1) & (closed.T == 1) & ~arrows)]
+    valid = closed is not None and not extra and not undecided
+    return GraphSoundness(
+        valid_cpdag=valid,
+        extendable=closed is not None,
+        cycles=cycles,
+        bidirected=bidirected,
+        conflicts=conflicts,
+        not_compelled=tuple(extra),
+        undecided=tuple(undecided),
+        determined=_determined(graph),
+        reason=_reason(closed is not None, cycles, bidirected, conflicts, extra, undecided),
+    )
+
+
+def _some_dag(closed: NDArray[np.int8]) -> NDArray[np.bool_]:
+    from pyvalue.cpdag import consistent_extension
+
+    dag = consistent_extension(closed)
+    if dag is None:
+        raise AssertionError("a closed graph extends to a DAG")
+    return dag
+
+
+def _cycles(graph: ValueGraph) -> tuple[tuple[str, ...], ...]:
+    import networkx as nx
+
+    directed = nx.DiGraph(graph.directed_edges())
+    for length in range(3, len(graph.names) + 1):
+        found = list(islice(nx.simple_cycles(directed, length_bound=length), MAX_CYCLES))
+        if found:
+            break
+    else:
+        return ()
+    more = list(islice(nx.simple_cycles(directed), MAX_CYCLES - len(found)))
+    turned = {_from_first(cycle, graph.names) for cycle in [*found, *more]}
+    return tuple(sorted(turned, key=lambda cycle: (len(cycle), [graph.names.index(name) for name in cycle])))
+
+
+def _from_first(cycle: list[str], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The cycle from its first value in the order of the names."""
+    start = min(range(len(cycle)), key=lambda place: names.index(cycle[place]))
+    return tuple(cycle[start:] + cycle[:start])
+
+
+def _conflicts(graph: ValueGraph) -> tuple[tuple[str, str, str], ...]:
+    """Undirected edges that colliders on both sides compel both ways, and those on undirected cycles without chord."""
+    import networkx as nx
+
+    marks, names = graph.marks, graph.names
+    arrows, adjacent = (marks == -1) & (marks.T == 1), marks != 0
+    undirected = (marks == -1) & (marks.T == -1)
+    # a → b — c with a and c not adjacent compels b → c
+    compelled = (arrows.T.astype(int) @ ~adjacent > 0) & undirected
+    both = np.argwhere(np.triu(compelled & compelled.T))
+    found = [(names[i], names[j], _BOTH_WAYS) for i, j in both]
+    loose = nx.Graph(graph.undirected_edges())
+    for part in nx.connected_components(loose):
+        piece = loose.subgraph(part)
+        if len(piece) > 3 and not nx.is_chordal(piece):
+            found += [
+                (a, b, "it is on an undirected cycle without a chord, which cannot be turned without a new collider")
+                for a, b in sorted(tuple(sorted(edge, key=names.index)) for edge in _without_chord(piece))
+            ]
+    return tuple(found)
+
+
+def _without_chord(piece: Any) -> list[tuple[str, str]]:
+    """Edges of the shortest chordless cycle of four or more."""
+    import networkx as nx
+
+    cycle = next(c for c in sorted(nx.chordless_cycles(piece), key=len) if len(c) > 3)
+    return list(zip(cycle, [*cycle[1:], cycle[0]], strict=True))
+
+
+def _determined(graph: ValueGraph) -> tuple[str, ...]:
+    marks = graph.marks
+    open_ = ((marks == -1) & (marks.T == -1)) | ((marks == 1) & (marks.T == 1))
+    arrows = (marks == -1) & (marks.T == 1)
+    ahead = arrows
+    for _ in range(len(marks)):
+        ahead = ahead | ((ahead.astype(int) @ arrows) > 0)
+    certain = ~open_.any(axis=1) & ~np.diagonal(ahead)
+    return tuple(name for name, sure in zip(graph.names, certain, strict=True) if sure)
+
+
+def _reason(
+    extendable: bool,
+    cycles: tuple[tuple[str, ...], ...],
+    bidirected: tuple[tuple[str, str], ...],
+    conflicts: tuple[tuple[str, str, str], ...],
+    extra: list[tuple[str, str]],
+    undecided: list[tuple[str, str]],
+) -> str:
+    if extendable and not extra and not undecided:
+        return "a valid CPDAG"
+    if extendable:
+        parts = []
+        if extra:
+            parts.append("no collider compels " + ", ".join(f"{a} → {b}" for a, b in extra))
+        if undecided:
+            parts.append("its arrows compel " + ", ".join(f"{a} → {b}" for a, b in undecided))
+        return f"some DAGs agree with it, but it is not their CPDAG: {'; '.join(parts)}"
+    parts = [f"directed cycle {' → '.join((*cycle, cycle[0]))}" for cycle in cycles[:3]]
+    if len(cycles) > 3:
+        parts.append(f"{len(cycles) - 3} more cycles" + (" at least" if len(cycles) == MAX_CYCLES else ""))
+    parts += [f"two arrowheads {a} ↔ {b}" for a, b in bidirected]
+    parts += [f"{a} — {b} cannot be turned: {why}" for a, b, why in conflicts]
+    return f"no DAG agrees with it: {'; '.join(parts) or 'its undirected edges cannot all be turned'}"
