@@ -9,6 +9,7 @@ Culture 2(1).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Literal
 
@@ -34,6 +35,8 @@ QUADRANTS = {
     "conservation": ("Security", "Conformity", "Tradition"),
     "self-transcendence": ("Benevolence", "Universalism"),
 }
+#: how far out Tradition is, where it shares a wedge with Conformity and the others are at 1; the theory names no number
+TRADITION_RADIUS = 1.25
 _ACROSS = (("openness", "conservation"), ("self-enhancement", "self-transcendence"))
 
 #: "theory": nine wedges of 40°, Tradition behind Conformity in the same one; "equal": ten steps of 36°
@@ -79,6 +82,17 @@ def angle(value: str, layout: Layout = "theory") -> float:
     if layout == "theory":
         return 40.0 * (place - (place >= CIRCLE.index("Tradition")))
     raise ValueError(f"layout: expected 'theory' or 'equal', got {layout!r}")
+
+
+def position(value: str, layout: Layout = "theory") -> tuple[float, float]:
+    """Where a basic value is in the plane: on the unit circle, and Tradition outside of it in the theory's layout.
+
+    Returns:
+        (x, y); Self-Direction is at (1, 0), and angles run against the clock.
+    """
+    outside = layout == "theory" and _required(value) == "Tradition"
+    radius, direction = TRADITION_RADIUS if outside else 1.0, math.radians(angle(value, layout))
+    return radius * math.cos(direction), radius * math.sin(direction)
 
 
 def circular_distance(a: str, b: str, layout: Layout = "theory") -> float:
