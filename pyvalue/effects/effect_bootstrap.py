@@ -20,7 +20,8 @@ _BLOCK = 1 << 23
 def covariance(rows: Floats) -> Floats:
     """(d, d) of rows (n, d)."""
     centred = rows - rows.mean(axis=0)
-    return centred.T @ centred / (len(rows) - 1)
+    found: Floats = centred.T @ centred / (len(rows) - 1)
+    return found
 
 
 def resampled_covariances(data: EffectRows, resamples: int, seed: int) -> Floats:
@@ -39,12 +40,18 @@ def resampled_covariances(data: EffectRows, resamples: int, seed: int) -> Floats
         drawn = rng.integers(clusters, size=(size, clusters)) + clusters * np.arange(size)[:, None]
         weight = np.bincount(drawn.ravel(), minlength=size * clusters).reshape(size, clusters)
         totals[start : start + size] = weight.astype(float) @ table
-    n = totals[:, :1, None]
-    mean = totals[:, 1 : d + 1] / totals[:, :1]
-    products = np.empty((resamples, d, d))
+    n, mean = totals[:, :1], totals[:, 1 : d + 1] / totals[:, :1]
     above = np.triu_indices(d)
-    products[:, above[0], above[1]] = products[:, above[1], above[0]] = totals[:, d + 1 :]
-    return (products - n * mean[:, :, None] * mean[:, None, :]) / (n - 1)
+    packed = (totals[:, d + 1 :] - n * (mean[:, above[0]] * mean[:, above[1]])) / (n - 1)
+    return unpacked(packed, d)
+
+
+def unpacked(packed: Floats, d: int) -> Floats:
+    """(R, d, d) symmetric matrices from their upper triangles (R, d (d + 1) / 2)."""
+    above = np.triu_indices(d)
+    matrices = np.empty((len(packed), d, d))
+    matrices[:, above[0], above[1]] = matrices[:, above[1], above[0]] = packed
+    return matrices
 
 
 def _moments(data: EffectRows) -> tuple[Floats, Floats, Floats]:

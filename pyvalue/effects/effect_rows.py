@@ -74,17 +74,19 @@ def effect_rows(data: Any, values: Sequence[str], score: Score = "corrected", cl
             f"data: expected columns of the graph's values ({', '.join(values)}), got {', '.join(map(str, table))}"
         )
     scores = _numbers(table[kept])
-    whole = np.isfinite(scores).all(axis=1)
+    whole = np.atleast_1d(np.isfinite(scores).all(axis=1))
     if not whole.all():
         counts = dict(zip(kept, (~np.isfinite(scores)).sum(axis=0).tolist(), strict=True))
         lacking = ", ".join(f"{value} ({count})" for value, count in counts.items() if count)
         notes.append(f"{(~whole).sum()} of {len(whole)} rows have missing scores and were left out: {lacking}")
     scores = scores[whole]
     codes = np.arange(len(scores)) if labels is None else _codes(labels[whole])
-    count = len(scores) if labels is None else len(np.unique(codes))
+    count = len(set(codes.tolist()))
     if count < FEWEST:
         what = "complete rows" if labels is None else f"clusters ({name}) with complete rows"
-        raise ValueError(f"data: expected at least {FEWEST} {what}, got {count}; {notes[-1] if notes else 'add rows'}")
+        hint = "" if labels is None else "; cluster=None takes the rows for independent"
+        told = f"data: expected at least {FEWEST} {what}, got {count}{hint}"
+        raise ValueError("; ".join([told, *notes]))
     order = np.lexsort([*scores.T[::-1], *([] if labels is None else [codes])])
     in_order = np.arange(len(scores)) if labels is None else codes[order]
     return EffectRows(tuple(kept), scores[order], in_order.astype(np.int64), name, tuple(notes))
@@ -144,7 +146,7 @@ def _numbers(table: pd.DataFrame) -> Floats:
     wrong = [str(name) for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
     if wrong:
         raise ValueError(f"data: expected numbers in every column of a value, got others in {', '.join(wrong)}")
-    scores = table.to_numpy(dtype=float)
+    scores: Floats = table.to_numpy(dtype=float)
     if np.isinf(scores).any():
         raise ValueError("data: scores must be finite or missing, got an infinite one")
     return scores

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyvalue.atomic_files import write_json
-from pyvalue.effects.total_effects import Effects
+from pyvalue.effects.effect_bootstrap import unpacked
+from pyvalue.effects.value_effects import Effects
 from pyvalue.errors import StoreError
 from pyvalue.graph import ValueGraph
 
@@ -95,7 +96,4 @@ def _replicates(text: Any, d: int) -> Floats:
         raise ValueError(f"replicates must be base64: {fault}") from fault
     if len(packed) % len(above[0]):
         raise ValueError(f"replicates must be covariances of {d} values, got {len(packed)} numbers")
-    packed = packed.reshape(-1, len(above[0]))
-    replicates = np.empty((len(packed), d, d))
-    replicates[:, above[0], above[1]] = replicates[:, above[1], above[0]] = packed
-    return replicates
+    return unpacked(packed.reshape(-1, len(above[0])), d)

@@ -21,7 +21,7 @@ from pyvalue.graph import ValueGraph
 #: directed cycles that are listed; there can be exponentially many
 MAX_CYCLES = 20
 
-_BOTH_WAYS = "its neighbours compel it both ways"
+_BOTH_WAYS = "arrows on both sides compel it both ways"
 
 
 @dataclass(frozen=True)
@@ -138,16 +138,11 @@ def _from_first(cycle: list[str], names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _conflicts(graph: ValueGraph) -> tuple[tuple[str, str, str], ...]:
-    """Undirected edges that colliders on both sides compel both ways, and those on undirected cycles without chord."""
+    """Undirected edges that are compelled both ways, and those on undirected cycles without chord."""
     import networkx as nx
 
     marks, names = graph.marks, graph.names
-    arrows, adjacent = (marks == -1) & (marks.T == 1), marks != 0
-    undirected = (marks == -1) & (marks.T == -1)
-    # a → b — c with a and c not adjacent compels b → c
-    compelled = (arrows.T.astype(int) @ ~adjacent > 0) & undirected
-    both = np.argwhere(np.triu(compelled & compelled.T))
-    found = [(names[i], names[j], _BOTH_WAYS) for i, j in both]
+    found = [(names[i], names[j], _BOTH_WAYS) for i, j in _compelled_both_ways(marks)]
     loose = nx.Graph(graph.undirected_edges())
     for part in nx.connected_components(loose):
         piece = loose.subgraph(part)
@@ -157,6 +152,20 @@ def _conflicts(graph: ValueGraph) -> tuple[tuple[str, str, str], ...]:
                 for a, b in sorted(tuple(sorted(edge, key=names.index)) for edge in _without_chord(piece))
             ]
     return tuple(found)
+
+
+def _compelled_both_ways(marks: NDArray[np.int8]) -> list[tuple[int, int]]:
+    """Undirected edges of which the arrows, and what follows from them, compel both directions."""
+    arrows, adjacent = (marks == -1) & (marks.T == 1), marks != 0
+    while True:
+        undirected = adjacent & ~arrows & ~arrows.T
+        # a → b — c with a and c not adjacent compels b → c, and a → b → c compels a → c (Meek's rules 1 and 2)
+        after_arrow, beside_path = arrows.T.astype(int) @ ~adjacent > 0, arrows.astype(int) @ arrows > 0
+        compelled = undirected & (after_arrow | beside_path)
+        both = np.argwhere(np.triu(compelled & compelled.T))
+        if len(both) or not compelled.any():
+            return [(int(i), int(j)) for i, j in both]
+        arrows = arrows | compelled
 
 
 def _without_chord(piece: Any) -> list[tuple[str, str]]:
@@ -197,7 +206,8 @@ def _reason(
         return f"some DAGs agree with it, but it is not their CPDAG: {'; '.join(parts)}"
     parts = [f"directed cycle {' → '.join((*cycle, cycle[0]))}" for cycle in cycles[:3]]
     if len(cycles) > 3:
-        parts.append(f"{len(cycles) - 3} more cycles" + (" at least" if len(cycles) == MAX_CYCLES else ""))
+        more = len(cycles) - 3
+        parts.append(f"{more} more{' at least' if len(cycles) == MAX_CYCLES else ''}")
     parts += [f"two arrowheads {a} ↔ {b}" for a, b in bidirected]
     parts += [f"{a} — {b} cannot be turned: {why}" for a, b, why in conflicts]
     return f"no DAG agrees with it: {'; '.join(parts) or 'its undirected edges cannot all be turned'}"

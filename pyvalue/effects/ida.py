@@ -65,4 +65,5 @@ def _solve(matrices: Floats, right: Floats) -> Floats:
         regular = np.linalg.matrix_rank(stack, hermitian=True) == stack.shape[-1]
         solved = np.full(rights.shape, np.nan)
         solved[regular] = np.linalg.solve(stack[regular], rights[regular])
-    return solved[..., 0].reshape(*matrices.shape[:-1])
+    vectors: Floats = np.asarray(solved[..., 0], dtype=np.float64).reshape(*matrices.shape[:-1])
+    return vectors

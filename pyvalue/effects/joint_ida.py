@@ -35,8 +35,7 @@ def joint_effects(covariance: Floats, causes: Sequence[int], sets: ParentSets) -
     """
     total = np.stack([effects_given(covariance, cause, sets, place) for place, cause in enumerate(causes)], axis=-2)
     among = total[..., list(causes)]
-    known = np.isfinite(among).all(axis=(-2, -1))
-    among = np.where(known[..., None, None], among, np.eye(len(causes)))
-    found: Floats = np.linalg.solve(among, total)
+    known = np.isfinite(among).all(axis=(-2, -1), keepdims=True)
+    found: Floats = np.asarray(np.linalg.solve(np.where(known, among, np.eye(len(causes))), total), dtype=np.float64)
     found[..., list(causes)] = np.eye(len(causes))
-    return np.where(known[..., None, None], found, np.nan)
+    return np.where(known, found, np.nan)

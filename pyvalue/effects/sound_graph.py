@@ -12,8 +12,17 @@ from pyvalue.effects.graph_soundness import graph_soundness
 from pyvalue.errors import PyvalueError
 from pyvalue.graph import ValueGraph
 
-#: rules that make a triple a collider, the most careful first; see ``discover``
-RULES = ("conservative", "majority", "definite-maxp", "maxp")
+#: ``uc_rule`` and ``uc_priority`` of ``discover``, the most careful first; priority -1 is the rule's own
+RULES = (
+    ("conservative", -1),
+    ("majority", -1),
+    ("definite-maxp", -1),
+    ("maxp", -1),
+    ("majority", 0),
+    ("maxp", 2),
+    ("sepset", 4),
+    ("sepset", 0),
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,7 +31,8 @@ class SoundGraph:
 
     Attributes:
         graph: the first graph to which some DAG agrees; None where there is none.
-        rule: "as given", or the ``uc_rule`` that made it; None where there is none.
+        rule: "as given", or the ``uc_rule`` that made it (with ``uc_priority`` where that is not the rule's own); None
+            where there is none.
         tried: rule to the reason of its graph's soundness, in the order in which they were tried.
         graphs: rule to its graph.
     """
@@ -37,7 +47,7 @@ class SoundGraph:
         return f"SoundGraph({found}; tried {', '.join(self.tried)})"
 
 
-def sound_graph(graph: ValueGraph, data: Any, *, rules: Sequence[str] = RULES, **options: Any) -> SoundGraph:
+def sound_graph(graph: ValueGraph, data: Any, *, rules: Sequence[tuple[str, int]] = RULES, **options: Any) -> SoundGraph:
     """Learn the graph again under other collider rules, until some DAG agrees with it.
 
     The skeleton stays as it is, because the rules only decide which triples are colliders; test, level, depth and
@@ -47,7 +57,7 @@ def sound_graph(graph: ValueGraph, data: Any, *, rules: Sequence[str] = RULES, *
     Args:
         graph: that may have a fault.
         data: what it was learnt from; see ``discover``.
-        rules: to try, in this order.
+        rules: pairs of ``uc_rule`` and ``uc_priority`` to try, in this order.
         options: of ``discover`` besides, such as ``cluster``, where the graph was learnt with them. They stand over
             the graph's settings.
 
@@ -64,13 +74,14 @@ def sound_graph(graph: ValueGraph, data: Any, *, rules: Sequence[str] = RULES, *
         "max_depth": made.max_depth,
         "knowledge": made.knowledge,
         "cluster": tuple(made.cluster) or None,
-        "uc_priority": -1,
     }
-    for rule in rules:
+    for uc_rule, uc_priority in rules:
+        rule = uc_rule if uc_priority == -1 else f"{uc_rule}, priority {uc_priority}"
+        turned = {"uc_rule": uc_rule, "uc_priority": uc_priority}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what the data lack was said when the graph was first learnt
-                graphs[rule] = discover(data, **(settings | {"uc_rule": rule} | options))
+                graphs[rule] = discover(data, **(settings | turned | options))
         except ValueError as fault:
             raise PyvalueError(
                 f"the graph cannot be learnt again as it was (test {made.test!r}, cluster {made.cluster}): {fault}; "

@@ -7,169 +7,27 @@ a bootstrap over personas. The graph is held fixed: no interval knows of an edge
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyvalue.effects.effect_bootstrap import covariance, reach, resampled_covariances
+from pyvalue.effects.effect_bootstrap import covariance, resampled_covariances
 from pyvalue.effects.effect_rows import EffectRows, effect_rows
 from pyvalue.effects.graph_soundness import graph_soundness
 from pyvalue.effects.ida import effects_given
-from pyvalue.effects.joint_ida import joint_effects
-from pyvalue.effects.valid_parents import ParentSets, TooManySetsError, joint_parent_sets, valid_parent_sets
+from pyvalue.effects.valid_parents import TooManySetsError
+from pyvalue.effects.value_effects import Effects, effect_ranges, listed_sets
 from pyvalue.graph import ValueGraph
 from pyvalue.responses import Score
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["Effects", "EffectsWarning", "estimate_effects"]
 
 Floats = NDArray[np.float64]
 
 
 class EffectsWarning(UserWarning):
     """Some effects cannot be computed; the notes of the effects repeat it."""
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Effects:
-    """Total effects of d values on each other; row = cause, column = effect, 1 on the diagonal.
-
-    An effect is what is added to one value when one unit is added to another. It is exactly 0 where the graph has no
-    possibly directed path, and NaN where it cannot be computed; ``notes`` says why.
-
-    Attributes:
-        minimum: (d, d) least effect over the valid sets of parents of the cause.
-        maximum: (d, d) largest; the same where there is a single set.
-        low: (d, d) least lower end of the intervals of the effects over these sets.
-        high: (d, d) largest upper end.
-        graph: that the effects are by.
-        covariance: (d, d) of the rows; NaN at values that they lack.
-        replicates: (R, d, d) of resampled rows.
-        facts: what the effects were estimated from and how.
-        notes: what could not be computed and what was left out.
-    """
-
-    minimum: Floats
-    maximum: Floats
-    low: Floats
-    high: Floats
-    graph: ValueGraph
-    covariance: Floats
-    replicates: Floats
-    facts: dict[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The d values, those of the graph."""
-        return self.graph.names
-
-    def table(self) -> pd.DataFrame:
-        """One row an ordered pair: ``source, target, relation, minimum, maximum, low, high, sets``.
-
-        ``relation`` is "definite" where a directed path leads from source to target, "possible" where only a possibly
-        directed one does, "none" otherwise. ``sets`` counts the valid sets of parents of the source; 0 where none
-        could be listed.
-        """
-        import pandas as pd
-
-        relation = self.relations()
-        sets = self.facts["sets"]
-        rows = [
-            {
-                "source": a,
-                "target": b,
-                "relation": str(relation[i, j]),
-                **{name: float(getattr(self, name)[i, j]) for name in ("minimum", "maximum", "low", "high")},
-                "sets": sets[a],
-            }
-            for i, a in enumerate(self.names)
-            for j, b in enumerate(self.names)
-            if i != j
-        ]
-        columns = ["source", "target", "relation", "minimum", "maximum", "low", "high", "sets"]
-        return pd.DataFrame(rows, columns=columns)
-
-    def relations(self) -> NDArray[np.str_]:
-        """(d, d) "definite", "possible" or "none" by the graph; "self" on the diagonal."""
-        found = np.full((len(self.names), len(self.names)), "none", dtype="<U8")
-        for i, name in enumerate(self.names):
-            possible, definite = self.graph.possible_descendants(name), self.graph.definite_descendants(name)
-            found[i, [b in possible for b in self.names]] = "possible"
-            found[i, [b in definite for b in self.names]] = "definite"
-            found[i, i] = "self"
-        return found
-
-    def predict(self, change: Mapping[str, float]) -> pd.DataFrame:
-        """What happens to every value when some are changed by these amounts, and held there.
-
-        Several values at once by joint IDA: paths from one of them through another do not count twice, because the
-        other is held.
-
-        Args:
-            change: value to the amount added, in the units of the effects.
-
-        Returns:
-            One row a value in the order of ``names``: ``value, minimum, maximum, low, high``, the range over valid sets
-            of parents and the same widened by the bootstrap. The changed values have the given amounts.
-
-        Raises:
-            ValueError: no value, an unknown one, or an amount that is not finite.
-            TooManySetsError: the values have too many sets of parents together; change fewer.
-        """
-        import pandas as pd
-
-        causes, amounts = _checked_change(change, self.names)
-        sets = _listed(self.graph, causes, self.facts["determined"])
-        ranges = np.full((4, len(self.names)), np.nan)
-        if sets:
-            stacks = [
-                tuple(amounts @ joint_effects(c, causes, one) for c in (self.covariance, self.replicates))
-                for one in sets
-            ]
-            ranges = _ranges(stacks, self.facts["clusters"], self.facts["confidence"])
-            ranges[:, causes] = amounts
-        return pd.DataFrame(
-            {"value": self.names, **dict(zip(("minimum", "maximum", "low", "high"), ranges, strict=True))}
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able, and all that :meth:`from_dict` needs."""
-        from pyvalue.effects.effects_json import to_dict
-
-        return to_dict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Effects:
-        """Effects from :meth:`to_dict`'s data. Raises ValueError where they do not describe some."""
-        from pyvalue.effects.effects_json import from_dict
-
-        return from_dict(data)
-
-    def save(self, path: str | Path) -> Path:
-        """Write JSON, whole or not at all."""
-        from pyvalue.effects.effects_json import save
-
-        return save(self, path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Effects:
-        """Read what :meth:`save` wrote; StoreError where the file is something else."""
-        from pyvalue.effects.effects_json import load
-
-        return load(path)
-
-    def __repr__(self) -> str:
-        known = np.isfinite(self.minimum).all(axis=1)
-        open_ = sum(self.facts["sets"][name] > 1 for name in self.names)
-        return (
-            f"Effects({len(self.names)} values, {int(known.sum())} with effects, {open_} with several sets of parents, "
-            f"{self.facts['rows']} rows in {self.facts['clusters']} clusters, {len(self.replicates)} resamples)"
-        )
 
 
 def estimate_effects(
@@ -231,7 +89,7 @@ def estimate_effects(
     counts = dict.fromkeys(graph.names, 0)
     for i, name in enumerate(graph.names):
         try:
-            sets = _listed(graph, [i], determined)
+            sets = listed_sets(graph, [i], determined)
         except TooManySetsError as fault:
             notes.append(f"no effects of {name}: {fault}")
             warnings.warn(notes[-1], EffectsWarning, stacklevel=2)
@@ -240,7 +98,7 @@ def estimate_effects(
             continue
         counts[name] = len(sets)
         stacks = [tuple(effects_given(c, i, one) for c in (whole, replicates)) for one in sets]
-        found[:, i] = _ranges(stacks, rows.n_clusters, confidence)
+        found[:, i] = effect_ranges(stacks, rows.n_clusters, confidence)
     facts = {
         "rows": len(rows.rows),
         "clusters": rows.n_clusters,
@@ -255,28 +113,8 @@ def estimate_effects(
         "determined": None if determined is None else list(determined),
         "sets": counts,
     }
-    return Effects(*found, graph, whole, replicates, facts, tuple(notes))
-
-
-def _listed(graph: ValueGraph, causes: list[int], determined: Any) -> list[ParentSets]:
-    """Sets of parents of the causes; none where the graph does not tell them."""
-    if determined is None:
-        return joint_parent_sets(graph.marks, causes)
-    if not all(graph.names[i] in determined for i in causes):
-        return []
-    arrows = (graph.marks == -1) & (graph.marks.T == 1)
-    parents = tuple(tuple(np.flatnonzero(arrows[:, i]).tolist()) for i in causes)
-    reached = [
-        [b in graph.possible_descendants(graph.names[i]) or i == j for j, b in enumerate(graph.names)] for i in causes
-    ]
-    return [ParentSets(parents, np.array(reached))]
-
-
-def _ranges(stacks: list[tuple[Floats, ...]], clusters: int, confidence: float) -> Floats:
-    """(4, d) minimum, maximum, low, high over sets; NaN where one of them has no answer."""
-    points = np.array([point for point, _ in stacks])
-    widths = np.array([reach(replicates, clusters, confidence) for _, replicates in stacks])
-    return np.array([points.min(0), points.max(0), (points - widths).min(0), (points + widths).max(0)])
+    minimum, maximum, low, high = found
+    return Effects(minimum, maximum, low, high, graph, whole, replicates, facts, tuple(notes))
 
 
 def _covariances(
@@ -331,18 +169,6 @@ def _told(graph: ValueGraph, reason: str, determined: tuple[str, ...]) -> str:
         f"({', '.join(determined) or 'none'}), not those of {rest or 'none'}; "
         "pyvalue.effects.sound_graph.sound_graph(graph, data) looks for a graph without the fault"
     )
-
-
-def _checked_change(change: Mapping[str, float], names: tuple[str, ...]) -> tuple[list[int], Floats]:
-    if not change:
-        raise ValueError("change: expected at least one value with the amount added, got none")
-    unknown = [name for name in change if name not in names]
-    if unknown:
-        raise ValueError(f"change: expected values among {', '.join(names)}, got {', '.join(map(repr, unknown))}")
-    amounts = np.array([float(amount) for amount in change.values()])
-    if not np.isfinite(amounts).all():
-        raise ValueError(f"change: expected finite amounts, got {dict(change)}")
-    return [names.index(name) for name in change], amounts
 
 
 def _check_options(graph: Any, resamples: Any, confidence: float, on_missing: str) -> None:

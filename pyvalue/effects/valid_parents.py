@@ -109,12 +109,13 @@ def joint_parent_sets(marks: Marks, nodes: Sequence[int], *, limit: int = MAX_SE
 def _sets(closed: Marks, node: int, local: bool, limit: int) -> list[tuple[int, ...]]:
     arrows, adjacent = _arrows(closed), closed != 0
     sure = np.flatnonzero(arrows[:, node])
-    open_ = [k for k in np.flatnonzero((closed[node] == -1) & (closed[:, node] == -1)) if adjacent[k, sure].all()]
+    undirected = np.flatnonzero((closed[node] == -1) & (closed[:, node] == -1)).tolist()
+    open_ = [k for k in undirected if adjacent[k, sure].all()]
     found = []
     for chosen in _cliques(adjacent, open_):
         if not local and consistent_extension(_orient(closed, node, chosen)) is None:
             continue
-        found.append(tuple(sorted([*sure.tolist(), *(int(k) for k in chosen)])))
+        found.append(tuple(sorted([*sure.tolist(), *chosen])))
         if len(found) > limit:
             raise TooManySetsError(
                 f"a value with {len(open_)} undirected neighbours has more than {limit} sets of parents"
