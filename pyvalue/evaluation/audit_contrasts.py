@@ -1,0 +1,142 @@
+"""The contrast between values that a graph lets follow and the others: of single personas, of all, with intervals.
+
+Counts are kept for each persona, so that any weighting of personas (one alone, a bootstrap, all) is one product.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pyvalue.evaluation.label_permutation import contrasts
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+#: personas that an interval over personas needs
+MIN_CLUSTERS = 5
+_CHUNK = 200
+
+
+@dataclass(frozen=True)
+class ChangeCounts:
+    """How often values changed together, for each persona.
+
+    Attributes:
+        personas: the C clusters, in order of name.
+        both: (C, d, d) comparisons in which i and j changed.
+        known: (C, d, d) comparisons in which i changed and j is known.
+    """
+
+    personas: tuple[str, ...]
+    both: Floats = field(repr=False)
+    known: Floats = field(repr=False)
+
+    def rates(self, weights: npt.ArrayLike | None = None) -> Floats:
+        """(..., d, d) rates of j given i under (..., C) weights of the personas; by default all count once."""
+        w = np.ones(len(self.personas)) if weights is None else np.asarray(weights, dtype=float)
+        shape = (*w.shape[:-1], *self.both.shape[1:])
+        both, known = ((w @ counts.reshape(len(counts), -1)).reshape(shape) for counts in (self.both, self.known))
+        return _ratio(both, known)
+
+    def single(self) -> Floats:
+        """(C, d, d) rates of every persona alone."""
+        return _ratio(self.both, self.known)
+
+
+def counts_of_edits(change: pd.DataFrame, threshold: float = 0.0) -> ChangeCounts:
+    """Of rows (edit, persona) of changes: a persona has one comparison an edit."""
+    labels = change.index.get_level_values("persona").astype(str)
+    return _counted(change.to_numpy(dtype=float), np.asarray(labels), threshold)
+
+
+def counts_of_personas(unedited: pd.DataFrame, baseline: str, threshold: float = 0.0) -> ChangeCounts:
+    """Of rows persona by values: every other persona less the baseline, one comparison each."""
+    others = unedited.drop(index=baseline)
+    change = others.to_numpy(dtype=float) - unedited.loc[baseline].to_numpy(dtype=float)
+    return _counted(change, np.asarray(others.index.astype(str)), threshold)
+
+
+def counts_of_baselines(unedited: pd.DataFrame, threshold: float = 0.0) -> ChangeCounts:
+    """Every persona as the baseline of all others: the counts of each baseline."""
+    ordered = unedited.sort_index()
+    scores = ordered.to_numpy(dtype=float)
+    both, known = [], []
+    for own in scores:
+        change = scores - own  # the baseline itself changed nowhere, so it counts nowhere
+        moved = (np.abs(change) > threshold).astype(float)
+        both.append(moved.T @ moved)
+        known.append(moved.T @ np.isfinite(change).astype(float))
+    return ChangeCounts(tuple(map(str, ordered.index)), np.array(both), np.array(known))
+
+
+def _counted(change: Floats, labels: npt.NDArray[np.str_], threshold: float) -> ChangeCounts:
+    names, code = np.unique(labels, return_inverse=True)
+    moved = (np.abs(change) > threshold).astype(float)
+    known = np.isfinite(change).astype(float)
+    rows = [np.flatnonzero(code == k) for k in range(len(names))]
+    return ChangeCounts(
+        tuple(map(str, names)),
+        np.array([moved[own].T @ moved[own] for own in rows]),
+        np.array([moved[own].T @ known[own] for own in rows]),
+    )
+
+
+def bootstrap_interval(
+    counts: ChangeCounts, reach: Mask, *, resamples: int, confidence: float, seed: int
+) -> tuple[float, float]:
+    """Interval of the contrast over personas like these; the edits and the values stay as they are.
+
+    Whole personas are drawn with replacement. The ends are percentiles, set wider by Student's t with C - 1 degrees of
+    freedom and √(C / (C - 1)), without which few personas give too narrow an interval (Hesterberg 2015, The American
+    Statistician 69). NaN with fewer than ``MIN_CLUSTERS`` personas.
+    """
+    from scipy.special import ndtr, stdtrit
+
+    n = len(counts.personas)
+    if n < MIN_CLUSTERS:
+        return math.nan, math.nan
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float)
+    replicates = np.concatenate(
+        [contrasts(counts.rates(drawn[k : k + _CHUNK]), reach) for k in range(0, resamples, _CHUNK)]
+    )
+    replicates = replicates[np.isfinite(replicates)]
+    if not len(replicates):
+        return math.nan, math.nan
+    tail = float(ndtr(-math.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 + confidence) / 2)))
+    low, high = np.quantile(replicates, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def jackknife_interval(counts: ChangeCounts, reach: Mask, *, confidence: float) -> tuple[float, float]:
+    """Interval of the contrast over all pairs of personas, for ``counts_of_baselines``.
+
+    A persona is in many pairs, so it is taken out of all of them at once: a jackknife with Student's t (Arvesen 1969,
+    Annals of Mathematical Statistics 40). NaN with fewer than ``MIN_CLUSTERS`` personas.
+    """
+    from scipy.special import stdtrit
+
+    n = len(counts.personas)
+    if n < MIN_CLUSTERS:
+        return math.nan, math.nan
+    # Every pair is counted under both of its personas; one that is left out takes its pairs out of both.
+    both, known = (part.sum(axis=0)[None] - 2 * part for part in (counts.both, counts.known))
+    without = contrasts(_ratio(both, known), reach)
+    whole = float(contrasts(counts.rates(), reach))
+    without = without[np.isfinite(without)]
+    if not math.isfinite(whole) or len(without) < n:
+        return math.nan, math.nan
+    error = math.sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum()))
+    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * error
+    return whole - half, whole + half
+
+
+def _ratio(count: Floats, total: Floats) -> Floats:
+    out = np.full(total.shape, np.nan)
+    np.divide(count, total, out=out, where=total > 0)
+    return out
