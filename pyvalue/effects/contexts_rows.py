@@ -1,0 +1,64 @@
+"""The rows of a study that can be used to see what edits do: those of edits that did not break the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pyvalue.broken_edits import edit_table, split_broken
+from pyvalue.broken_rows import broken_rows
+from pyvalue.responses import Responses, Score
+from pyvalue.score_rows import score_rows
+
+
+def without_broken(data: Any, score: Score = "corrected") -> tuple[Any, dict[str, str]]:
+    """The data without edits that broke the model, and why each was left out.
+
+    Of ``Responses`` they are found by ``pyvalue.broken_edits``, of tables and files by ``pyvalue.broken_rows``.
+
+    Returns:
+        ``Responses`` or a table of rows (edit, persona); label of the edit -> reason.
+    """
+    if isinstance(data, Responses):
+        table = edit_table(data.table)
+        broken = table[table["broken"]]
+        return split_broken(data)[0], {
+            row["edit"]: f"broke the model: {row['reason']}" for row in broken.to_dict("records")
+        }
+    rows = score_rows(data, score)
+    reasons = {edit: f"broke the model: {reason}" for edit, reason in broken_rows(rows).items()}
+    return rows[~rows.index.get_level_values("edit").isin(list(reasons))], reasons
+
+
+def chosen_edits(present: Sequence[str], edits: Sequence[str] | None, left_out: dict[str, str]) -> list[str]:
+    """The labels to look at, in the order of the data; those that broke the model are not among them.
+
+    Raises:
+        TypeError: ``edits`` is a text or not of texts.
+        ValueError: none is left, or an edit is asked for that the data do not have.
+    """
+    known = [edit for edit in dict.fromkeys(present) if edit]
+    if edits is None:
+        wanted = set(known)
+    else:
+        if isinstance(edits, str) or not all(isinstance(edit, str) for edit in edits):
+            raise TypeError(f"edits: expected a list of labels, got {edits!r}")
+        wanted = set(edits)
+        unknown = sorted(wanted - set(known) - set(left_out))
+        if unknown:
+            raise ValueError(f"edits: no rows under {', '.join(unknown)}; the data have {', '.join(known)}")
+    kept = [edit for edit in known if edit in wanted]
+    if not kept:
+        told = "; ".join(f"{edit} {reason}" for edit, reason in left_out.items()) or "the data have unedited rows only"
+        raise ValueError(f"edits: none is left to look at: {told}")
+    return kept
+
+
+def unchanged_values(before: pd.DataFrame, after: pd.DataFrame) -> bool:
+    """Whether not one score differs, over the personas of both."""
+    shared = after.index.intersection(before.index)
+    change = (after.loc[shared] - before.loc[shared]).to_numpy()
+    return bool(len(shared)) and not np.nan_to_num(change).any()
