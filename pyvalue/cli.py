@@ -133,6 +133,42 @@ def discover(
         graph.save(output)
 
 
+@app.command()
+@one_line_faults
+def paper(
+    folder: Annotated[Path, typer.Argument(help="Folder of the public files of Kang et al. (2025).")],
+    model: Annotated[
+        str | None, typer.Option(help="Name in the file names, such as gemma; needed where there are several.")
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(help="Kept SAE features, such as 1025,1312; those of the published Table 1 by default."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write tables (CSV), the graph (JSON) and pictures into this folder.")
+    ] = None,
+    pictures: Annotated[str, typer.Option(help="png or svg.")] = "png",
+) -> None:
+    """Compute the paper's tables and figures from its public answers, and compare each with what is published.
+
+    The exit code is 1 where a figure differs.
+    """
+    from pyvalue.evaluation.paper import reproduce_paper
+
+    if pictures not in ("png", "svg"):
+        raise ValueError(f"pictures must be png or svg, got {pictures!r}")
+    kept = None if features is None else [name.strip() for name in features.split(",") if name.strip()]
+    found = reproduce_paper(folder, model, features=kept)
+    typer.echo(str(found))
+    if output is not None:
+        from pyvalue.reporting.paper_folder import write_paper
+
+        written = write_paper(found, output, "svg" if pictures == "svg" else "png")
+        typer.echo(f"note: {len(written)} files in {output}", err=True)
+    if not found.matches:
+        raise typer.Exit(1)
+
+
 @sae_app.command("train")
 @one_line_faults
 def sae_train(
