@@ -56,8 +56,8 @@ def persona_moments(scores: Floats, persona: NDArray[np.intp], weights: Floats |
     for i in range(d):
         for j in range(i, d):
             product[:, i, j] = product[:, j, i] = np.bincount(persona, weighted[:, i] * scores[:, j], personas)
-    total = np.stack([np.bincount(persona, weighted[:, i], personas) for i in range(d)], axis=1)
-    return PersonaMoments(np.bincount(persona, weights, personas), total, product)
+    total = np.stack([np.bincount(persona, weighted[:, i], personas) for i in range(d)], axis=1, dtype=float)
+    return PersonaMoments(np.bincount(persona, weights, personas).astype(float), total, product)
 
 
 def correlation_of(covariance: Floats) -> Floats:

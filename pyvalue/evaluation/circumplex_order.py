@@ -102,6 +102,13 @@ def order_statistics(correlations: Floats, distance: Floats) -> tuple[Floats, Fl
     return _with_distance(r, apart), (2 * met + tied - len(close)) / len(close)
 
 
+def falls(correlations: Floats, distance: Floats) -> Floats:
+    """How much r falls from one place to the one across, (B,): the slope of r_ij on distance, times -180°."""
+    row, column = np.triu_indices(len(distance), 1)
+    centred = distance[row, column] - distance[row, column].mean()
+    return np.asarray(-180.0 * (correlations[:, row, column] @ centred) / (centred @ centred))
+
+
 def correspondence(met: float, tied: float, predictions: int) -> float:
     """(met - violated) / predictions."""
     return (2 * met + tied - predictions) / predictions

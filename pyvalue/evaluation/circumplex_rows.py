@@ -21,6 +21,7 @@ from pyvalue.score_rows import score_rows
 Floats = NDArray[np.float64]
 #: a column varies if its scores differ by more than this
 _TOLERANCE = 1e-12
+_FEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class CircleRows:
 
 
 def circle_rows(
-    source: Any, score: Score = "corrected", *, edit: str | None = "", centre: bool = True, least: int = 3
+    source: Any, score: Score = "corrected", *, edit: str | None = "", centre: bool = True, means: bool = False
 ) -> CircleRows:
     """The rows of the basic values.
 
@@ -58,10 +59,10 @@ def circle_rows(
         edit: label of the edit whose rows are taken; "" for unsteered ones, None for all rows.
         centre: whether to take every row's mean over its basic values off, the correction for the use of the response
             scale that Schwartz (1992) prescribes. Correlations of raw scores mostly show who says yes to everything.
-        least: how many basic values are needed.
+        means: whether only means are wanted: then values that do not vary stay, and one row is enough instead of 3.
 
     Raises:
-        ValueError: there are too few basic values or complete rows; the message says which.
+        ValueError: there are fewer than 3 basic values, or too few complete rows; the message says which.
     """
     survey = isinstance(source, SurveyValues)
     rows = source.rows if survey else score_rows(source, score)
@@ -69,15 +70,15 @@ def circle_rows(
         rows = rows[rows.index.get_level_values("edit") == edit]
         if not len(rows):
             raise ValueError(f"edit: the source has no rows under the edit {edit!r}; None takes all rows")
-    found, left_out = _columns(rows, least)
+    found, left_out = _columns(rows, means)
     rows = rows[list(found)].set_axis(list(found.values()), axis=1)
     complete = rows.notna().all(axis=1).to_numpy()
     if not complete.all():
         left_out["rows"] = f"{int((~complete).sum())} of {len(rows)} rows lack a score of a basic value"
-    if complete.sum() < 3:
+    if complete.sum() < (1 if means else 3):
         raise ValueError(
-            f"source: expected at least 3 rows with all of {', '.join(rows.columns)}, got {int(complete.sum())} of "
-            f"{len(rows)}; drop the columns with the most holes"
+            f"source: expected at least {1 if means else 3} rows with all of {', '.join(rows.columns)}, got "
+            f"{int(complete.sum())} of {len(rows)}; drop the columns with the most holes"
         )
     weights = source.weights.reindex(rows.index).to_numpy(dtype=float) if survey else np.ones(len(rows))
     rows, weights = rows[complete], weights[complete]
@@ -92,7 +93,7 @@ def circle_rows(
     return CircleRows(tuple(rows.columns), scores, persona, weights, left_out)
 
 
-def _columns(rows: pd.DataFrame, least: int) -> tuple[dict[Any, str], dict[str, str]]:
+def _columns(rows: pd.DataFrame, means: bool) -> tuple[dict[Any, str], dict[str, str]]:
     """Column -> basic value in the order of the circle, and column -> why it is left out."""
     left_out: dict[str, str] = {}
     usable = []
@@ -100,17 +101,19 @@ def _columns(rows: pd.DataFrame, least: int) -> tuple[dict[Any, str], dict[str, 
         column = rows[name].dropna()
         if basic_value(str(name)) is None:
             left_out[str(name)] = "is not one of the ten basic values"
-        elif not len(column) or column.max() - column.min() <= _TOLERANCE:
-            left_out[str(name)] = "does not vary" if len(column) else "has no scores"
+        elif not len(column):
+            left_out[str(name)] = "has no scores"
+        elif not means and column.max() - column.min() <= _TOLERANCE:
+            left_out[str(name)] = "does not vary"
         else:
             usable.append(name)
     found = {name: str(basic_value(name)) for name in circle_order(usable)}
     if len(set(found.values())) < len(found):
         raise ValueError(f"source: two columns are the same basic value: {', '.join(map(str, found))}; drop one")
-    if len(found) < least:
+    if len(found) < _FEWEST:
         why = "; ".join(f"{name} {reason}" for name, reason in left_out.items())
         raise ValueError(
-            f"source: expected at least {least} of the ten basic values of Schwartz, got {len(found)}"
+            f"source: expected at least {_FEWEST} of the ten basic values of Schwartz, got {len(found)}"
             f"{' (' + ', '.join(map(str, found)) + ')' if found else ''}. {why or 'No other columns'}. Graphs and "
             f"correlations of other values can be compared with graph_distance and edge_differences"
         )

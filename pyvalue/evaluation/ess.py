@@ -130,7 +130,7 @@ def _read(file: Path, country: str | Sequence[str] | None, weights: str | None) 
             f"path: expected the 21 columns {ITEMS[0]} ... {ITEMS[-1]} (or all with an 'a' at the end) in {file.name}; "
             f"missing: {', '.join(lacking) or 'some of either kind'}. Download the human values of the survey"
         )
-    wanted = [name for name in ("cntry", "idno", "essround") if name in header]
+    wanted: list[str] = [name for name in ("cntry", "idno", "essround") if name in header]
     for argument, column in (("weights", weights), ("country", "cntry" if country is not None else None)):
         if column is not None and column.lower() not in header:
             there = ", ".join(name for name in WEIGHTS if name in header)

@@ -110,8 +110,8 @@ def smacof(dissimilarity: Floats, start: Floats, level: Level = "ordinal") -> tu
     """
     if len(start) > _BATCH:
         batches = [slice(first, first + _BATCH) for first in range(0, len(start), _BATCH)]
-        maps, stress = zip(*(smacof(dissimilarity[b], start[b], level) for b in batches), strict=True)
-        return np.concatenate(maps), np.concatenate(stress)
+        parts = [smacof(dissimilarity[b], start[b], level) for b in batches]
+        return np.concatenate([x for x, _ in parts]), np.concatenate([s for _, s in parts])
     d = dissimilarity.shape[-1]
     row, column = np.triu_indices(d, 1)
     wanted = dissimilarity[:, row, column]
@@ -163,7 +163,7 @@ def _straight(wanted: Floats, pairs: Floats) -> Floats:
     level = pairs.mean(axis=1, keepdims=True) - slope * x.mean(axis=1, keepdims=True)
     through = (x * pairs).sum(axis=1, keepdims=True) / np.maximum((x**2).sum(axis=1, keepdims=True), _TINY)
     line = np.where(level < 0, through * x, level + slope * x)
-    return np.where(slope < 0, pairs.mean(axis=1, keepdims=True), line)
+    return np.asarray(np.where(slope < 0, pairs.mean(axis=1, keepdims=True), line))
 
 
 def _monotone(wanted: Floats, pairs: Floats) -> Floats:
@@ -180,7 +180,7 @@ def _monotone(wanted: Floats, pairs: Floats) -> Floats:
     means = np.where(upper, (sums[:, None, 1:] - sums[:, :-1, None]) / np.where(upper, end - begin + 1, 1), np.inf)
     lowest = np.minimum.accumulate(means[:, :, ::-1], axis=2)[:, :, ::-1]
     fitted = np.where(upper, lowest, -np.inf).max(axis=1)
-    back = np.empty_like(fitted)
+    back: Floats = np.empty_like(fitted)
     np.put_along_axis(back, order, fitted, 1)
     return back
 
@@ -205,7 +205,7 @@ def procrustes_fit(maps: Floats, targets: Floats) -> Floats:
     """Procrustes correlation (B,) of maps (B, d, 2): 1 less SciPy's disparity, and its root; reflection is allowed."""
     one, other = (_standard(x) for x in (maps, targets))
     singular = np.linalg.svd(one.transpose(0, 2, 1) @ other, compute_uv=False)
-    return np.minimum(singular.sum(axis=-1), 1.0)
+    return np.asarray(np.minimum(singular.sum(axis=-1), 1.0))
 
 
 def align(coordinates: Floats, target: Floats) -> Floats:
