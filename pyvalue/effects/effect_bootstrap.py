@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 # Draws are made and summed in blocks of about this many entries, 64 MiB of doubles.
 _BLOCK = 1 << 23
 
+#: clusters above which the bootstrap alone is good enough
+MOST_LEFT_OUT = 500
+
 
 def covariance(rows: Floats) -> Floats:
     """(d, d) of rows (n, d)."""
@@ -29,10 +32,9 @@ def resampled_covariances(data: EffectRows, resamples: int, seed: int) -> Floats
 
     Rows are summed into moments of their clusters once; a replicate is then a weighted sum of these.
     """
-    count, sums, upper = _moments(data)
-    clusters, d = sums.shape
+    table = _moments(data)
+    clusters = len(table)
     rng = np.random.default_rng(seed)
-    table = np.column_stack([count, sums, upper])
     totals = np.empty((resamples, table.shape[1]))
     step = max(1, _BLOCK // clusters)
     for start in range(0, resamples, step):
@@ -40,6 +42,24 @@ def resampled_covariances(data: EffectRows, resamples: int, seed: int) -> Floats
         drawn = rng.integers(clusters, size=(size, clusters)) + clusters * np.arange(size)[:, None]
         weight = np.bincount(drawn.ravel(), minlength=size * clusters).reshape(size, clusters)
         totals[start : start + size] = weight.astype(float) @ table
+    return _of_totals(totals, data.rows.shape[1])
+
+
+def left_out_covariances(data: EffectRows) -> Floats:
+    """(C, d, d) covariance matrices without one cluster each; none where there are more than ``MOST_LEFT_OUT``."""
+    table, d = _moments(data), data.rows.shape[1]
+    if len(table) > MOST_LEFT_OUT:
+        return np.empty((0, d, d))
+    return _of_totals(table.sum(axis=0) - table, d)
+
+
+def cluster_worth(data: EffectRows) -> float:
+    """How many clusters of equal size the clusters are worth: (sum of sizes)² / sum of squared sizes."""
+    sizes = np.bincount(data.cluster).astype(float)
+    return float(sizes.sum() ** 2 / (sizes @ sizes))
+
+
+def _of_totals(totals: Floats, d: int) -> Floats:
     n, mean = totals[:, :1], totals[:, 1 : d + 1] / totals[:, :1]
     above = np.triu_indices(d)
     packed = (totals[:, d + 1 :] - n * (mean[:, above[0]] * mean[:, above[1]])) / (n - 1)
@@ -54,32 +74,48 @@ def unpacked(packed: Floats, d: int) -> Floats:
     return matrices
 
 
-def _moments(data: EffectRows) -> tuple[Floats, Floats, Floats]:
-    """Of every cluster the rows, their sums (C, d) and sums of products (C, d (d + 1) / 2), about the grand mean."""
+def _moments(data: EffectRows) -> Floats:
+    """Of every cluster the rows, their sums and sums of products about the grand mean: (C, 1 + d + d (d + 1) / 2)."""
     centred = data.rows - data.rows.mean(axis=0)
     above = np.triu_indices(centred.shape[1])
     products = centred[:, above[0]] * centred[:, above[1]]
     starts = np.flatnonzero(np.diff(data.cluster, prepend=-1))
     count = np.diff(np.append(starts, len(centred))).astype(float)
-    return count, np.add.reduceat(centred, starts), np.add.reduceat(products, starts)
+    return np.column_stack([count, np.add.reduceat(centred, starts), np.add.reduceat(products, starts)])
 
 
-def reach(replicates: Floats, clusters: int, confidence: float) -> Floats:
-    """Half the width of an interval: Student's t with C - 1 degrees of freedom times the spread of the replicates.
+def reach(estimate: Floats, replicates: Floats, left_out: Floats, worth: float, confidence: float) -> Floats:
+    """Half the width of an interval: Student's t times the spread of the estimate.
 
-    The spread is widened by sqrt(C / (C - 1)): drawing C of C clusters finds a variance that is too small by this much.
+    The spread is the larger of two: the standard deviation over replicates, widened by sqrt(W / (W - 1)) for
+    clusters worth W equal ones, because drawing as many as there are finds a variance too small by this much; and the jackknife over clusters (Efron &
+    Stein 1981), which is the better one with few clusters of unequal sizes. The t has one degree of freedom less than
+    the clusters are worth.
 
     Args:
-        replicates: (R, ...) of an estimate; NaN where it had no answer, and NaN results where a tenth had none.
-        clusters: C.
+        estimate: (...,) over all rows.
+        replicates: (R, ...) over resamples; NaN where there was no answer. NaN results where a tenth had none.
+        left_out: (C, ...) without one cluster each, or (0, ...).
+        worth: number of clusters of equal size; see ``cluster_worth``.
         confidence: in (0, 1).
     """
     from scipy.special import stdtrit
 
-    known = np.isfinite(replicates)
-    enough = known.sum(axis=0) > 0.9 * len(replicates)
-    count = np.maximum(known.sum(axis=0), 2)
-    mean = np.where(known, replicates, 0.0).sum(axis=0) / count
-    variance = (np.where(known, replicates - mean, 0.0) ** 2).sum(axis=0) / (count - 1)
-    factor = float(stdtrit(clusters - 1, (1 + confidence) / 2)) * np.sqrt(clusters / (clusters - 1))
-    return np.where(enough, factor * np.sqrt(variance), np.nan)
+    variance = _variance(replicates, replicates.mean(axis=0), len(replicates) - 1) * worth / (worth - 1)
+    if len(left_out):
+        variance = np.maximum(variance, _variance(left_out, estimate, len(left_out) / (len(left_out) - 1)))
+    width: Floats = float(stdtrit(max(worth - 1, 1.0), (1 + confidence) / 2)) * np.sqrt(variance)
+    return width
+
+
+def _variance(values: Floats, middle: Floats, divisor: float) -> Floats:
+    """Sum of squares about the middle over the divisor, scaled up for missing ones; NaN where a tenth is missing."""
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    if known.all():
+        squares = ((values - middle) ** 2).sum(axis=0)
+    else:
+        mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)
+        middle = np.where(np.isfinite(middle), middle, mean)
+        squares = (np.where(known, values - middle, 0.0) ** 2).sum(axis=0) * len(values) / np.maximum(count, 1)
+    return np.where(count > 0.9 * len(values), squares / divisor, np.nan)

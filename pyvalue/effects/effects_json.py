@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import math
 from collections.abc import Mapping
@@ -23,18 +22,17 @@ SCHEMA_VERSION = 1
 
 Floats = NDArray[np.float64]
 _RANGES = ("minimum", "maximum", "low", "high")
-_FACTS = ("rows", "clusters", "confidence", "determined", "sets")
+_STACKS = ("replicates", "left_out")
+_FACTS = ("rows", "clusters", "worth", "confidence", "determined", "sets")
 
 
 def to_dict(effects: Effects) -> dict[str, Any]:
     """The effects as strings, numbers, lists and dicts; missing numbers are null."""
-    above = np.triu_indices(len(effects.names))
-    packed = np.ascontiguousarray(effects.replicates[:, above[0], above[1]], dtype="<f8")
     return {
         "schema_version": SCHEMA_VERSION,
         "graph": effects.graph.to_dict(),
         **{name: _plain(getattr(effects, name)) for name in (*_RANGES, "covariance")},
-        "replicates": base64.b64encode(packed.tobytes()).decode("ascii"),
+        **{name: _packed(getattr(effects, name)) for name in _STACKS},
         "facts": effects.facts,
         "notes": list(effects.notes),
     }
@@ -52,15 +50,15 @@ def from_dict(data: Mapping[str, Any]) -> Effects:
         raise ValueError(
             f"schema_version is {data.get('schema_version')!r}; this version of pyvalue reads {SCHEMA_VERSION}"
         )
-    missing = [name for name in (*_RANGES, "covariance", "graph", "replicates", "facts", "notes") if name not in data]
+    missing = [name for name in (*_RANGES, "covariance", *_STACKS, "graph", "facts", "notes") if name not in data]
     missing += [f"facts.{name}" for name in _FACTS if not missing and name not in data["facts"]]
     if missing:
         raise ValueError(f"{', '.join(missing)} missing")
     graph = ValueGraph.from_dict(data["graph"])
     d = len(graph.names)
     tables = {name: _table(name, data[name], d) for name in (*_RANGES, "covariance")}
-    replicates = _replicates(data["replicates"], d)
-    return Effects(**tables, graph=graph, replicates=replicates, facts=dict(data["facts"]), notes=tuple(data["notes"]))
+    stacks = {name: _unpacked(name, data[name], d) for name in _STACKS}
+    return Effects(**tables, **stacks, graph=graph, facts=dict(data["facts"]), notes=tuple(data["notes"]))
 
 
 def save(effects: Effects, path: str | Path) -> Path:
@@ -88,12 +86,17 @@ def _table(name: str, entries: Any, d: int) -> Floats:
     return table
 
 
-def _replicates(text: Any, d: int) -> Floats:
-    above = np.triu_indices(d)
+def _packed(matrices: Floats) -> str:
+    above = np.triu_indices(matrices.shape[-1])
+    return base64.b64encode(np.ascontiguousarray(matrices[:, above[0], above[1]], dtype="<f8").tobytes()).decode(
+        "ascii"
+    )
+
+
+def _unpacked(name: str, text: Any, d: int) -> Floats:
+    size = d * (d + 1) // 2
     try:
         packed = np.frombuffer(base64.b64decode(text, validate=True), dtype="<f8")
-    except binascii.Error as fault:
-        raise ValueError(f"replicates must be base64: {fault}") from fault
-    if len(packed) % len(above[0]):
-        raise ValueError(f"replicates must be covariances of {d} values, got {len(packed)} numbers")
-    return unpacked(packed.reshape(-1, len(above[0])), d)
+        return unpacked(packed.reshape(-1, size), d)
+    except ValueError as fault:  # binascii.Error is one
+        raise ValueError(f"{name} must be base64 of covariances of {d} values: {fault}") from fault

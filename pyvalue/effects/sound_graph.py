@@ -47,7 +47,9 @@ class SoundGraph:
         return f"SoundGraph({found}; tried {', '.join(self.tried)})"
 
 
-def sound_graph(graph: ValueGraph, data: Any, *, rules: Sequence[tuple[str, int]] = RULES, **options: Any) -> SoundGraph:
+def sound_graph(
+    graph: ValueGraph, data: Any, *, rules: Sequence[tuple[str, int]] = RULES, **options: Any
+) -> SoundGraph:
     """Learn the graph again under other collider rules, until some DAG agrees with it.
 
     The skeleton stays as it is, because the rules only decide which triples are colliders; test, level, depth and

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyvalue.effects.effect_bootstrap import covariance, resampled_covariances
+from pyvalue.effects.effect_bootstrap import cluster_worth, covariance, left_out_covariances, resampled_covariances
 from pyvalue.effects.effect_rows import EffectRows, effect_rows
 from pyvalue.effects.graph_soundness import graph_soundness
 from pyvalue.effects.ida import effects_given
@@ -76,7 +76,7 @@ def estimate_effects(
     _check_options(graph, resamples, confidence, on_missing)
     rows = effect_rows(data, graph.names, score, cluster)
     notes = [*rows.notes, *_absent(graph, rows, on_missing)]
-    whole, replicates = _covariances(graph, rows, resamples, seed, standardised)
+    covariances = _covariances(graph, rows, resamples, seed, standardised)
     notes += _constant(graph, rows)
     soundness = graph_soundness(graph)
     determined = None if soundness.extendable else soundness.determined
@@ -84,6 +84,7 @@ def estimate_effects(
         told = _told(graph, soundness.reason, determined)
         warnings.warn(told, EffectsWarning, stacklevel=2)
         notes.append(told)
+    worth = cluster_worth(rows)
     d = len(graph.names)
     found = np.full((4, d, d), np.nan)
     counts = dict.fromkeys(graph.names, 0)
@@ -97,11 +98,12 @@ def estimate_effects(
         if not sets:
             continue
         counts[name] = len(sets)
-        stacks = [tuple(effects_given(c, i, one) for c in (whole, replicates)) for one in sets]
-        found[:, i] = effect_ranges(stacks, rows.n_clusters, confidence)
+        stacks = [tuple(effects_given(c, i, one) for c in covariances) for one in sets]
+        found[:, i] = effect_ranges(stacks, worth, confidence)
     facts = {
         "rows": len(rows.rows),
         "clusters": rows.n_clusters,
+        "worth": worth,
         "cluster": rows.cluster_name,
         "score": score,
         "resamples": resamples,
@@ -114,24 +116,25 @@ def estimate_effects(
         "sets": counts,
     }
     minimum, maximum, low, high = found
-    return Effects(minimum, maximum, low, high, graph, whole, replicates, facts, tuple(notes))
+    return Effects(minimum, maximum, low, high, graph, *covariances, facts, tuple(notes))
 
 
 def _covariances(
     graph: ValueGraph, rows: EffectRows, resamples: int, seed: int, standardised: bool
-) -> tuple[Floats, Floats]:
-    """Over the values of the graph, NaN where the rows lack one or it is constant."""
-    whole, replicates = covariance(rows.rows), resampled_covariances(rows, resamples, seed)
-    scale = np.sqrt(np.diagonal(whole))
+) -> tuple[Floats, Floats, Floats]:
+    """Of all rows, resamples, and without one cluster each; NaN at values that the rows lack or that are constant."""
+    whole = covariance(rows.rows)
     flat = np.ptp(rows.rows, axis=0) == 0
-    scale = np.where(flat, np.nan, scale)
-    unit = scale if standardised else np.where(flat, np.nan, 1.0)
+    unit = np.where(flat, np.nan, np.sqrt(np.diagonal(whole)) if standardised else 1.0)
     place = [graph.names.index(name) for name in rows.names]
-    d = len(graph.names)
-    wide, wide_replicates = np.full((d, d), np.nan), np.full((resamples, d, d), np.nan)
-    wide[np.ix_(place, place)] = whole / np.outer(unit, unit)
-    wide_replicates[np.ix_(range(resamples), place, place)] = replicates / np.outer(unit, unit)
-    return wide, wide_replicates
+
+    def wide(matrices: Floats) -> Floats:
+        found = np.full((len(matrices), len(graph.names), len(graph.names)), np.nan)
+        found[np.ix_(range(len(matrices)), place, place)] = matrices / np.outer(unit, unit)
+        return found
+
+    resampled, left_out = resampled_covariances(rows, resamples, seed), left_out_covariances(rows)
+    return wide(whole[None])[0], wide(resampled), wide(left_out)
 
 
 def _absent(graph: ValueGraph, rows: EffectRows, on_missing: str) -> list[str]:

@@ -36,6 +36,7 @@ class Effects:
         graph: that the effects are by.
         covariance: (d, d) of the rows; NaN at values that they lack.
         replicates: (R, d, d) of resampled rows.
+        left_out: (C, d, d) without one cluster each; none with many clusters.
         facts: what the effects were estimated from and how.
         notes: what could not be computed and what was left out.
     """
@@ -47,6 +48,7 @@ class Effects:
     graph: ValueGraph
     covariance: Floats
     replicates: Floats
+    left_out: Floats
     facts: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -54,6 +56,11 @@ class Effects:
     def names(self) -> tuple[str, ...]:
         """The d values, those of the graph."""
         return self.graph.names
+
+    @property
+    def covariances(self) -> tuple[Floats, Floats, Floats]:
+        """Of all rows (d, d), of resamples, and without one cluster each."""
+        return self.covariance, self.replicates, self.left_out
 
     def table(self) -> pd.DataFrame:
         """One row an ordered pair: ``source, target, relation, minimum, maximum, low, high, sets``.
@@ -114,11 +121,8 @@ class Effects:
         sets = listed_sets(self.graph, causes, self.facts["determined"])
         ranges = np.full((4, len(self.names)), np.nan)
         if sets:
-            stacks = [
-                tuple(amounts @ joint_effects(c, causes, one) for c in (self.covariance, self.replicates))
-                for one in sets
-            ]
-            ranges = effect_ranges(stacks, self.facts["clusters"], self.facts["confidence"])
+            stacks = [tuple(amounts @ joint_effects(c, causes, one) for c in self.covariances) for one in sets]
+            ranges = effect_ranges(stacks, self.facts["worth"], self.facts["confidence"])
             ranges[:, causes] = amounts
         return pd.DataFrame(
             {"value": self.names, **dict(zip(("minimum", "maximum", "low", "high"), ranges, strict=True))}
@@ -179,10 +183,16 @@ def listed_sets(graph: ValueGraph, causes: list[int], determined: Sequence[str] 
     return [ParentSets(parents, np.array(reached))]
 
 
-def effect_ranges(stacks: list[tuple[Floats, ...]], clusters: int, confidence: float) -> Floats:
-    """(4, d) minimum, maximum, low, high over sets; NaN where one of them has no answer."""
-    points = np.array([point for point, _ in stacks])
-    widths = np.array([reach(replicates, clusters, confidence) for _, replicates in stacks])
+def effect_ranges(stacks: list[tuple[Floats, ...]], worth: float, confidence: float) -> Floats:
+    """(4, d) minimum, maximum, low, high over sets of parents; NaN where one of them has no answer.
+
+    Args:
+        stacks: of each set, what ``reach`` takes: estimates over all rows, resamples, and without one cluster each.
+        worth: of the clusters.
+        confidence: of the intervals.
+    """
+    points = np.array([stack[0] for stack in stacks])
+    widths = np.array([reach(stack[0], stack[1], stack[2], worth, confidence) for stack in stacks])
     return np.array([points.min(0), points.max(0), (points - widths).min(0), (points + widths).max(0)])
 
 

@@ -1,0 +1,94 @@
+"""Random linear models with known effects, rows drawn from them, and how often the intervals of effects hold these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pyvalue.cpdag import cpdag_of_dag
+from pyvalue.effects.total_effects import estimate_effects
+from pyvalue.graph import DiscoverySettings, ValueGraph
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """x = B'x + noise over d values: ``weights[i, j]`` is the direct effect of i on j; ``noise`` (d,) variances."""
+
+    weights: np.ndarray
+    noise: np.ndarray
+
+    @property
+    def dag(self) -> np.ndarray:
+        return self.weights != 0
+
+    def total(self) -> np.ndarray:
+        """(d, d) true total effects, 1 on the diagonal."""
+        return np.linalg.inv(np.eye(len(self.weights)) - self.weights)
+
+    def covariance(self) -> np.ndarray:
+        """(d, d) of the population."""
+        total = self.total()
+        return total.T @ np.diag(self.noise) @ total
+
+    def graph(self) -> ValueGraph:
+        """The true CPDAG."""
+        return graph_of_marks(cpdag_of_dag(self.dag))
+
+    def rows(self, rng: np.random.Generator, n: int, personas: int | None = None) -> pd.DataFrame:
+        """n rows; with personas, half of the noise's variance is that of the persona, and sizes differ by fourfold."""
+        noise = rng.standard_normal((n, len(self.noise)))
+        names = [f"v{k}" for k in range(len(self.noise))]
+        if personas is None:
+            return pd.DataFrame(noise * np.sqrt(self.noise) @ self.total(), columns=names)
+        share = rng.uniform(1, 4, personas)
+        persona = np.sort(np.append(np.arange(personas), rng.choice(personas, n - personas, p=share / share.sum())))
+        shared = rng.standard_normal((personas, len(self.noise)))[persona]
+        x = (noise + shared) * np.sqrt(self.noise / 2) @ self.total()
+        return pd.DataFrame(x, columns=names, index=pd.Index([f"p{k}" for k in persona], name="persona"))
+
+
+def graph_of_marks(marks: np.ndarray) -> ValueGraph:
+    return ValueGraph(tuple(f"v{k}" for k in range(len(marks))), marks, DiscoverySettings(alpha=0.05, n=100))
+
+
+def random_model(rng: np.random.Generator, d: int, degree: float = 2.5) -> LinearModel:
+    """A random order, each pair joined so that a value has ``degree`` neighbours on average, weights ±[0.3, 1]."""
+    order = rng.permutation(d)
+    joined = np.triu(rng.random((d, d)) < degree / (d - 1), 1)
+    weights = joined * rng.uniform(0.3, 1.0, (d, d)) * rng.choice([-1, 1], (d, d))
+    return LinearModel(weights[np.ix_(order, order)], rng.uniform(0.5, 1.5, d))
+
+
+def coverage(
+    simulations: int, n: int, d: int, personas: int | None = None, seed: int = 0, resamples: int = 300, **options: Any
+) -> dict[str, float]:
+    """Share of 95% intervals that hold the true effect, of pairs that the true CPDAG joins by a possible path.
+
+    Returns:
+        "identified": of effects with a single valid set of parents; "several": of the others; each with its Monte-Carlo
+        standard error over simulations ("... error") and the number of effects ("... effects").
+    """
+    held: dict[str, list[tuple[int, int]]] = {"identified": [], "several": []}
+    for number in range(simulations):
+        rng = np.random.default_rng([seed, number])
+        model = random_model(rng, d)
+        graph = model.graph()
+        rows = model.rows(rng, n, personas)
+        effects = estimate_effects(graph, rows, resamples=resamples, seed=number, **options)
+        truth = model.total()
+        inside = (effects.low <= truth + 1e-12) & (truth - 1e-12 <= effects.high)
+        asked = np.isin(effects.relations(), ["definite", "possible"])
+        sets = np.array([effects.facts["sets"][name] for name in effects.names])[:, None]
+        for kind, of_kind in (("identified", asked & (sets == 1)), ("several", asked & (sets > 1))):
+            held[kind].append((int(inside[of_kind].sum()), int(of_kind.sum())))
+    found: dict[str, float] = {}
+    for kind, counts in held.items():
+        good, total = np.array(counts).T
+        share = good.sum() / total.sum()
+        # a ratio over simulations, whose effects share one sample
+        spread = np.sqrt(((good - share * total) ** 2).sum()) / total.sum()
+        found |= {kind: float(share), f"{kind} error": float(spread), f"{kind} effects": float(total.sum())}
+    return found
