@@ -106,7 +106,7 @@ def test_the_summary_is_what_it_says():
     for name, expected in [
         ("target gain", 0.3), ("expected change", 0.2), ("unexpected change", 0.1 / np.sqrt(2)),
         ("contrast", np.sqrt(0.2**2 - 0.1**2 / 2)),
-        ("leakage", 0.1 / np.sqrt(2) / 0.3),
+        ("leakage", np.sqrt((0.2**2 + 0.1**2) / 3) / 0.3),
     ]:  # fmt: skip
         assert found.estimate(name) == pytest.approx((expected,) * 3, abs=1e-6)
     assert dict(zip(found.effects["value"], found.effects["changed"], strict=True))["A"]

@@ -51,7 +51,7 @@ def test_a_value_left_out_of_the_graph_has_no_prediction():
 
 
 def test_a_graph_that_no_dag_fits_is_called_out():
-    with pytest.warns(UserWarning, match="no directed acyclic graph"):
+    with pytest.warns(UserWarning, match="no DAG agrees with it: directed cycle A → B → C → A"):
         plan(drawn(tuple("ABC"), directed=(("A", "B"), ("B", "C"), ("C", "A"))), ["A"])
 
 
@@ -162,25 +162,6 @@ def test_an_sae_that_does_not_fit_is_a_model_error(tiny_model, small_inventory, 
 
     with pytest.raises(ModelError, match="4 layers of width 64"):
         find_features(tiny_model, sae_at(*sae), small_inventory)
-
-
-def test_the_pilot_takes_the_edit_with_the_largest_gain(tiny_model, tiny_sae, small_inventory, monkeypatch):
-    import pyvalue.steering.pilot as pilot
-    from pyvalue.measurement.personas import make_personas
-
-    real = pilot.measure
-    monkeypatch.setattr(pilot, "measure", lambda *a, **k: real(*a, **k, min_mass=0.0))
-    people = make_personas(2)
-    graph = drawn(small_inventory.values)
-    made = plan(
-        graph, ["Power"], model=tiny_model, sae=tiny_sae, inventory=small_inventory, personas=people, candidates=3
-    )
-    assert len(made.pilot) == 6 and made.pilot["gain"].is_monotonic_decreasing
-    best = made.pilot.iloc[0]
-    assert (made.edits[0].feature, made.edits[0].strength) == (best["feature"], best["strength"])
-    base, steered = (real(tiny_model, small_inventory, people, e, min_mass=0.0) for e in ((), made.edits))
-    gain = (steered.matrix()["Power"].to_numpy() - base.matrix()["Power"].to_numpy()).mean()
-    assert best["gain"] == pytest.approx(gain, abs=1e-4)
 
 
 def test_a_pilot_on_values_that_are_not_asked_is_refused(tiny_model, tiny_sae, small_inventory):

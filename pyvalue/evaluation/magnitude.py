@@ -21,7 +21,7 @@ Mask = npt.NDArray[np.bool_]
 #: personas with a score both times that a value needs
 MIN_PAIRS = 3
 #: in the order of the columns of ``_squares``
-QUANTITIES = ("target gain", "expected change", "unexpected change", "contrast", "leakage")
+QUANTITIES = ("target gain", "expected change", "unexpected change", "contrast")
 
 
 def summarise(change: Floats, sign: Floats, groups: Mapping[str, Mask], confidence: float) -> pd.DataFrame:
@@ -38,8 +38,7 @@ def summarise(change: Floats, sign: Floats, groups: Mapping[str, Mask], confiden
         confidence: of the intervals, in (0, 1).
 
     Returns:
-        Columns ``quantity, estimate, low, high``; NaN where a group is empty or has no value with enough changes, and
-        for leakage where the interval of the gain is not wholly above 0.
+        Columns ``quantity, estimate, low, high``; NaN where a group is empty or has no value with enough changes.
     """
     from scipy.special import stdtrit
 
@@ -48,7 +47,7 @@ def summarise(change: Floats, sign: Floats, groups: Mapping[str, Mask], confiden
     whole = _squares(change, sign, groups)
     without = np.array([_squares(np.delete(change, i, axis=0), sign, groups) for i in range(len(change))])
     target, expected, unexpected = sign != 0, groups["expected"], groups["unexpected"]
-    concerned = [target, expected, unexpected, expected | unexpected, unexpected | target]
+    concerned = [target, expected, unexpected, expected | unexpected]
     reach = np.full(len(QUANTITIES), np.nan)
     for place, values in enumerate(concerned):
         having = np.isfinite(change[:, values]).any(axis=1)
@@ -59,8 +58,6 @@ def summarise(change: Floats, sign: Floats, groups: Mapping[str, Mask], confiden
         error = np.sqrt((n - 1) / n * (spread**2).sum())
         reach[place] = float(stdtrit(n - 1, (1 + confidence) / 2)) * error
     table = np.column_stack([whole, whole - reach, whole + reach])
-    if not table[0, 1] > 0:
-        table[QUANTITIES.index("leakage")] = np.nan
     table[1:] = np.sign(table[1:]) * np.sqrt(np.abs(table[1:]))
     rows: list[dict[str, Any]] = [
         {"quantity": name, "estimate": e, "low": low, "high": high}
@@ -81,7 +78,7 @@ def _squares(change: Floats, sign: Floats, groups: Mapping[str, Mask]) -> Floats
         targets = sign != 0
         gain = np.float64(_mean((mean * sign)[targets]))
         moved, stray = (_mean(square[groups[name]]) for name in ("expected", "unexpected"))
-        return np.array([gain, moved, stray, moved - stray, stray / gain**2])
+        return np.array([gain, moved, stray, moved - stray])
 
 
 def _mean(x: Floats) -> float:

@@ -12,7 +12,10 @@ import numpy as np
 import pandas as pd
 
 from pyvalue.broken_edits import edit_table
+from pyvalue.effects.leakage import leakage
 from pyvalue.evaluation.magnitude import MIN_PAIRS, Floats, summarise
+from pyvalue.evaluation.prediction_intervals import predicted_columns, prediction_rows
+from pyvalue.evaluation.prediction_text import evaluation_lines
 from pyvalue.measurement.store import write_json
 from pyvalue.paired_changes import answered_both_times
 from pyvalue.responses import Responses, Score
@@ -25,17 +28,27 @@ class Evaluation:
     """How a prediction held.
 
     Attributes:
-        effects: one row a value: ``value, predicted, pairs, change, low, high, changed, base, steered``. ``pairs``:
-            personas with a score both times; ``change``: their mean change with its interval, which needs 3 of them;
-            ``changed``: the interval leaves out 0; ``base, steered``: means of the same personas.
+        effects: one row a value: ``value, predicted, pairs, change, low, high, changed, base, steered, predicted_low,
+            predicted_high, covered``. ``pairs``: personas with a score both times; ``change``: their mean change with
+            its interval, which needs 3 of them; ``changed``: the interval leaves out 0; ``base, steered``: means of the
+            same personas. ``predicted_low, predicted_high``: the plan's interval for the change that the target was
+            measured to make; ``covered``: whether some change in it agrees with what was measured, the noise of the
+            target's change included (``pyvalue.evaluation.prediction_intervals``). They are missing at the target and
+            where the plan has no numbers.
         summary: one row a quantity with ``estimate, low, high``: ``target gain`` (in the wanted direction),
             ``expected change`` and ``unexpected change`` (root mean square change of the values predicted to move
-            and not to move, noise taken out), ``contrast`` (signed root of the difference of the mean squares), and
-            ``leakage`` (unexpected change per unit of target gain; missing unless the gain's interval is above 0).
-            See ``pyvalue.evaluation.magnitude``.
+            and not to move, noise taken out), ``contrast`` (signed root of the difference of the mean squares; see
+            ``pyvalue.evaluation.magnitude``), and ``leakage`` (root mean square change of all other values per unit of
+            target change; missing unless the gain's interval leaves out 0; see ``pyvalue.effects.leakage``). Where the
+            plan has numbers also ``coverage`` (share of values that are covered), ``coverage of no change`` (share
+            that would be if no change had been predicted of any: where it is as high, intervals say little) and
+            ``sign accuracy`` (share with the predicted sign, of the values whose predicted and measured intervals both
+            leave out 0); they have no intervals.
         personas: number of personas with a score both times on at least one value.
-        facts: score, confidence, the edit's label; ``too_few``, the values with fewer than 3 pairs, where there are
-            any; and ``broken``, the reason, where the edit broke the model.
+        facts: score, confidence, the edit's label; ``expected``, what the summary's quantities should be if the graph
+            is right: ``coverage`` at least the confidence, ``leakage`` the plan's range, ``sign accuracy`` of a guess;
+            ``too_few``, the values with fewer than 3 pairs, where there are any; and ``broken``, the reason, where the
+            edit broke the model.
     """
 
     effects: pd.DataFrame = field(repr=False)
@@ -57,6 +70,13 @@ class Evaluation:
         """Write JSON, whole or not at all."""
         write_json(path, self.to_dict())
         return Path(path)
+
+    def lines(self) -> list[str]:
+        """Predicted against measured, value by value, then the summary: what ``print`` shows."""
+        return evaluation_lines(self)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
 
     def __repr__(self) -> str:
         gain, expected, unexpected = (
@@ -86,7 +106,8 @@ def evaluate(
     called changed, and stays out of the summary.
 
     Args:
-        plan: with the target and the predicted relation of every value.
+        plan: with the target and the predicted relation of every value; and with ``unit_changes``, where changes are
+            predicted in numbers.
         base: unedited answers.
         steered: answers under the plan's edits.
         score: see ``Responses.answers``.
@@ -104,9 +125,13 @@ def evaluate(
         raise ValueError(f"confidence: expected a number between 0 and 1, got {confidence}")
     before, after = _paired(plan, base, steered, score)
     change = (after - before).to_numpy()
-    effects = _effects(plan, before, after, confidence)
-    summary = _summary(plan, list(before.columns), change, confidence)
+    sign = np.array([plan.target.get(v, 0) for v in before.columns], dtype=float)
+    predicted = predicted_columns(plan.unit_changes, list(before.columns), change, sign, confidence)
+    effects = _effects(plan, before, after, confidence).join(predicted.drop(columns="still"))
+    summary = _summary(plan, after - before, sign, confidence)
+    summary = pd.concat([summary, pd.DataFrame(prediction_rows(effects, predicted["still"]))], ignore_index=True)
     facts: dict[str, Any] = {"score": score, "confidence": confidence, "edit": steered.edits[0]}
+    facts |= _expected(plan, summary, confidence)
     few = effects[effects["pairs"] < MIN_PAIRS]
     if len(few):
         facts["too_few"] = list(few["value"])
@@ -174,11 +199,21 @@ def _effects(plan: SteeringPlan, before: pd.DataFrame, after: pd.DataFrame, conf
     return pd.DataFrame(rows)
 
 
-def _summary(plan: SteeringPlan, values: list[str], change: Floats, confidence: float) -> pd.DataFrame:
-    sign = np.array([plan.target.get(v, 0) for v in values], dtype=float)
-    relation = np.array([plan.predicted[v] for v in values])
+def _summary(plan: SteeringPlan, change: pd.DataFrame, sign: Floats, confidence: float) -> pd.DataFrame:
+    relation = np.array([plan.predicted[v] for v in change.columns])
     groups = {"expected": np.isin(relation, ["definite", "possible"]), "unexpected": relation == "unaffected"}
-    return summarise(change, sign, groups, confidence)
+    found = summarise(change.to_numpy(), sign, groups, confidence)
+    leaks = leakage(change, plan.target, confidence=confidence).estimate()
+    row = dict(zip(("quantity", "estimate", "low", "high"), ("leakage", *leaks), strict=True))
+    return pd.concat([found, pd.DataFrame([row])], ignore_index=True)
+
+
+def _expected(plan: SteeringPlan, summary: pd.DataFrame, confidence: float) -> dict[str, Any]:
+    """What the quantities should be if the graph is right; empty where it predicts no numbers."""
+    if "coverage" not in set(summary["quantity"]):
+        return {}
+    low, high = plan.expected_leakage
+    return {"expected": {"coverage": confidence, "sign accuracy": 0.5, "leakage": [low, high]}}
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

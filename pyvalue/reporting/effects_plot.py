@@ -7,9 +7,11 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from pyvalue.evaluation.prediction import Evaluation
 from pyvalue.reporting.theme import (
@@ -28,10 +30,14 @@ from pyvalue.reporting.value_axes import finish, legend, value_axes
 from pyvalue.responses import Responses, Score
 
 _Z = 1.959963984540054  # of a 95% normal interval
+_PALE = 0.28  # opacity of a predicted interval
+_BAR = 0.56  # height of a predicted interval, in rows: clear of its neighbours, and wider than a mark
 
 
 def draw_effects(evaluation: Evaluation, ax: Axes | None = None) -> Figure:
     """Every value's change with its interval, by predicted relation; filled where the interval leaves out zero.
+
+    A pale bar behind is the predicted interval, for the change that the target was measured to make.
 
     Args:
         evaluation: whose effects to show.
@@ -39,8 +45,10 @@ def draw_effects(evaluation: Evaluation, ax: Axes | None = None) -> Figure:
     """
     table = effects_in_order(evaluation)
     ax = value_axes(ax, len(table))
+    barred = False
     for row, effect in enumerate(table.to_dict("records")):
         colour = RELATION_COLOURS[effect["predicted"]]
+        barred |= _draw_prediction(ax, row, effect, colour)
         if not np.isfinite(effect["change"]):
             ax.text(0, row, "  no answers", size=9, color=MUTED, va="center")
             continue
@@ -54,15 +62,29 @@ def draw_effects(evaluation: Evaluation, ax: Axes | None = None) -> Figure:
         ax.axhline(row - 0.5, color=RULE, linewidth=0.8, linestyle=(0, (4, 3)))
     ax.axvline(0, color=INK, linewidth=1)
     finish(ax, list(table["value"]), "change of the score, steered − unedited")
-    entries = [
+    entries: list[Artist] = [
         Line2D([], [], linestyle="none", marker=RELATION_MARKERS[r], color=RELATION_COLOURS[r], label=name)
         for r, name in RELATION_NAMES.items()
         if r in set(table["predicted"])
     ]
     hollow: dict[str, Any] = {"markerfacecolor": SURFACE, "markeredgewidth": 1.5, "color": MUTED}
     entries.append(Line2D([], [], linestyle="none", marker="o", label="hollow: interval holds zero", **hollow))
+    if barred:
+        entries.append(Patch(color=MUTED, alpha=_PALE, linewidth=0, label="bar: predicted interval"))
     legend(ax, entries)
     return cast(Figure, ax.figure)
+
+
+def _draw_prediction(ax: Axes, row: int, effect: dict[str, Any], colour: str) -> bool:
+    """The predicted interval as a pale bar; a prediction of no change at all is a line, else it would not be seen."""
+    low, high = (effect.get(name, np.nan) for name in ("predicted_low", "predicted_high"))
+    if not np.isfinite([low, high]).all():
+        return False
+    if high > low:
+        ax.barh(row, high - low, left=low, height=_BAR, color=colour, alpha=_PALE, linewidth=0, zorder=0.5)
+    else:
+        ax.plot([low, low], [row - _BAR / 2, row + _BAR / 2], color=colour, alpha=_PALE, linewidth=6, zorder=0.5)
+    return True
 
 
 def draw_profile(

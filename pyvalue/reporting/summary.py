@@ -12,6 +12,7 @@ from pyvalue.reporting.effects_plot import profile
 from pyvalue.reporting.parts import Parts
 from pyvalue.responses import VALID, Responses
 from pyvalue.steering.plan import SteeringPlan
+from pyvalue.steering.plan_text import between
 
 
 def summary(parts: Parts, quality: str = "") -> list[tuple[str, str]]:
@@ -93,19 +94,53 @@ def describe_graph(graph: ValueGraph) -> str:
 
 
 def describe_plan(plan: SteeringPlan) -> str:
-    """The wish, the means, and what the graph says should follow."""
+    """The wish, the means and why these, what the graph says should follow and how far, and what limits the plan."""
     wish = listed(("raise " if sign > 0 else "lower ") + value for value, sign in plan.target.items())
-    means = listed((f"“{edit.label}”" for edit in plan.edits), "no edit was chosen")
-    text = f"The aim is to {wish}, by {means}." if plan.edits else f"The aim is to {wish}; {means}."
-    definite, possible = plan.values("definite"), plan.values("possible")
+    means = listed((f"“{edit.label}”" for edit in plan.edits), "")
+    means = f", by {means}" if means else "; no edit was chosen"
+    role = f"playing “{plan.role}”" if plan.role is not None else ""
+    if role:
+        means += f" ({role} would be another way)" if plan.edits else f", but {role} would do it"
+    text = f"The aim is to {wish}{means}."
+    if plan.keep:
+        text += f" {listed(plan.keep)} should be kept."
+    if plan.choice:
+        text += f" Why this: {plan.choice}."
+    definite, possible = (_with_numbers(plan, plan.values(relation)) for relation in ("definite", "possible"))
     if not definite and not possible:
-        return text + " By the graph, nothing else follows from the target: every other value should stay."
+        text += " By the graph, nothing else follows from the target: every other value should stay."
     if definite:
         text += f" By the graph, {listed(definite)} should move with it."
     if possible:
         text += f" {listed(possible)} may move, depending on directions that the data leave open."
     stay = plan.values("unaffected")
-    return text + (f" {listed(stay)} should stay." if stay else " No value is predicted to stay.")
+    if definite or possible:
+        text += f" {listed(stay)} should stay." if stay else " No value is predicted to stay."
+    low, high = plan.expected_leakage
+    if np.isfinite(low):
+        text += f" So the other values should move by {between(low, high)} per unit of the target (root mean square)"
+        text += f"; in the pilot they moved by {_piloted(plan)}." if plan.pilot_leakage is not None else "."
+    return text + "".join(f" Mind: {told}." for told in plan.problems)
+
+
+def _with_numbers(plan: SteeringPlan, values: Sequence[str]) -> list[str]:
+    """The values with their predicted intervals, where there are such."""
+    table = plan.predicted_changes
+    known = {} if table.empty else {row["value"]: row for row in table.to_dict("records")}
+    named = []
+    for value in values:
+        row = known.get(value)
+        spoken = span_text(row["low"], row["high"]) if row else "–"
+        named.append(value if spoken == "–" else f"{value} ({'' if plan.amount else 'per unit '}{spoken})")
+    return named
+
+
+def _piloted(plan: SteeringPlan) -> str:
+    assert plan.pilot_leakage is not None  # for the type checker; the caller knows
+    estimate, low, high = plan.pilot_leakage.estimate()
+    if not np.isfinite(estimate):
+        return f"an amount that is undefined ({plan.pilot_leakage.reason or 'too few answers'})"
+    return f"{estimate:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def describe_outcome(evaluation: Evaluation) -> str:
@@ -129,7 +164,41 @@ def describe_outcome(evaluation: Evaluation) -> str:
     elif nothing_else:
         sentences.append("No movement was seen where none was predicted; small ones may hide inside the intervals.")
     sentences.append(_contrast(evaluation))
+    sentences += _numbers(evaluation)
     return " ".join(sentences)
+
+
+def _numbers(evaluation: Evaluation) -> list[str]:
+    """How the predicted intervals held, and the leakage against what the graph expects."""
+    expected = evaluation.facts.get("expected")
+    if not expected:
+        return []
+    judged = evaluation.effects[evaluation.effects["covered"].notna()]
+    held = int(judged["covered"].sum())
+    missed = list(judged.loc[~judged["covered"].astype(bool), "value"])
+    text = f"The predicted intervals agree with what was measured for {held} of {count(len(judged), 'value')}"
+    text += f" (not {listed(missed)})" if missed else ""
+    still = round(evaluation.estimate("coverage of no change")[0] * len(judged))
+    text += f"; had no change been predicted of any, that would agree for {still}"
+    text += ", so the intervals say nothing more than that nothing moves." if still >= held else "."
+    sentences = [text]
+    signs = evaluation.estimate("sign accuracy")[0]
+    if np.isfinite(signs):
+        sentences.append(f"Of the values that were predicted to move in one direction and changed, {signs:.0%} did so.")
+    estimate, low, high = evaluation.estimate("leakage")
+    wanted = between(*expected["leakage"])
+    if not np.isfinite(estimate):
+        sentences.append(f"Leakage (expected {wanted}) is undefined, since the interval of the gain holds zero.")
+        return sentences
+    told = f"Other values moved by {estimate:.2f} [{low:.2f}, {high:.2f}] per unit of the target (expected {wanted})"
+    least, most = expected["leakage"]
+    if low > most:
+        told += ": more than the graph accounts for."
+    elif high < least:
+        told += ": less than the graph predicts."
+    else:
+        told += ": as the graph predicts, within the noise."
+    return [*sentences, told]
 
 
 def _gain(evaluation: Evaluation) -> str:
@@ -179,7 +248,7 @@ def limits(parts: Parts) -> list[str]:
         )
         said.append("An edge that is missing from the graph may be a weak one: a test with few rows overlooks it.")
     if parts.plan:
-        said.append("The graph predicts which values move with the target, not by how much and not in which direction.")
+        said.append(_limit_of_plan(parts.plan))
     if parts.evaluation:
         confidence = parts.evaluation.facts.get("confidence", 0.95)
         said.append(
@@ -191,6 +260,16 @@ def limits(parts: Parts) -> list[str]:
         if parts.evaluation.personas < 20:
             said.append(f"{count(parts.evaluation.personas, 'persona')} are few; such intervals tend to be too short.")
     return said
+
+
+def _limit_of_plan(plan: SteeringPlan) -> str:
+    if plan.unit_changes.empty:
+        return "The graph predicts which values move with the target, not by how much and not in which direction."
+    return (
+        "Predicted changes are linear effects by the graph: they hold if its arrows are right, if nothing unmeasured "
+        "acts on two values, and if an edit moves the target alone and everything else through it. Their intervals "
+        "know of few rows and of open directions, not of wrong edges."
+    )
 
 
 def listed(words: Iterable[object], none: str = "none") -> str:
@@ -218,3 +297,10 @@ def interval(estimate: float, low: float, high: float) -> str:
     if not np.isfinite([low, high]).all():
         return signed(estimate)
     return f"{signed(estimate)} [{signed(low)}, {signed(high)}]"
+
+
+def span_text(low: float, high: float) -> str:
+    """``[+0.050, +0.190]``; ``0`` where both ends are; a dash where there are none."""
+    if not np.isfinite([low, high]).all():
+        return "–"
+    return "0" if low == high == 0 else f"[{signed(low)}, {signed(high)}]"

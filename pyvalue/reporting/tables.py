@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pandas import NA
 
 from pyvalue.evaluation.prediction import Evaluation
+from pyvalue.evaluation.prediction_text import SHARES
 from pyvalue.graph import ValueGraph
 from pyvalue.reporting.effects_plot import effects_in_order, profile
-from pyvalue.reporting.summary import interval, signed
+from pyvalue.reporting.summary import interval, signed, span_text
 from pyvalue.reporting.theme import RELATION_NAMES, schwartz_order
 from pyvalue.responses import VALID, Responses
 from pyvalue.steering.plan import SteeringPlan
+from pyvalue.steering.plan_text import between
 
 #: rows of a table on the page; the files of the run hold all
 MAX_ROWS = 200
@@ -27,7 +30,13 @@ _QUANTITIES = {
     "expected change": "mean absolute change of the values predicted to move",
     "unexpected change": "root mean square change of the values predicted to stay, noise taken out",
     "contrast": "signed root of the difference of the two mean squares",
-    "leakage": "unexpected change per unit of target gain; undefined unless the gain's interval is above zero",
+    "leakage": "root mean square change of all other values, noise taken out, per unit of target change; undefined "
+    "where the interval of the gain holds zero",
+    "coverage": "share of values whose predicted interval agrees with what was measured",
+    "coverage of no change": "the same if no change had been predicted of any value; where it is as high, intervals "
+    "say little",
+    "sign accuracy": "share with the predicted sign, of the values whose predicted and measured intervals leave out "
+    "zero",
 }
 
 
@@ -124,34 +133,70 @@ def frame_table(frame: Any, caption: str, most: int = MAX_ROWS) -> Table:
 def effects_table(evaluation: Evaluation) -> Table:
     """What changed, value by value."""
     table = effects_in_order(evaluation)
+    numbers = "covered" in table and table["covered"].notna().any()
     rows = [
         (
             e["value"],
             RELATION_NAMES[e["predicted"]],
+            *((span_text(e["predicted_low"], e["predicted_high"]),) if numbers else ()),
             interval(e["change"], e["low"], e["high"]),
             "yes" if e["changed"] else "no",
+            *((_agreement(e["covered"]),) if numbers else ()),
             signed(e["base"]),
             signed(e["steered"]),
         )
         for e in table.to_dict("records")
     ]
     level = f"{evaluation.facts.get('confidence', 0.95):.0%}"
-    header = ("value", "predicted", f"change [{level}]", "changed?", "unedited", "steered")
+    header: tuple[str, ...] = ("value", "by the graph", f"change [{level}]", "changed?", "unedited", "steered")
     caption = f"Change of every value over {evaluation.personas:,} personas (changed: the interval leaves out zero)"
-    return Table(caption, header, rows, (2, 4, 5), list(table["predicted"]))
+    if not numbers:
+        return Table(caption, header, rows, (2, 4, 5), list(table["predicted"]))
+    caption += (
+        "; the predicted interval is for the change that the target was measured to make (agrees: some change in it "
+        "agrees with what was measured, noise of both considered)"
+    )
+    header = (*header[:2], f"predicted [{level}]", *header[2:4], "agrees?", *header[4:])
+    return Table(caption, header, rows, (2, 3, 6, 7), list(table["predicted"]))
+
+
+def _agreement(covered: Any) -> str:
+    if covered is None or covered != covered or covered is NA:
+        return "–"
+    return "yes" if covered else "no"
 
 
 def quantities_table(evaluation: Evaluation) -> Table:
     """The summary quantities."""
+    expected = evaluation.facts.get("expected", {})
     rows = [
         (
             r["quantity"],
-            interval(r["estimate"], r["low"], r["high"]) if np.isfinite(r["estimate"]) else "undefined",
+            _quantity(r),
+            *((expected_text(expected.get(r["quantity"])),) if expected else ()),
             _QUANTITIES.get(r["quantity"], ""),
         )
         for r in evaluation.summary.to_dict("records")
     ]
-    return Table("Summary quantities", ("quantity", "estimate [interval]", "meaning"), rows, (1,))
+    if not expected:
+        return Table("Summary quantities", ("quantity", "estimate [interval]", "meaning"), rows, (1,))
+    header = ("quantity", "estimate [interval]", "expected", "meaning")
+    return Table("Summary quantities, and what they should be if the graph is right", header, rows, (1, 2))
+
+
+def _quantity(row: Mapping[Any, Any]) -> str:
+    if not np.isfinite(row["estimate"]):
+        return "undefined"
+    if row["quantity"] in SHARES:
+        return percent(row["estimate"])
+    return interval(row["estimate"], row["low"], row["high"])
+
+
+def expected_text(expected: Any) -> str:
+    """A range, a share, or a dash where nothing was expected."""
+    if expected is None:
+        return "–"
+    return between(*expected) if isinstance(expected, list) else percent(expected)
 
 
 def answers_table(sets: Sequence[Responses]) -> Table:

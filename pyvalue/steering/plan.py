@@ -1,26 +1,36 @@
-"""From a value graph and a target to a steering plan: what to edit, and what else should move.
+"""From a value graph and a target to a steering plan: what to do, what else should move and how far.
 
 The graph says which values can follow: those on a directed path from the target (definite descendants), those on a
-possibly directed one (possible descendants), and the rest (unaffected). The pilot says which edit moves the target.
+possibly directed one (possible descendants), and the rest (unaffected). With answers its effects say how far. The pilot
+says which edit moves the target and leaves the rest alone.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pyvalue.atomic_files import write_json
+from pyvalue.effects.total_effects import Effects
 from pyvalue.graph import ValueGraph
-from pyvalue.measurement.store import write_json
-from pyvalue.responses import Responses
-from pyvalue.steering.roles import rank_roles
+from pyvalue.steering.plan_checks import check_numbers, checked_keep, checked_target
+from pyvalue.steering.plan_choice import least_leaky, wanted_gain, why
+from pyvalue.steering.plan_effects import ENDS, effects_of, expected_leakage, soundness_problem, unit_changes
+from pyvalue.steering.plan_relations import Relation as Relation
+from pyvalue.steering.plan_relations import predict as predict
+from pyvalue.steering.plan_text import between, plan_lines
+from pyvalue.steering.roles import rank_roles, unedited_rows
 
-Relation = Literal["target", "definite", "possible", "unaffected", "unknown"]
+if TYPE_CHECKING:
+    from pyvalue.effects.leakage import Leakage
+    from pyvalue.steering.plan_cost import PlanCost
 
 
 @dataclass(frozen=True)
@@ -31,9 +41,20 @@ class SteeringPlan:
         target: value -> +1 (raise) or -1 (lower).
         predicted: value -> ``target``, ``definite``, ``possible``, ``unaffected``, or ``unknown`` (no part of the
             graph).
-        edits: of the residual stream, best of the pilot; empty when none was asked for.
-        roles: personas that already score as wanted, best first (columns ``persona``, ``gain``, ...).
-        pilot: what every candidate edit did to the target; empty without a pilot.
+        edits: of the residual stream, chosen by the pilot; empty when none was asked for.
+        roles: personas that already score as wanted, the largest gain first (columns ``persona, gain, leakage``, ...).
+        pilot: what every candidate edit did, the chosen one first; empty without a pilot.
+        keep: values that should stay.
+        effects: of the values on each other, by the graph; None where they could not be estimated.
+        unit_changes: predicted change of every value per unit that the target moves as wanted: ``value, relation,
+            minimum, maximum, low, high``; empty without effects. [minimum, maximum] is over the directions that the
+            graph leaves open, [low, high] the same widened by a bootstrap over personas.
+        amount: intended change of the target in its wanted direction, in units of the score; None where none is known.
+        choice: why this edit, or this role where there is no edit, in a sentence.
+        role: the persona that reaches the target and is least off on the kept values; None without answers.
+        pilot_leakage: of the chosen edit, on the pilot's personas.
+        cost: of the pilot, and of steering.
+        problems: what limits the plan, in sentences; each was a warning, too.
     """
 
     target: Mapping[str, int]
@@ -41,19 +62,73 @@ class SteeringPlan:
     edits: tuple[Any, ...] = ()
     roles: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False, compare=False)
     pilot: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False, compare=False)
+    keep: tuple[str, ...] = ()
+    effects: Effects | None = field(default=None, repr=False, compare=False)
+    unit_changes: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False, compare=False)
+    amount: float | None = None
+    choice: str = ""
+    role: str | None = None
+    pilot_leakage: Leakage | None = field(default=None, repr=False, compare=False)
+    cost: PlanCost | None = field(default=None, repr=False, compare=False)
+    problems: tuple[str, ...] = field(default=(), compare=False)
 
     def values(self, *relations: Relation) -> tuple[str, ...]:
         """Values in one of these relations to the target."""
         return tuple(value for value, relation in self.predicted.items() if relation in relations)
 
+    @property
+    def predicted_changes(self) -> pd.DataFrame:
+        """``unit_changes`` times ``amount``, or per unit where none is known; the amount is taken as certain."""
+        return self.changes(1.0 if self.amount is None else self.amount)
+
+    def changes(self, amount: float) -> pd.DataFrame:
+        """Predicted change of every value where the target moves by ``amount`` in its wanted direction.
+
+        Columns as ``unit_changes``; a negative amount (the target moved the other way) turns the ends around.
+        """
+        if not math.isfinite(amount):
+            raise ValueError(f"amount: expected a finite change of the target, got {amount}")
+        table = self.unit_changes.copy()
+        if len(table):
+            table[list(ENDS)] *= amount
+            if amount < 0:
+                table[list(ENDS)] = table[["maximum", "minimum", "high", "low"]].to_numpy()
+        return table
+
+    @property
+    def expected_leakage(self) -> tuple[float, float]:
+        """(low, high) of the root mean square change of all other values per unit of target change, by the graph.
+
+        A range over the directions that the graph leaves open; NaN without effects. See
+        ``pyvalue.steering.plan_effects.expected_leakage``.
+        """
+        return self.expected_leakage_on()
+
+    def expected_leakage_on(self, values: Sequence[str] | None = None) -> tuple[float, float]:
+        """The same over some of the values, such as ``keep``."""
+        if self.unit_changes.empty:
+            return math.nan, math.nan
+        return expected_leakage(self.unit_changes, values)
+
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able; edits carry the identity of their SAE, not its weights."""
+        """JSON-able; edits carry the identity of their SAE, not its weights, and effects their facts."""
+        low, high = self.expected_leakage
         return {
             "target": dict(self.target),
             "predicted": dict(self.predicted),
+            "keep": list(self.keep),
+            "amount": self.amount,
             "edits": [edit.to_dict() for edit in self.edits],
+            "choice": self.choice,
+            "role": self.role,
+            "unit_changes": _records(self.unit_changes),
+            "expected_leakage": None if math.isnan(low) else [low, high],
+            "effects": None if self.effects is None else self.effects.facts,
+            "pilot_leakage": None if self.pilot_leakage is None else self.pilot_leakage.to_dict(),
             "roles": _records(self.roles),
             "pilot": _records(self.pilot),
+            "cost": None if self.cost is None else self.cost.to_dict(),
+            "problems": list(self.problems),
         }
 
     def save(self, path: str | Path) -> Path:
@@ -61,11 +136,20 @@ class SteeringPlan:
         write_json(path, json.loads(json.dumps(self.to_dict())))
         return Path(path)
 
+    def lines(self) -> list[str]:
+        """The plan as lines of text: what ``print`` shows."""
+        return plan_lines(self)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
     def __repr__(self) -> str:
         wish = ", ".join(("raise " if sign > 0 else "lower ") + value for value, sign in self.target.items())
         counts = ", ".join(f"{len(self.values(r))} {r}" for r in ("definite", "possible", "unaffected"))
         labels = "; ".join(edit.label for edit in self.edits) or "no edits"
-        return f"SteeringPlan({wish}; {labels}; predicted {counts})"
+        low, high = self.expected_leakage
+        leak = "" if math.isnan(low) else f"; expected leakage {between(low, high)}"
+        return f"SteeringPlan({wish}; {labels}; predicted {counts}{leak})"
 
 
 def plan(
@@ -73,83 +157,121 @@ def plan(
     raise_values: Sequence[str] = (),
     lower_values: Sequence[str] = (),
     *,
-    base: Responses | None = None,
+    base: Any = None,
     model: Any = None,
     sae: Any = None,
     inventory: Any = None,
     personas: Sequence[Any] = (),
+    keep: Sequence[str] = (),
+    amount: float | None = None,
+    reach: float | None = None,
     candidates: int = 6,
     strengths: Sequence[float] = (0.8, -0.8),
     positions: Any = None,
+    finalists: int = 3,
+    side_items: int = 4,
+    seed: int = 0,
     progress: bool | None = None,
 ) -> SteeringPlan:
-    """Predict from the graph what moves with the target, and choose roles and an edit that move it.
+    """Predict from the graph what moves with the target and how far, and choose the least leaky means that reach it.
 
     Args:
         graph: of the values.
         raise_values: values to raise.
         lower_values: values to lower.
-        base: unedited answers; with them roles are ranked.
-        model: with ``sae`` and ``inventory``: candidate features are tried in a pilot.
+        base: unedited answers (``Responses``, or what ``pyvalue.score_rows`` takes; rows under edits are not looked
+            at). With them changes are predicted in numbers and roles are ranked; without, only relations.
+        model: with ``sae`` and ``inventory``: candidate features are tried in a pilot. With ``inventory`` and
+            ``personas`` alone: the cost of steering by a role is estimated.
         sae: of the model's residual stream.
-        inventory: its items of the target, and the content-free ones, are asked in the pilot.
-        personas: of the pilot; keep them apart from those the outcome is judged on.
+        inventory: its items of the target, and the content-free ones, are asked under every candidate, the others
+            under the finalists.
+        personas: of the pilot; keep them apart from those the outcome is judged on. Intervals need 3.
+        keep: values that should stay: means are judged by what they do to these. Default: to all other values.
+        amount: intended change of the target, in units of the score, above 0. Default the gain of the chosen edit in
+            the pilot, or of the chosen role.
+        reach: gain that the chosen means must have; default half of the best candidate's. Of those that have it, the
+            one with the least leakage on the kept values is taken.
         candidates: features tried, the most active at ``positions``.
         strengths: tried for each feature, relative to the length of the residual (0.8 is 80% of it).
         positions: where the edit acts; default the tokens "your values".
+        finalists: candidates with the largest gains, that are tried on the other values too.
+        side_items: items of each other value that the finalists are asked; of kept values all.
+        seed: of the bootstrap of the effects.
         progress: show a bar; default when the terminal is one.
 
     Returns:
-        The plan; ``edits`` holds the candidate with the largest pilot gain.
+        The plan; ``print`` it.
 
     Raises:
-        ValueError: no target, a value both raised and lowered or not in the graph, or a pilot without personas.
+        ValueError: no target; a value both raised and lowered, or kept and steered, or not in the graph; a number out
+            of its range; or a pilot without personas.
+        TypeError: a string where a sequence of values belongs.
+        ModelError: every candidate edit breaks the model.
+
+    Warns:
+        UserWarning: once for each entry of ``problems``.
     """
-    target = _checked_target(graph, raise_values, lower_values)
-    if not graph.settings.knowledge and not graph.is_valid_cpdag():
-        warnings.warn(
-            "graph: no directed acyclic graph has exactly these edges, so the tests contradict each other somewhere; "
-            "its predictions are less certain than they look (more rows or a smaller alpha may help)",
-            stacklevel=2,
-        )
-    predicted = predict(graph, tuple(target))
-    roles = rank_roles(base, target) if base is not None else pd.DataFrame()
-    if model is None or sae is None:
-        return SteeringPlan(target, predicted, roles=roles)
-    if inventory is None or not personas:
+    target = checked_target(graph, raise_values, lower_values)
+    kept = checked_keep(graph, keep, target)
+    check_numbers(amount, reach, finalists, side_items)
+    if model is not None and sae is not None and (inventory is None or not personas):
         raise ValueError("inventory, personas: the pilot that chooses an edit needs both; pass them or leave sae out")
-    from pyvalue.steering.pilot import run_pilot
+    problems = [told] if (told := soundness_problem(graph)) else []
+    made = SteeringPlan(target, predict(graph, tuple(target)), keep=kept)
+    if base is not None:
+        made, more = _with_answers(made, graph, base, reach, seed)
+        problems += more
+    if model is not None and sae is not None:
+        from pyvalue.steering.pilot import run_pilot
+        from pyvalue.steering.plan_cost import plan_cost
 
-    best, pilot = run_pilot(
-        model, sae, inventory, personas, target, candidates, strengths, positions, progress
-    )
-    return SteeringPlan(target, predicted, (best,), roles, pilot)
+        trial = run_pilot(
+            model, sae, inventory, personas, target,
+            keep=kept, candidates=candidates, strengths=strengths, positions=positions,
+            finalists=finalists, side_items=side_items, reach=reach, progress=progress,
+        )  # fmt: skip
+        problems += trial.problems
+        gain = float(trial.table["gain"].iloc[0])
+        made = replace(
+            made, edits=(trial.edit,), pilot=trial.table, pilot_leakage=trial.leakage, choice=trial.choice,
+            amount=gain if gain > 0 else None,
+            cost=plan_cost(model, inventory, personas, trial.questions, trial.seconds),
+        )  # fmt: skip
+    elif model is not None and inventory is not None and personas:
+        from pyvalue.steering.plan_cost import plan_cost
+
+        made = replace(made, cost=plan_cost(model, inventory, personas))
+    for told in problems:
+        warnings.warn(told, stacklevel=2)
+    return replace(made, amount=made.amount if amount is None else float(amount), problems=tuple(problems))
 
 
-def predict(graph: ValueGraph, target: Sequence[str]) -> dict[str, Relation]:
-    """Relation of every value of the graph to the target values."""
-    definite = set().union(*(graph.definite_descendants(value) for value in target))
-    possible = set().union(*(_may_follow(graph, value) for value in target))
-    relations: dict[str, Relation] = {}
-    for value in graph.names:
-        if value in target:
-            relations[value] = "target"
-        elif value in definite:
-            relations[value] = "definite"
-        else:
-            relations[value] = "possible" if value in possible else "unaffected"
-    return relations | dict.fromkeys(graph.excluded, "unknown")
-
-
-def _may_follow(graph: ValueGraph, value: str) -> set[str]:
-    """Possible descendants, where an edge ↔ (the tests contradict each other) may also be one out of either end."""
-    found, new = {value}, {value}
-    while new:
-        step = set[str]().union(*(graph.possible_descendants(v) for v in new))
-        step |= {b for pair in graph.bidirected_edges() for a, b in (pair, pair[::-1]) if a in found | step}
-        new = step - found
-        found |= new
-    return found - {value}
+def _with_answers(
+    made: SteeringPlan, graph: ValueGraph, base: Any, reach: float | None, seed: int
+) -> tuple[SteeringPlan, list[str]]:
+    """With predicted changes and roles, and what limits them."""
+    roles = rank_roles(base, made.target, made.keep)
+    rows = unedited_rows(base)
+    effects, problems = effects_of(graph, rows, seed)
+    changes = pd.DataFrame()
+    if effects is not None:
+        changes, told = unit_changes(effects, made.predicted, made.target)
+        problems += [told] if told else []
+    if lacking := [value for value in made.keep if value not in rows.columns]:
+        problems.append(f"base: has no answers on the kept {', '.join(lacking)}, so roles are judged without them")
+    place = least_leaky(roles, reach) if len(roles) > 1 else None
+    role, choice, amount = None, "", None
+    if place is not None and roles["gain"][place] > 0:
+        role, amount = str(roles["persona"][place]), float(roles["gain"][place])
+        on = "the kept values" if made.keep else "all other values"
+        choice = why(roles.rename(columns={"persona": "label"}), place, reach, on)
+        if amount < wanted_gain(roles["gain"], reach):
+            problems.append(f"no role has the wanted gain of {reach:+.3f} (best {amount:+.3f})")
+    elif len(roles) <= 1:
+        problems.append("base: has one persona, so there are no roles to choose from")
+    made = replace(made, roles=roles, effects=effects, unit_changes=changes, role=role, choice=choice, amount=amount)
+    return made, problems
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -158,19 +280,3 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
         {str(name): None if isinstance(cell, float) and cell != cell else cell for name, cell in row.items()}
         for row in table.to_dict("records")
     ]
-
-
-def _checked_target(graph: ValueGraph, up: Sequence[str], down: Sequence[str]) -> dict[str, int]:
-    for name, values in (("raise_values", up), ("lower_values", down)):
-        if isinstance(values, str):
-            raise TypeError(f"{name}: expected a sequence of values, got the string {values!r}; write [{values!r}]")
-    target = {**dict.fromkeys(up, 1), **dict.fromkeys(down, -1)}
-    if not target:
-        raise ValueError("raise_values, lower_values: expected at least one value to steer, got none")
-    if both := set(up) & set(down):
-        raise ValueError(f"raise_values, lower_values: {', '.join(sorted(both))} cannot be raised and lowered at once")
-    if unknown := [value for value in target if value not in graph.names]:
-        raise ValueError(
-            f"raise_values, lower_values: {', '.join(unknown)} not in the graph; it has {', '.join(graph.names)}"
-        )
-    return target

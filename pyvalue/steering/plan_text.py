@@ -1,0 +1,133 @@
+"""A plan in a few lines of text. Computes nothing that the plan does not hold."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyvalue.steering.plan import SteeringPlan
+
+#: predicted movers that are named with their numbers; the table has all
+MOST_NAMED = 12
+
+
+def plan_lines(plan: SteeringPlan) -> list[str]:
+    """Target, means, what should move and how far, kept values, expected leakage, cost, problems."""
+    wish = ", ".join(("raise " if sign > 0 else "lower ") + value for value, sign in plan.target.items())
+    lines = [f"{'target':17} {wish}" + (f" by {plan.amount:+.3f}" if plan.amount is not None else "")]
+    lines += _means(plan)
+    lines += _predicted(plan)
+    if plan.keep:
+        lines.append(_line("keep", ", ".join(_kept(plan, value) for value in plan.keep)))
+    lines += _leakage(plan)
+    if plan.cost is not None:
+        lines.append(_line("cost", str(plan.cost)))
+    return lines + [_line("problem" if not place else "", told) for place, told in enumerate(plan.problems)]
+
+
+def _line(head: str, text: str) -> str:
+    return f"{head:17} {text}"
+
+
+def _means(plan: SteeringPlan) -> list[str]:
+    lines = []
+    if plan.edits:
+        label = " + ".join(edit.label for edit in plan.edits)
+        best = plan.pilot.iloc[0].to_dict() if len(plan.pilot) else {}
+        lines.append(_line("edit", label + _figures(best)))
+    if plan.role is not None:
+        row = plan.roles.set_index("persona").loc[plan.role].to_dict()
+        lines.append(_line("or role" if plan.edits else "role", plan.role + _figures(row)))
+    if plan.choice:
+        lines.append(_line("chosen", plan.choice))
+    return lines or [_line("means", "none chosen: give base for roles; model, sae, inventory and personas for edits")]
+
+
+def _figures(row: dict[str, Any]) -> str:
+    gain, told = row.get("gain", math.nan), []
+    if not math.isnan(gain):
+        told.append(f"gain {spread(gain, row.get('gain_low', math.nan), row.get('gain_high', math.nan))}")
+    leaks = row.get("leakage", math.nan)
+    if not math.isnan(leaks):
+        ends = (row.get("leakage_low", math.nan), row.get("leakage_high", math.nan))
+        told.append(f"leakage {leaks:.2f}" + ("" if any(map(math.isnan, ends)) else f" [{ends[0]:.2f}, {ends[1]:.2f}]"))
+    elif not math.isnan(plain := row.get("plain_leakage", math.nan)):
+        told.append(f"leakage {plain:.2f}, noise and all")
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _predicted(plan: SteeringPlan) -> list[str]:
+    changes = plan.predicted_changes
+    numbered = len(changes) and changes["low"].notna().any()
+    unit = "change of the score" if plan.amount is not None else "per unit of target change"
+    lines = []
+    for relation, head in (("definite", "should move"), ("possible", "may move"), ("unaffected", "should stay")):
+        values = plan.values(relation)  # type: ignore[arg-type]
+        if numbered and relation != "unaffected" and values:
+            named = [_change(changes, value) for value in values[:MOST_NAMED]]
+            rest = f", and {len(values) - MOST_NAMED} more" if len(values) > MOST_NAMED else ""
+            lines.append(_line(head, ", ".join(named) + rest + f" ({unit})"))
+        else:
+            lines.append(_line(head, ", ".join(values) or "none"))
+    if unknown := plan.values("unknown"):
+        lines.append(_line("no prediction", ", ".join(unknown)))
+    return lines
+
+
+def _change(changes: Any, value: str) -> str:
+    row = changes.set_index("value").loc[value]
+    ends = row[["minimum", "maximum"]].to_numpy(dtype=float)
+    if any(map(math.isnan, ends)):
+        return f"{value} (not known)"
+    middle = f"{ends[0]:+.3f}" if ends[0] == ends[1] else f"{ends[0]:+.3f} to {ends[1]:+.3f}"
+    return f"{value} {middle} [{row['low']:+.3f}, {row['high']:+.3f}]"
+
+
+def _kept(plan: SteeringPlan, value: str) -> str:
+    relation = plan.predicted[value]
+    if relation == "unknown":
+        return f"{value} (no prediction)"
+    if relation == "unaffected":
+        return f"{value} (should stay)"
+    verb = "should move" if relation == "definite" else "may move"
+    changes = plan.predicted_changes
+    numbers = _change(changes, value).removeprefix(value).strip() if len(changes) else ""
+    return f"{value} ({verb}{', ' + numbers if numbers and 'not known' not in numbers else ''})"
+
+
+def _leakage(plan: SteeringPlan) -> list[str]:
+    lines = []
+    low, high = plan.expected_leakage
+    if not math.isnan(low):
+        of_kept = plan.expected_leakage_on(plan.keep) if plan.keep else (math.nan, math.nan)
+        kept = "" if math.isnan(of_kept[0]) else f"; of the kept values {between(*of_kept)}"
+        lines.append(_line("expected leakage", f"{between(low, high)} per unit of target change, by the graph{kept}"))
+    if plan.pilot_leakage is not None:
+        groups = ["all", *(["kept"] if plan.keep else [])]
+        told = [_measured(plan.pilot_leakage, group) for group in groups]
+        lines.append(_line("pilot's leakage", "; of the kept values ".join(told)))
+    return lines
+
+
+def _measured(found: Any, group: str) -> str:
+    estimate, low, high = found.estimate(group)
+    if not math.isnan(estimate):
+        return f"{estimate:.2f} [{low:.2f}, {high:.2f}]"
+    plain = float(found.table.set_index("group").loc[group, "plain"])
+    return f"undefined ({found.reason or 'too few answers'}" + (
+        f"; {plain:.2f} noise and all)" if plain == plain else ")"
+    )
+
+
+def between(low: float, high: float) -> str:
+    """``0.12``, or ``0.12 to 0.30``."""
+    ends = list(dict.fromkeys(f"{end:.2f}" for end in (low, high)))
+    return " to ".join(ends)
+
+
+def spread(value: float, low: float, high: float) -> str:
+    """``+0.120 [+0.050, +0.190]``; without the interval where there is none."""
+    if any(map(math.isnan, (low, high))):
+        return f"{value:+.3f}"
+    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
