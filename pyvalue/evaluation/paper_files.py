@@ -210,14 +210,16 @@ def _graphs(path: Path) -> dict[str, tuple[tuple[str, str], ...]]:
         raise ValueError('expected {"edges": {"NAME": [[cause, effect, ...], ...]}}')
     graphs = {}
     for name, listed in edges.items():
-        pairs = [tuple(edge[:2]) for edge in listed if isinstance(edge, list)] if isinstance(listed, list) else []
-        sound = all(len(pair) == 2 and all(isinstance(end, str) for end in pair) for pair in pairs)
-        if not isinstance(listed, list) or len(pairs) != len(listed) or not sound:
-            raise ValueError(
-                f"graph {name!r}: every edge must be a list that starts with two values, got {listed!r:.80}"
-            )
-        graphs[name] = tuple((str(pair[0]), str(pair[1])) for pair in pairs)
+        if not isinstance(listed, list):
+            raise ValueError(f"graph {name!r}: expected a list of edges, got {listed!r:.80}")
+        graphs[name] = tuple(_edge(name, edge) for edge in listed)
     return graphs
+
+
+def _edge(graph: str, edge: Any) -> tuple[str, str]:
+    if not (isinstance(edge, list) and len(edge) >= 2 and all(isinstance(end, str) for end in edge[:2])):
+        raise ValueError(f"graph {graph!r}: every edge must be a list that starts with two values, got {edge!r:.80}")
+    return edge[0], edge[1]
 
 
 def _check_same_values(files: PaperFiles) -> None:

@@ -58,7 +58,7 @@ def reachability(edges: Iterable[tuple[str, str]], values: Sequence[str]) -> pd.
 
 
 def graph_reachability(graph: ValueGraph, values: Sequence[str]) -> pd.DataFrame:
-    """``reachability`` of a graph; undirected edges are taken both ways, and values that are left out are on no path."""
+    """``reachability`` of a graph; undirected edges are taken both ways, values left out are on no path."""
     both = [way for one, other in graph.undirected_edges() for way in ((one, other), (other, one))]
     return reachability([*graph.directed_edges(), *both], values)
 
@@ -68,7 +68,7 @@ def compare_graph(files: PaperFiles, graph: ValueGraph | str, stated: Published)
     if isinstance(graph, str):
         return [absent(what, graph) for what in _WHATS]
     directed, undirected = graph.directed_edges(), graph.undirected_edges()
-    note = "; ".join(f"{name} is left out: {why}" for name, why in graph.excluded.items())
+    note = "; ".join([*(f"{name} is left out: {why}" for name, why in graph.excluded.items()), *graph.notes])
     if stated.directed is None:
         edges = [
             Comparison(_WHATS[0], None, str(len(directed)), None, note or "no published figure"),
@@ -76,7 +76,7 @@ def compare_graph(files: PaperFiles, graph: ValueGraph | str, stated: Published)
         ]
     else:
         found = frozenset(map(frozenset, undirected))
-        source = "published is what causal-learn finds in these rows"
+        source = "published is what causal-learn finds in these rows" + (f"; {note}" if note else "")
         edges = [
             Comparison(_WHATS[0], str(stated.directed), str(len(directed)), len(directed) == stated.directed, source),
             Comparison(_WHATS[1], _named(stated.undirected), _named(undirected), found == stated.undirected),
