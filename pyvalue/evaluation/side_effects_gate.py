@@ -1,0 +1,68 @@
+"""Changes under the edits of a study that did not break the model, and what is said of those that did.
+
+Judges no side effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from pyvalue.broken_edits import edit_table
+from pyvalue.broken_rows import broken_rows
+from pyvalue.paired_changes import PairedChanges, paired_changes
+from pyvalue.responses import Responses, Score
+from pyvalue.score_rows import score_rows
+
+#: what is known of the answers under an edit, where there are single answers
+RATES = ("valid", "invalid", "refused", "degenerate", "perplexity_ratio")
+
+
+@dataclass(frozen=True)
+class WorkingEdits:
+    """A study without the edits that broke the model.
+
+    Attributes:
+        changes: of every working edit; None where there is none.
+        broken: label -> reason.
+        rates: one row a label, columns ``RATES``: shares of answers, and perplexity of the questions over that without
+            an edit. Empty for tables of scores, which keep no answers.
+    """
+
+    changes: PairedChanges | None
+    broken: dict[str, str]
+    rates: pd.DataFrame = field(repr=False)
+
+
+def working_edits(source: Any, score: Score = "corrected") -> WorkingEdits:
+    """Take broken edits out, and pair the others with the unedited answers.
+
+    Args:
+        source: ``Responses``, or what ``score_rows`` takes.
+        score: of ``Responses``.
+
+    Raises:
+        ValueError: there are no unedited rows, or no edits.
+    """
+    if isinstance(source, Responses):
+        table = edit_table(source.table).set_index("edit")
+        broken = {str(label): str(reason) for label, reason in table.loc[table["broken"], "reason"].items()}
+        rates = table.assign(**{name: table[name] / table["answers"] for name in ("invalid", "refused", "degenerate")})
+        left = [label for label in source.edits if label not in broken]
+        working = _chosen(source, left)
+        changes = paired_changes(working, score) if any(left) or not broken else None
+        return WorkingEdits(changes, broken, rates[list(RATES)])
+    rows = score_rows(source, score)
+    broken = broken_rows(rows)
+    left_rows = rows[~rows.index.get_level_values("edit").isin(list(broken))]
+    working_left = any(left_rows.index.get_level_values("edit") != "")
+    changes = paired_changes(left_rows, score) if working_left or not broken else None
+    return WorkingEdits(changes, broken, pd.DataFrame(columns=list(RATES), dtype=float))
+
+
+def _chosen(responses: Responses, labels: Iterable[str]) -> Responses:
+    kept = responses.table["edit"].isin(list(labels))
+    return Responses(responses.table[kept].reset_index(drop=True), responses.facts)
