@@ -111,9 +111,7 @@ def _compare_cells(
     gap = np.abs(mine - theirs)
     equal = (gap <= TOLERANCE) | (np.isnan(mine) & np.isnan(theirs))
     filled = int((~np.isnan(theirs)).sum())
-    note = f"{filled} rates and {theirs.size - filled} empty"
-    if filled and equal.all():
-        note += f"; largest difference {np.nanmax(gap):.0e}"
+    note = f"{filled} rates and {theirs.size - filled} empty, to {TOLERANCE:.0e}"
     if not equal.all():
         row, column = np.argwhere(~equal)[0]
         note += (
