@@ -133,7 +133,7 @@ def circumplex(
     layout: Layout = "theory",
     level: Level = "ordinal",
     permutations: int = 10_000,
-    map_permutations: int = 499,
+    map_permutations: int = 199,
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,

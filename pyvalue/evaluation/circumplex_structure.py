@@ -21,6 +21,8 @@ TESTS = ("gap", "fisher", "rotation", "variance")
 _TURNS = np.radians(5.0 * np.arange(36))
 #: share of variance that the components of a simulation take up at the most, so that there is some error
 _MOST_COMMUNALITY = 0.98
+#: samples that the share of the factors is set with
+_CALIBRATING = 100
 
 
 def structure_statistics(correlations: Floats) -> Floats:
@@ -63,9 +65,10 @@ def structure_tests(
 ) -> pd.DataFrame:
     """Each statistic beside what a circle and what simple structure would give.
 
-    Both simulations have the d values, the given number of independent rows, and the mean communality that was found;
-    rows are taken about their means if those of the data were. The clusters of simple structure are at 0°, 90°, 180°
-    and 270°: every value goes to the one nearest its angle in the theory.
+    Both simulations have the d values, the given number of independent rows, and on average the mean communality that
+    was found (that of their population is lower, as components take up error, too). Their rows are taken about their
+    means if those of the data were. The clusters of simple structure are at 0°, 90°, 180° and 270°: every value goes to
+    the one nearest its angle in the theory.
 
     Args:
         correlation: (d, d), d >= 4.
@@ -103,21 +106,34 @@ def structure_tests(
 def _simulated(
     angles: Floats, communality: float, rows: int, centred: bool, simulations: int, rng: np.random.Generator
 ) -> Floats:
-    """Sample correlations (B, d, d) of normal rows with two factors; Bartlett's decomposition of a Wishart matrix."""
+    """Sample correlations (B, d, d) of normal rows with two factors, whose mean communality is the given one."""
     d, freedom = len(angles), max(rows - 1, 2)
+    halves = _halves(d, freedom, simulations, rng)
+    some = halves[:_CALIBRATING]
+    low, high = 0.0, _MOST_COMMUNALITY
+    for _ in range(10):  # the mean rises with the share of the factors; to 0.001
+        share = (low + high) / 2
+        mean = float((plane_loadings(_sampled(angles, share, some, freedom, centred)) ** 2).sum(axis=2).mean())
+        low, high = (share, high) if mean < communality else (low, share)
+    return _sampled(angles, (low + high) / 2, halves, freedom, centred)
+
+
+def _halves(d: int, freedom: int, simulations: int, rng: np.random.Generator) -> Floats:
+    """Matrices H with H Hᵀ Wishart about the identity: Bartlett's decomposition, or rows where there are fewer."""
+    if freedom < d:
+        return rng.normal(size=(simulations, d, freedom))
+    lower = np.tril(rng.normal(size=(simulations, d, d)), -1)
+    lower[:, range(d), range(d)] = np.sqrt(rng.chisquare(freedom - np.arange(d), size=(simulations, d)))
+    return lower
+
+
+def _sampled(angles: Floats, share: float, halves: Floats, freedom: int, centred: bool) -> Floats:
     turn = np.radians(angles)
-    share = min(communality, _MOST_COMMUNALITY)
     loadings = np.sqrt(share) * np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    population = loadings @ loadings.T + (1.0 - share) * np.eye(d)
-    if freedom >= d:
-        lower = np.tril(rng.normal(size=(simulations, d, d)), -1)
-        lower[:, range(d), range(d)] = np.sqrt(rng.chisquare(freedom - np.arange(d), size=(simulations, d)))
-        half = np.linalg.cholesky(population) @ lower
-    else:
-        half = np.linalg.cholesky(population) @ rng.normal(size=(simulations, d, freedom))
+    half = np.linalg.cholesky(loadings @ loadings.T + (1.0 - share) * np.eye(len(angles))) @ halves
     covariance = half @ half.transpose(0, 2, 1) / freedom
     if centred:
-        centring = np.eye(d) - 1.0 / d
+        centring = np.eye(len(angles)) - 1.0 / len(angles)
         covariance = centring @ covariance @ centring
     return correlation_of(covariance)
 

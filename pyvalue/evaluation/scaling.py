@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 #: what the distances of the map should follow: the order of the dissimilarities, or a straight line through them
 Level = Literal["ordinal", "interval"]
 _MOST_ROUNDS = 300
-_TOLERANCE = 1e-6
+_TOLERANCE = 1e-5
 _TINY = 1e-12
 #: maps made at once: as many as stay in the processor's cache
 _BATCH = 32
@@ -61,7 +61,7 @@ def scale(
     theory: Floats,
     *,
     level: Level = "ordinal",
-    permutations: int = 499,
+    permutations: int = 199,
     seed: int = 0,
 ) -> Scaling:
     """Map values whose correlations (d, d) are known, and compare the map with their places (d, 2) in the theory.
