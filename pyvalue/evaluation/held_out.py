@@ -1,0 +1,229 @@
+"""Splits of a study in which the tested edits, personas and items are none of those that predictors are fitted on.
+
+Fitted on other edits, other personas and (of ``Responses``) other items. Nothing is fitted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyvalue.evaluation.benchmark_scores import StudyScores, study_scores, without_broken
+from pyvalue.responses import Responses, Score
+
+Floats = npt.NDArray[np.float64]
+
+#: features left out one at a time up to this number, in as many groups beyond
+MOST_EDIT_FOLDS = 30
+_NO_ITEMS = "items: not split, since a table of scores does not say which items were asked"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One split.
+
+    Attributes:
+        train: other edits, personas and items.
+        test: tested edits, personas and items.
+        known: (tested edits, V) mean change of the tested edits on the training personas and items: what the target
+            is chosen by, and how far it is said to have moved. Of the test personas where no others had the edit.
+    """
+
+    train: StudyScores = field(repr=False)
+    test: StudyScores = field(repr=False)
+    known: Floats = field(repr=False)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """All splits, what they hold out, and what a reader should know.
+
+    Attributes:
+        folds: the splits.
+        held_out: ``edit``, ``persona``, ``item`` -> whether it is held out; ``item`` is None where the source does
+            not say which items were asked.
+        notes: sentences.
+    """
+
+    folds: tuple[Fold, ...] = field(repr=False)
+    held_out: dict[str, bool | None]
+    notes: tuple[str, ...]
+
+
+def hold_out(
+    source: Any,
+    test: Any,
+    score: Score,
+    *,
+    folds: int = 2,
+    features: Mapping[str, str] | None = None,
+    leave_edit_out: bool = True,
+    seed: int = 0,
+) -> HeldOut:
+    """Split a study, or pair a training study with a test study.
+
+    Args:
+        source: see ``pyvalue.score_rows.score_rows``.
+        test: another source with other personas, or None to split ``source``.
+        score: of ``Responses``.
+        folds: parts that the personas are split into, each tested in turn; no more than there are personas.
+        features: edit -> feature, where several edits are of one (say at several strengths): they are left out
+            together. An edit that it lacks is its own feature.
+        leave_edit_out: whether the tested edits are left out of training.
+        seed: of the splits.
+
+    Raises:
+        ValueError: the sources cannot be paired or have fewer than two values in common.
+    """
+    source, told = without_broken(source, score)
+    notes = list(told)
+    if test is not None:
+        test, told = without_broken(test, score)
+        notes += [f"test: {one}" for one in told]
+    pairs, item, more = _item_pairs(source, test, score, seed)
+    notes += more
+    found: list[Fold] = []
+    person = True
+    rng = np.random.default_rng([seed, 1])
+    for train, tested in pairs:
+        if test is None:
+            parts = _parts(train.personas, folds, rng)
+        else:
+            parts = [list(range(len(tested.personas)))]
+        for part in parts:
+            names = {tested.personas[i] for i in part}
+            others = [i for i, name in enumerate(train.personas) if name not in names]
+            if not others or np.isnan(train.change[:, others]).all():
+                person = False
+                others = list(range(len(train.personas)))
+            found += _edit_folds(train.only(personas=others), tested.only(personas=part), features, leave_edit_out, rng)
+    first = pairs[0][0]
+    edit = leave_edit_out and len({_feature(e, features) for e in first.edits}) > 1
+    if leave_edit_out and not edit:
+        notes.append(f"edits: none is left out, since all rows are under one feature, {first.edits[0]!r}")
+    if not person:
+        notes.append("personas: not held out, since there are no others to fit on")
+    return HeldOut(tuple(found), {"edit": edit, "persona": person, "item": item}, tuple(notes))
+
+
+def _item_pairs(
+    source: Any, test: Any, score: Score, seed: int
+) -> tuple[list[tuple[StudyScores, StudyScores]], bool | None, list[str]]:
+    """(training scores, test scores) for every split of items; whether items are held out; notes."""
+    if test is not None:
+        train, tested = study_scores(source, score), study_scores(test, score)
+        values = [value for value in train.values if value in tested.values]
+        if len(values) < 2:
+            raise ValueError(f"source, test: expected at least 2 values in common, got {len(values)}")
+        if not set(train.edits) & set(tested.edits):
+            note = ["edits: source and test share none, so targets are chosen by the tested personas themselves"]
+        else:
+            note = []
+        dropped = sorted(set(train.values) ^ set(tested.values))
+        if dropped:
+            note.append(f"values in only one of source and test were left out: {', '.join(dropped)}")
+        held, told = _shared_items(source, test)
+        return [(train.of_values(values), tested.of_values(values))], held, note + told
+    if not isinstance(source, Responses):
+        whole = _two_values(study_scores(source, score))
+        return [(whole, whole)], None, [_NO_ITEMS]
+    halves = _halves(source, seed)
+    if halves is None:
+        whole = _two_values(study_scores(source, score))
+        return [(whole, whole)], False, ["items: not split, since a value needs two items to be split"]
+    both = [study_scores(half, score) for half in halves]
+    values = [value for value in both[0].values if value in both[1].values]
+    dropped = sorted(set(both[0].values) ^ set(both[1].values))
+    told = [f"values with a single item were left out of the split of items: {', '.join(dropped)}"] if dropped else []
+    both = [half.of_values(values) for half in both]
+    _same_rows(*both)
+    return [(both[0], both[1]), (both[1], both[0])], True, told
+
+
+def _shared_items(source: Any, test: Any) -> tuple[bool | None, list[str]]:
+    if not (isinstance(source, Responses) and isinstance(test, Responses)):
+        return None, [_NO_ITEMS.replace("not split", "held out only if test asked others")]
+    asked = [set(r.table.loc[r.table["keying"] != 0, "item"]) for r in (source, test)]
+    if asked[0] & asked[1]:
+        return False, [f"items: {len(asked[0] & asked[1])} of the test's are among those of the source"]
+    return True, []
+
+
+def _two_values(scores: StudyScores) -> StudyScores:
+    if len(scores.values) < 2:
+        raise ValueError(f"source: expected at least 2 values, got {len(scores.values)}; a side effect needs another")
+    return scores
+
+
+def _same_rows(one: StudyScores, other: StudyScores) -> None:
+    if one.edits != other.edits or one.personas != other.personas:
+        raise ValueError("source: expected every persona and edit to be asked items of both halves; ask all of them")
+
+
+def _halves(responses: Responses, seed: int) -> list[Responses] | None:
+    """Two halves of the items, every value's split evenly within its signs; content-free items are in both.
+
+    None where fewer than two values can be split.
+    """
+    table = responses.table
+    items = table.loc[table["keying"] != 0, ["item", "value", "keying"]].drop_duplicates()
+    items = items.sort_values(["value", "keying", "item"])
+    rng = np.random.default_rng([seed, 0])
+    first: set[Any] = set()
+    split = 0
+    for _, of_value in items.groupby("value"):
+        # One alternation through both signs: halves differ by at most one item, and by one of each sign.
+        shuffled = np.concatenate([rng.permutation(part["item"]) for _, part in of_value.groupby("keying")])
+        first |= set(shuffled[::2])
+        split += len(shuffled) > 1
+    if split < 2:
+        return None
+    free = (table["keying"] == 0).to_numpy()
+    chosen = table["item"].isin(first).to_numpy()
+    return [Responses(table[free | keep].reset_index(drop=True), responses.facts) for keep in (chosen, ~chosen)]
+
+
+def _parts(personas: tuple[str, ...], folds: int, rng: np.random.Generator) -> list[list[int]]:
+    order = rng.permutation(len(personas))
+    return [sorted(part.tolist()) for part in np.array_split(order, min(folds, len(personas))) if len(part)]
+
+
+def _feature(edit: str, features: Mapping[str, str] | None) -> str:
+    return edit if features is None else features.get(edit, edit)
+
+
+def _edit_folds(
+    train: StudyScores, test: StudyScores, features: Mapping[str, str] | None, leave_out: bool, rng: np.random.Generator
+) -> list[Fold]:
+    known = _known(train, test)
+    names = sorted({_feature(edit, features) for edit in test.edits})
+    groups = [names]
+    if leave_out:
+        shuffled = rng.permutation(np.array(names, dtype=object)) if len(names) > MOST_EDIT_FOLDS else names
+        groups = [
+            list(part) for part in np.array_split(np.array(shuffled, dtype=object), min(len(names), MOST_EDIT_FOLDS))
+        ]
+    found = []
+    for group in groups:
+        tested = [i for i, edit in enumerate(test.edits) if _feature(edit, features) in group]
+        others = [i for i, edit in enumerate(train.edits) if _feature(edit, features) not in group]
+        if not leave_out or not others:
+            others = list(range(len(train.edits)))
+        found.append(Fold(train.only(edits=others), test.only(edits=tested), known[tested]))
+    return found
+
+
+def _known(train: StudyScores, test: StudyScores) -> Floats:
+    found = np.full((len(test.edits), len(test.values)), np.nan)
+    for i, edit in enumerate(test.edits):
+        change = train.change[train.edits.index(edit)] if edit in train.edits else test.change[i]
+        if np.isnan(change).all():
+            change = test.change[i]
+        seen = np.isfinite(change)
+        count = seen.sum(axis=0)
+        found[i] = np.where(count > 0, np.where(seen, change, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
+    return found
