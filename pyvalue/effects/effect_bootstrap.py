@@ -87,10 +87,10 @@ def _moments(data: EffectRows) -> Floats:
 def reach(estimate: Floats, replicates: Floats, left_out: Floats, worth: float, confidence: float) -> Floats:
     """Half the width of an interval: Student's t times the spread of the estimate.
 
-    The spread is the larger of two: the standard deviation over replicates, widened by sqrt(W / (W - 1)) for
-    clusters worth W equal ones, because drawing as many as there are finds a variance too small by this much; and the jackknife over clusters (Efron &
-    Stein 1981), which is the better one with few clusters of unequal sizes. The t has one degree of freedom less than
-    the clusters are worth.
+    The spread is the larger of two. One is the standard deviation over replicates, widened by sqrt(W / (W - 1)) for
+    clusters worth W equal ones, because drawing as many as there are finds a variance too small by this much. The
+    other is the jackknife over clusters (Efron & Stein 1981), which is better with few clusters of unequal sizes. The
+    t has W - 1 degrees of freedom.
 
     Args:
         estimate: (...,) over all rows.

@@ -79,9 +79,9 @@ def graph_soundness(graph: ValueGraph) -> GraphSoundness:
     """
     marks, names = graph.marks, graph.names
     arrows: NDArray[np.bool_] = (marks == -1) & (marks.T == 1)
-    cycles = _cycles(graph)
     bidirected = tuple(graph.bidirected_edges())
     closed = most_directed(marks)
+    cycles = () if closed is not None else _cycles(graph)
     conflicts: tuple[tuple[str, str, str], ...] = ()
     extra: list[tuple[str, str]] = []
     undecided: list[tuple[str, str]] = []

@@ -45,7 +45,8 @@ def coefficients(covariance: Floats, cause: int, parents: Sequence[int]) -> Floa
     found: Floats = (row[..., None, :] @ inside)[..., 0, :]
     exact = np.zeros(covariance.shape[-1])
     exact[cause] = 1.0
-    fixed = np.isin(np.arange(covariance.shape[-1]), given)
+    fixed = np.zeros(len(exact), dtype=bool)
+    fixed[given] = True
     return np.where(fixed & np.isfinite(found), exact, found)
 
 

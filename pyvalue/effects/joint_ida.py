@@ -31,11 +31,12 @@ def joint_effects(covariance: Floats, causes: Sequence[int], sets: ParentSets) -
         sets: their parents.
 
     Returns:
-        (..., k, d); among the causes 1 on themselves and 0 on each other.
+        (..., k, d); among the causes 1 on themselves and 0 on each other, and 0 where no path leads past the others.
     """
     total = np.stack([effects_given(covariance, cause, sets, place) for place, cause in enumerate(causes)], axis=-2)
     among = total[..., list(causes)]
     known = np.isfinite(among).all(axis=(-2, -1), keepdims=True)
     found: Floats = np.asarray(np.linalg.solve(np.where(known, among, np.eye(len(causes))), total), dtype=np.float64)
     found[..., list(causes)] = np.eye(len(causes))
+    found = np.where(sets.past_others | ~np.isfinite(found), found, 0.0)
     return np.where(known, found, np.nan)

@@ -87,19 +87,20 @@ def estimate_effects(
     worth = cluster_worth(rows)
     d = len(graph.names)
     found = np.full((4, d, d), np.nan)
-    counts = dict.fromkeys(graph.names, 0)
+    counts, too_many = dict.fromkeys(graph.names, 0), {}
     for i, name in enumerate(graph.names):
         try:
             sets = listed_sets(graph, [i], determined)
         except TooManySetsError as fault:
-            notes.append(f"no effects of {name}: {fault}")
-            warnings.warn(notes[-1], EffectsWarning, stacklevel=2)
+            too_many[name] = str(fault)
             continue
-        if not sets:
-            continue
-        counts[name] = len(sets)
-        stacks = [tuple(effects_given(c, i, one) for c in covariances) for one in sets]
-        found[:, i] = effect_ranges(stacks, worth, confidence)
+        if sets:
+            counts[name] = len(sets)
+            stacks = [tuple(effects_given(c, i, one) for c in covariances) for one in sets]
+            found[:, i] = effect_ranges(stacks, worth, confidence)
+    if too_many:
+        notes.append(f"no effects of {', '.join(too_many)}: {next(iter(too_many.values()))}")
+        warnings.warn(notes[-1], EffectsWarning, stacklevel=2)
     facts = {
         "rows": len(rows.rows),
         "clusters": rows.n_clusters,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +34,12 @@ class ParentSets:
         parents: of each of the k values, in ascending order.
         reached: (k, d) values that each can have an effect on where it has these parents; all others it has none on.
             The value itself is among them.
+        past_others: (k, d) the same while the other values are held: over paths that none of them lies on.
     """
 
     parents: tuple[tuple[int, ...], ...]
     reached: Mask = field(repr=False)
+    past_others: Mask = field(repr=False)
 
 
 def most_directed(marks: Marks) -> Marks | None:
@@ -69,10 +72,8 @@ def valid_parent_sets(marks: Marks, node: int, *, limit: int = MAX_SETS) -> list
         ValueError: no DAG agrees with the graph.
         TooManySetsError: there are more than ``limit`` sets.
     """
-    closed = most_directed(marks)
-    if closed is None:
-        raise ValueError("marks: expected a graph that extends to a DAG; see graph_soundness")
-    return [_alone(closed, node, parents) for parents in _sets(closed, node, is_cpdag(marks), limit)]
+    closed, local = _class(marks)
+    return [_alone(closed, node, parents) for parents in _sets(closed, node, local, limit)]
 
 
 def joint_parent_sets(marks: Marks, nodes: Sequence[int], *, limit: int = MAX_SETS) -> list[ParentSets]:
@@ -94,16 +95,36 @@ def joint_parent_sets(marks: Marks, nodes: Sequence[int], *, limit: int = MAX_SE
         raise ValueError(f"nodes: expected distinct values, got {list(nodes)}")
     if len(nodes) == 1:
         return valid_parent_sets(marks, nodes[0], limit=limit)
-    closed = most_directed(marks)
-    if closed is None:
-        raise ValueError("marks: expected a graph that extends to a DAG; see graph_soundness")
+    closed, local = _class(marks)
     found: list[ParentSets] = []
-    for graph in _oriented(closed, list(nodes), is_cpdag(marks), limit):
-        parents = tuple(tuple(np.flatnonzero(_arrows(graph)[:, node]).tolist()) for node in nodes)
-        found.append(ParentSets(parents, np.array([_reached(graph, node) for node in nodes])))
+    for graph in _oriented(closed, list(nodes), local, limit):
+        found.append(determined_sets(graph, nodes))
         if len(found) > limit:
             raise TooManySetsError(f"{len(nodes)} values have more than {limit} combinations of sets of parents")
     return found
+
+
+def determined_sets(marks: Marks, nodes: Sequence[int]) -> ParentSets:
+    """The sets of values that have no undirected edge: their directed parents."""
+    parents = tuple(tuple(np.flatnonzero(_arrows(marks)[:, node]).tolist()) for node in nodes)
+    reached = [_reached(marks, node) for node in nodes]
+    past = [_reached(_without(marks, [other for other in nodes if other != node]), node) for node in nodes]
+    return ParentSets(parents, np.array(reached), np.array(past))
+
+
+def _class(marks: Marks) -> tuple[Marks, bool]:
+    """The graph with all that it compels, and whether it is a CPDAG, so that sets can be told by their neighbours."""
+    known = _known_class(np.ascontiguousarray(marks, dtype=np.int8).tobytes(), len(marks))
+    if known is None:
+        raise ValueError("marks: expected a graph that extends to a DAG; see graph_soundness")
+    return known
+
+
+@lru_cache(maxsize=8)  # the values of a graph ask for it one after another
+def _known_class(entries: bytes, d: int) -> tuple[Marks, bool] | None:
+    marks = np.frombuffer(entries, dtype=np.int8).reshape(d, d)
+    closed = most_directed(marks)
+    return None if closed is None else (closed, is_cpdag(marks))
 
 
 def _sets(closed: Marks, node: int, local: bool, limit: int) -> list[tuple[int, ...]]:
@@ -151,10 +172,16 @@ def _oriented(marks: Marks, nodes: list[int], local: bool, limit: int) -> Iterat
 
 
 def _alone(closed: Marks, node: int, parents: tuple[int, ...]) -> ParentSets:
-    graph = _orient(closed, node, parents)
     # No DAG has a path from a value to its parents, so that what lies behind them alone is out of reach.
-    graph[list(parents), :] = graph[:, list(parents)] = 0
-    return ParentSets((parents,), _reached(graph, node)[None])
+    reached = _reached(_without(_orient(closed, node, parents), parents), node)[None]
+    return ParentSets((parents,), reached, reached)
+
+
+def _without(marks: Marks, nodes: Sequence[int]) -> Marks:
+    """The graph without the edges at these nodes."""
+    left = marks.copy()
+    left[list(nodes), :] = left[:, list(nodes)] = 0
+    return left
 
 
 def _arrows(marks: Marks) -> Mask:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pyvalue.effects.effect_bootstrap import reach
 from pyvalue.effects.joint_ida import joint_effects
-from pyvalue.effects.valid_parents import ParentSets, joint_parent_sets
+from pyvalue.effects.valid_parents import ParentSets, determined_sets, joint_parent_sets
 from pyvalue.graph import ValueGraph
 
 if TYPE_CHECKING:
@@ -175,12 +175,7 @@ def listed_sets(graph: ValueGraph, causes: list[int], determined: Sequence[str] 
         return joint_parent_sets(graph.marks, causes)
     if not all(graph.names[i] in determined for i in causes):
         return []
-    arrows = (graph.marks == -1) & (graph.marks.T == 1)
-    parents = tuple(tuple(np.flatnonzero(arrows[:, i]).tolist()) for i in causes)
-    reached = [
-        [b in graph.possible_descendants(graph.names[i]) or i == j for j, b in enumerate(graph.names)] for i in causes
-    ]
-    return [ParentSets(parents, np.array(reached))]
+    return [determined_sets(graph.marks, causes)]
 
 
 def effect_ranges(stacks: list[tuple[Floats, ...]], worth: float, confidence: float) -> Floats:

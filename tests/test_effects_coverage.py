@@ -1,0 +1,22 @@
+"""95% intervals hold the true effects of simulated linear models as often as they say, given the true CPDAG."""
+
+from __future__ import annotations
+
+import pytest
+from linear_sems import coverage
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "personas"), [(200, 6, None), (1000, 6, None), (400, 6, 40)], ids=["200", "1000", "400 of 40 personas"]
+)
+def test_coverage(n: int, d: int, personas: int | None) -> None:
+    found = coverage(500, n, d, personas, seed=1, resamples=200)
+    assert found["identified effects"] > 900
+    assert abs(found["identified"] - 0.95) < 0.02
+    assert found["several"] > 0.95
+
+
+def test_rows_of_a_persona_taken_for_independent_are_found_out() -> None:
+    """The simulation can fail: with clusters ignored, the intervals are far too narrow."""
+    found = coverage(100, 400, 6, 20, resamples=100, cluster=None)
+    assert found["identified"] < 0.85
