@@ -25,7 +25,7 @@ from pyvalue.models.loading import LanguageModel
 from pyvalue.models.sae import SAE
 from pyvalue.responses import Responses
 from pyvalue.steering.features import find_features
-from pyvalue.steering.pilot_figures import edit_figures, leakage_of
+from pyvalue.steering.pilot_figures import edit_figures
 from pyvalue.steering.plan_choice import least_leaky, why
 
 
@@ -88,12 +88,12 @@ def run_pilot(
     # Asked together: the layers below the SAE run once for all of them.
     screened = measure(model, aimed, personas, {"": [], **_alone(edits)}, progress=progress)
     settings = pd.DataFrame(found, index=list(by_label))
-    first = edit_figures(screened, list(by_label), target, keep)
+    first, leaks = edit_figures(screened, list(by_label), target, keep)
     left = first[first["usable"]].sort_values("gain", ascending=False, kind="stable")
     if left.empty:
         raise ModelError(f"every candidate edit breaks the model ({first['reason'].iloc[-1]}); try smaller strengths")
     side = side_inventory(inventory, target, keep, side_items)
-    answers, figures = screened, first
+    answers, figures = screened, first.copy()
     stage = pd.Series("screened", index=first.index)
     while not (ready := figures[(stage == "finalist") & figures["usable"]]).shape[0]:
         labels = [label for label in left.index if stage[label] == "screened"][:finalists]
@@ -101,7 +101,8 @@ def run_pilot(
             raise ModelError("every candidate edit breaks the model on the other values; try smaller strengths")
         stage[labels] = "finalist"
         answers = _with_side(model, side, personas, answers, [by_label[label] for label in labels], progress)
-        figures = edit_figures(answers, list(by_label), target, keep)
+        figures.loc[labels], more = edit_figures(answers, labels, target, keep)
+        leaks |= more
     numbered = ready.assign(label=ready.index).reset_index(drop=True)
     place = least_leaky(numbered, reach)
     assert place is not None  # usable edits have a gain
@@ -112,8 +113,7 @@ def run_pilot(
     choice = why(numbered, place, reach, "the kept values" if keep else "all other values")
     problems = _problems(numbered, place, target, keep, inventory, len(personas), reach)
     seconds = time.perf_counter() - start
-    leak = leakage_of(answers, best, target, keep)
-    return Pilot(by_label[best], table, leak, choice, len(answers.table), seconds, tuple(problems))
+    return Pilot(by_label[best], table, leaks[best], choice, len(answers.table), seconds, tuple(problems))
 
 
 def side_inventory(inventory: Inventory, target: Mapping[str, int], keep: Sequence[str], per_value: int) -> Inventory:

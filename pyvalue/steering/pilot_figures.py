@@ -9,7 +9,7 @@ import pandas as pd
 
 from pyvalue.broken_edits import edit_table
 from pyvalue.effects.leakage import Leakage, leakage
-from pyvalue.paired_changes import PairedChanges, paired_changes
+from pyvalue.paired_changes import paired_changes
 from pyvalue.responses import Responses
 
 COLUMNS = [
@@ -20,8 +20,10 @@ COLUMNS = [
 
 def edit_figures(
     answers: Responses, edits: Sequence[str], target: Mapping[str, int], keep: Sequence[str] = ()
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, dict[str, Leakage]]:
     """One row an edit, in the order given; the columns of ``run_pilot`` that come from answers, and ``reason``.
+
+    With it, the leakage of every edit; it has the group ``"kept"`` where values are kept.
 
     Args:
         answers: unedited ones and those under the edits.
@@ -30,11 +32,12 @@ def edit_figures(
         keep: values whose leakage counts; default all but the target's that were asked about.
     """
     state = edit_table(answers.table).set_index("edit")
-    changes = paired_changes(answers)
+    wanted = Responses(answers.table[answers.table["edit"].isin(["", *edits])].reset_index(drop=True))
+    changes = paired_changes(wanted)
     rows: list[dict[str, Any]] = []
-    for label in edits:
-        found = _leakage(changes, label, target, keep)
-        group = _group(found)
+    leaks = {label: leakage(changes.of(label), target, groups={"kept": keep} if keep else None) for label in edits}
+    group = "kept" if keep else "all"
+    for label, found in leaks.items():
         estimate, low, high = found.estimate(group)
         plain = float(found.table.set_index("group").loc[group, "plain"])
         gain = found.gain
@@ -48,17 +51,4 @@ def edit_figures(
                 "reason": str(state.loc[label, "reason"]) or ("" if gain == gain else "no target question answered"),
             }
         )  # fmt: skip
-    return pd.DataFrame(rows, index=list(edits), columns=COLUMNS)
-
-
-def leakage_of(answers: Responses, edit: str, target: Mapping[str, int], keep: Sequence[str] = ()) -> Leakage:
-    """Leakage of one edit; with the group ``"kept"`` where values are kept."""
-    return _leakage(paired_changes(answers), edit, target, keep)
-
-
-def _leakage(changes: PairedChanges, edit: str, target: Mapping[str, int], keep: Sequence[str]) -> Leakage:
-    return leakage(changes.of(edit), target, groups={"kept": keep} if keep else None)
-
-
-def _group(found: Leakage) -> str:
-    return "kept" if "kept" in found.groups else "all"
+    return pd.DataFrame(rows, index=list(edits), columns=COLUMNS), leaks
