@@ -117,7 +117,8 @@ def jackknife_interval(counts: ChangeCounts, reach: Mask, *, confidence: float) 
     """Interval of the contrast over all pairs of personas, for ``counts_of_baselines``.
 
     A persona is in many pairs, so it is taken out of all of them at once: a jackknife with Student's t (Arvesen 1969,
-    Annals of Mathematical Statistics 40). NaN with fewer than ``MIN_CLUSTERS`` personas.
+    Annals of Mathematical Statistics 40). With few personas it is too wide: simulated, 99% of the intervals over 25
+    personas hold the truth at a confidence of 95%. NaN with fewer than ``MIN_CLUSTERS`` personas.
     """
     from scipy.special import stdtrit
 

@@ -53,8 +53,8 @@ class Audit:
 
     Attributes:
         findings: in a fixed order.
-        tables: name -> DataFrame: ``personas`` and ``baselines`` (contrast of every single one), ``edits``,
-            ``values``, ``pairs`` (correlations); those that could be computed.
+        tables: name -> DataFrame: ``personas`` and ``baselines`` (contrast of every single one),
+            ``values`` (variation), ``pairs`` (correlations); those that could be computed.
         nulls: name of a finding -> its test against permuted names.
         facts: what was audited, and with which options.
     """
@@ -116,7 +116,11 @@ class Audit:
             for verdict in VERDICTS
             if any(one.verdict == verdict for one in self.findings)
         )
-        return "\n".join([f"{len(self.findings)} checks: {counts}", *map(str, self.findings)])
+        where = ""
+        if "held_out" in self.facts:
+            own = "held-out rows" if self.facts["held_out"] else "the graph's own rows, which favours it"
+            where = f" (changes judged on {own})"
+        return "\n".join([f"{len(self.findings)} checks: {counts}{where}", *map(str, self.findings)])
 
     def __repr__(self) -> str:
         return f"Audit({', '.join(f'{one.name}: {one.verdict}' for one in self.findings)})"

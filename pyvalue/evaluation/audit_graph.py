@@ -16,6 +16,7 @@ from pyvalue.effects.graph_soundness import graph_soundness
 from pyvalue.errors import PyvalueError
 from pyvalue.evaluation.audit_contrasts import ChangeCounts
 from pyvalue.evaluation.audit_findings import Finding, Verdict
+from pyvalue.evaluation.audit_options import AuditOptions
 from pyvalue.evaluation.label_permutation import label_permutation
 from pyvalue.graph import DiscoverySettings, ValueGraph
 
@@ -79,9 +80,8 @@ def graph_finding(
     rows: pd.DataFrame,
     counts: ChangeCounts | None,
     values: Sequence[str],
-    permutations: int,
-    seed: int,
-    lacking: Sequence[str] = (),
+    asked: Sequence[str],
+    options: AuditOptions,
 ) -> Finding:
     """Cycles and validity, and what cautious rules find where the graph has a fault.
 
@@ -90,8 +90,8 @@ def graph_finding(
         rows: to learn the cautious graphs from.
         counts: for their contrast; None where there are no changes.
         values: of the counts.
-        permutations, seed: of the test of their contrast.
-        lacking: values of the graph that the responses lack.
+        asked: all values of the responses.
+        options: of the audit.
     """
     sound = graph_soundness(graph)
     cyclic = list(sound.cycles)
@@ -102,12 +102,20 @@ def graph_finding(
         "cycles": cyclic,
         "valid_cpdag": sound.valid_cpdag,
         "extendable": sound.extendable,
-        "lacking": list(lacking),
+        "lacking": [name for name in graph.names if name not in asked],
+        "not_in_graph": [name for name in asked if name not in graph.names],
     }
     edges = f"{figures['directed']} directed and {figures['undirected']} undirected edges"
-    without = f"; the responses lack {', '.join(lacking)}, of which nothing is said" if lacking else ""
+    without = "".join(
+        f"; {told} {', '.join(figures[key])}, of which nothing is said"
+        for key, told in (("lacking", "the responses lack"), ("not_in_graph", "the graph lacks"))
+        if figures[key]
+    )
     if sound.valid_cpdag:
         return Finding(NAME, _CLAIM, "holds", figures, f"the graph ({edges}) is a valid CPDAG{without}")
+    if not graph.settings.n:  # a hand-made one: no other rule makes another of it
+        verdict: Verdict = "holds" if sound.extendable else "fails"
+        return Finding(NAME, _CLAIM, verdict, figures, f"the graph ({edges}): {sound.reason}{without}")
     figures["cautious"] = {}
     told = []
     for rule in CAUTIOUS_RULES:
@@ -116,10 +124,10 @@ def graph_finding(
         except (ValueError, TypeError, PyvalueError) as fault:
             told.append(f"the {rule} rule finds none ({fault})")
             continue
-        figures["cautious"][rule] = found = _described(other, counts, values, permutations, seed)
+        figures["cautious"][rule] = found = _described(other, counts, values, options)
         told.append(f"the {rule} rule gives {_in_words(found)}")
     # A graph that some DAG agrees with, though it is not closed under Meek's rules or knows more, can still be read.
-    verdict: Verdict = "unclear" if sound.extendable else "fails"
+    verdict = "unclear" if sound.extendable else "fails"
     cautious = f". From the same rows {' and '.join(told)}" if told else ""
     return Finding(NAME, _CLAIM, verdict, figures, f"the graph ({edges}): {sound.reason}{without}{cautious}")
 
@@ -134,7 +142,7 @@ def _settings(graph: ValueGraph, rule: str) -> dict[str, Any]:
 
 
 def _described(
-    graph: ValueGraph, counts: ChangeCounts | None, values: Sequence[str], permutations: int, seed: int
+    graph: ValueGraph, counts: ChangeCounts | None, values: Sequence[str], options: AuditOptions
 ) -> dict[str, Any]:
     described: dict[str, Any] = {
         "directed": len(graph.directed_edges()),
@@ -143,7 +151,9 @@ def _described(
         "valid_cpdag": graph.is_valid_cpdag(),
     }
     if counts is not None and set(values) <= set(graph.names):
-        test = label_permutation(counts.rates(), reach_of(graph, values), permutations=permutations, seed=seed)
+        test = label_permutation(
+            counts.rates(), reach_of(graph, values), permutations=options.permutations, seed=options.seed
+        )
         described |= {"contrast": test.observed, "p": test.p}
     return described
 

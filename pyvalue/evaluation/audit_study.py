@@ -34,7 +34,7 @@ class Part:
     def unedited(self) -> pd.DataFrame:
         """Rows persona by values of the personas without an edit; the row without a persona is left out."""
         plain = self.rows[self.rows.index.get_level_values("edit") == ""].droplevel("edit")
-        return plain.drop(index=NO_PERSONA, errors="ignore")
+        return plain.drop(index=NO_PERSONA, errors="ignore").rename(index=str)
 
     @property
     def edits(self) -> tuple[str, ...]:

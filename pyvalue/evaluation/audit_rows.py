@@ -1,0 +1,148 @@
+"""Row by row: given that one value changed, does the graph tell which others did, and better than how often they do?
+
+A row is one persona, under one edit, and one ordered pair of values of which the first changed. All rows of a persona
+go together in every interval.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pyvalue.evaluation.audit_contrast_findings import Reach
+from pyvalue.evaluation.audit_contrasts import MIN_CLUSTERS, ChangeCounts
+from pyvalue.evaluation.audit_findings import Finding, Verdict
+from pyvalue.evaluation.audit_options import AuditOptions
+
+Floats = npt.NDArray[np.float64]
+
+NAME = "row by row"
+CLAIM = "the graph ranks what changed above what did not better than how often each value changes at all"
+_CHUNK = 100
+
+
+def row_finding(
+    counts: ChangeCounts, reach: Reach, change: pd.DataFrame, learnt: pd.DataFrame | None, options: AuditOptions
+) -> Finding:
+    """AUROC of "j changed given that i did" by the graph against that by the marginal rate of change of j.
+
+    Args:
+        counts: of the judged changes.
+        reach: of the same values.
+        change: the judged changes, rows (edit, persona).
+        learnt: changes of other rows, to take the rates from; None to leave one persona out at a time.
+        options: of the audit.
+    """
+    others = ~np.eye(counts.both.shape[1], dtype=bool)
+    hit = np.where(others, counts.both, 0.0)
+    miss = np.where(others, counts.known, 0.0) - hit
+    weights = _weights(len(counts.personas), options)
+    graph = _areas(reach.possible[others].astype(float), hit[:, others], miss[:, others], weights)
+    if learnt is None:
+        score, source = _rates_without_own(change, counts.personas, options.threshold), "the other personas"
+        marginal = _areas_of_cells(score, hit.sum(axis=1), miss.sum(axis=1), weights)
+    else:
+        score, source = _rates(learnt, options.threshold), "the training rows"
+        marginal = _areas(score, hit.sum(axis=1), miss.sum(axis=1), weights)
+    base = float(hit.sum() / (hit.sum() + miss.sum())) if (hit + miss).any() else math.nan
+    difference = graph - marginal
+    figures: dict[str, Any] = {
+        "rows": int((hit + miss).sum()), "changed": base, "graph": float(graph[0]), "marginal": float(marginal[0]),
+        "difference": float(difference[0]), "marginal_from": source,
+    }  # fmt: skip
+    for name, drawn in (("graph", graph), ("marginal", marginal), ("difference", difference)):
+        figures[f"{name}_low"], figures[f"{name}_high"] = _interval(drawn[1:], options.confidence)
+    if not math.isfinite(difference[0]):
+        told = "all rows changed or none did" if base in (0.0, 1.0) else "no value changed, or the rates are not known"
+        return Finding(NAME, CLAIM, "not computable", figures, told)
+    low, high = figures["difference_low"], figures["difference_high"]
+    verdict: Verdict = "holds" if low > 0 else "fails" if high < 0 else "unclear"
+    span = (
+        f"; difference {difference[0]:+.3f} ({low:+.3f} to {high:+.3f} over personas)"
+        if math.isfinite(low)
+        else f"; no interval: it needs at least {MIN_CLUSTERS} personas, got {len(counts.personas)}"
+    )
+    sentence = (
+        f"over {figures['rows']:,} rows, of which {base:.0%} changed, the graph has AUROC {graph[0]:.3f} and the "
+        f"marginal rate from {source} {marginal[0]:.3f}{span}"
+    )
+    return Finding(NAME, CLAIM, verdict, figures, sentence)
+
+
+def _weights(personas: int, options: AuditOptions) -> Floats:
+    """(1 + R, C): every persona once, then the draws of a bootstrap over personas."""
+    whole = np.ones((1, personas))
+    if personas < MIN_CLUSTERS:
+        return whole
+    drawn = np.random.default_rng(options.seed).multinomial(
+        personas, np.full(personas, 1 / personas), size=options.resamples
+    )
+    return np.concatenate([whole, drawn])
+
+
+def _areas(score: Floats, hit: Floats, miss: Floats, weights: Floats) -> Floats:
+    """(R,) AUROC of scores (K,) that all personas share, with (C, K) rows that changed and that did not."""
+    return weighted_auroc(score, weights @ hit, weights @ miss)
+
+
+def _areas_of_cells(score: Floats, hit: Floats, miss: Floats, weights: Floats) -> Floats:
+    """(R,) AUROC of scores (C, K) that every persona has its own of."""
+    parts = []
+    for k in range(0, len(weights), _CHUNK):
+        w = weights[k : k + _CHUNK, :, None]
+        cells = [(w * part).reshape(len(w), -1) for part in (hit, miss)]
+        parts.append(weighted_auroc(score.ravel(), cells[0], cells[1]))
+    return np.concatenate(parts)
+
+
+def weighted_auroc(score: Floats, hit: Floats, miss: Floats) -> Floats:
+    """AUROC of rows counted by score: probability that one that changed has the higher score, ties one half.
+
+    Args:
+        score: (K,); entries of which one is NaN are left out.
+        hit: (R, K) number of rows with this score that changed.
+        miss: (R, K) number that did not.
+
+    Returns:
+        (R,); NaN where one kind is absent.
+    """
+    known = np.isfinite(score)
+    levels, code = np.unique(score[known], return_inverse=True)
+    to_level = np.zeros((len(code), len(levels)))
+    to_level[np.arange(len(code)), code] = 1.0
+    hits, misses = hit[:, known] @ to_level, miss[:, known] @ to_level
+    below = np.cumsum(misses, axis=1) - misses
+    pairs = hits.sum(axis=1) * misses.sum(axis=1)
+    area = np.full(len(hit), np.nan)
+    np.divide((hits * (below + misses / 2)).sum(axis=1), pairs, out=area, where=pairs > 0)
+    return area
+
+
+def _rates(change: pd.DataFrame, threshold: float) -> Floats:
+    """(d,) share of changes above the threshold."""
+    table = change.to_numpy(dtype=float)
+    known = np.isfinite(table).sum(axis=0)
+    return np.where(known > 0, (np.abs(table) > threshold).sum(axis=0) / np.maximum(known, 1), np.nan)
+
+
+def _rates_without_own(change: pd.DataFrame, personas: tuple[str, ...], threshold: float) -> Floats:
+    """(C, d) the same of the rows of all other personas."""
+    table = change.to_numpy(dtype=float)
+    moved, known = np.abs(table) > threshold, np.isfinite(table)
+    labels = change.index.get_level_values("persona").astype(str)
+    own = np.asarray(labels)[None, :] == np.array(personas)[:, None]
+    left_moved, left_known = (part.sum(axis=0) - own @ part.astype(float) for part in (moved, known))
+    return np.where(left_known > 0, left_moved / np.maximum(left_known, 1), np.nan)
+
+
+def _interval(drawn: Floats, confidence: float) -> tuple[float, float]:
+    drawn = drawn[np.isfinite(drawn)]
+    if not len(drawn):
+        return math.nan, math.nan
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return float(low), float(high)

@@ -1,0 +1,94 @@
+"""Row-level AUROC from counts: against scikit-learn on the rows written out, and studies made to pass and to fail."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pyvalue.evaluation.audit_contrast_findings import Reach
+from pyvalue.evaluation.audit_contrasts import counts_of_edits
+from pyvalue.evaluation.audit_options import AuditOptions
+from pyvalue.evaluation.audit_rows import row_finding, weighted_auroc
+from pyvalue.evaluation.auroc import auroc
+
+D = 5
+OPTIONS = AuditOptions(resamples=200)
+
+
+def study(seed: int, personas: int = 20, follow: float = 0.0) -> pd.DataFrame:
+    """Values that change at rates of their own; value 0 takes 1 and 2 along with a probability."""
+    rng = np.random.default_rng(seed)
+    moved = rng.random((personas * 6, D)) < np.linspace(0.2, 0.8, D)
+    moved[:, 1:3] |= moved[:, :1] & (rng.random((len(moved), 1)) < follow)
+    index = pd.MultiIndex.from_product(
+        [[f"p{i:02d}" for i in range(personas)], list("abcdef")], names=["persona", "edit"]
+    )
+    return pd.DataFrame(moved.astype(float), index=index).mask(rng.random(moved.shape) < 0.05)
+
+
+def reach(*pairs: tuple[int, int]) -> Reach:
+    flags = np.zeros((D, D), dtype=bool)
+    for i, j in pairs:
+        flags[i, j] = True
+    return Reach(flags, flags)
+
+
+def written_out(change: pd.DataFrame) -> pd.DataFrame:
+    """One row a persona, edit and ordered pair of which the first changed and the second is known."""
+    rows = []
+    for (persona, _), own in zip(change.index, change.to_numpy(), strict=True):
+        rows += [
+            (persona, i, j, own[j] != 0)
+            for i in range(D)
+            for j in range(D)
+            if i != j and np.isfinite(own[[i, j]]).all() and own[i] != 0
+        ]
+    return pd.DataFrame(rows, columns=["persona", "i", "j", "changed"])
+
+
+def test_equal_to_sklearn_on_the_rows_themselves() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    change, learnt = study(0, follow=0.5), study(1)
+    graph = reach((0, 1), (0, 2), (3, 4))
+    rows = written_out(change)
+    by_graph = graph.possible[rows["i"], rows["j"]].astype(float)
+    held_out = row_finding(counts_of_edits(change), graph, change, learnt, OPTIONS).figures
+    rate = learnt.abs().gt(0).sum() / learnt.notna().sum()
+    assert held_out["rows"] == len(rows)
+    assert held_out["changed"] == pytest.approx(rows["changed"].mean())
+    assert held_out["graph"] == pytest.approx(metrics.roc_auc_score(rows["changed"], by_graph))
+    assert held_out["marginal"] == pytest.approx(metrics.roc_auc_score(rows["changed"], rate[rows["j"]]))
+    own = row_finding(counts_of_edits(change), graph, change, None, OPTIONS).figures
+    others = {
+        p: change.drop(index=p, level="persona").pipe(lambda t: t.abs().gt(0).sum() / t.notna().sum())
+        for p in set(rows["persona"])
+    }
+    left_out = [others[p][j] for p, j in zip(rows["persona"], rows["j"], strict=True)]
+    assert own["marginal"] == pytest.approx(metrics.roc_auc_score(rows["changed"], left_out))
+
+
+def test_weighted_auroc_counts_rows() -> None:
+    rng = np.random.default_rng(2)
+    score = rng.integers(0, 3, 8).astype(float)
+    hit, miss = rng.integers(0, 4, (2, 3, 8)).astype(float)
+    for k in range(3):
+        scores = np.repeat(np.tile(score, 2), np.concatenate([hit[k], miss[k]]).astype(int))
+        labels = np.repeat([True, False], [int(hit[k].sum()), int(miss[k].sum())])
+        assert weighted_auroc(score, hit, miss)[k] == pytest.approx(auroc(scores, labels))
+    assert np.isnan(weighted_auroc(score, hit, miss * 0)).all()
+
+
+def test_verdicts() -> None:
+    rates_alone = study(3, personas=40)
+    wrong = row_finding(counts_of_edits(rates_alone), reach((0, 1), (4, 0)), rates_alone, study(4), OPTIONS)
+    assert wrong.verdict == "fails" and wrong.figures["difference_high"] < 0
+    # A graph that is told of all and only the values that change often beats rates that come from elsewhere.
+    often = reach(*[(i, j) for i in range(D) for j in (3, 4) if i != j])
+    elsewhere = study(5).iloc[:, ::-1].set_axis(range(D), axis=1)
+    assert row_finding(counts_of_edits(rates_alone), often, rates_alone, elsewhere, OPTIONS).verdict == "holds"
+    still = rates_alone * 0
+    assert row_finding(counts_of_edits(still), often, still, None, OPTIONS).verdict == "not computable"
+    few = rates_alone.iloc[:12]
+    found = row_finding(counts_of_edits(few), often, few, study(4), OPTIONS)
+    assert found.verdict == "unclear" and "at least 5 personas, got 2" in found.sentence
