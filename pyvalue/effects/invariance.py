@@ -194,7 +194,7 @@ def _intercepts(total: Floats, with_value: Floats, change: Floats, parent_change
     if not with_value.shape[-1]:
         return np.asarray(change, dtype=np.float64), with_value
     try:
-        beta: Floats = np.linalg.solve(total, with_value[..., None])[..., 0]
+        beta = np.asarray(np.linalg.solve(total, with_value[..., None])[..., 0], dtype=np.float64)
     except np.linalg.LinAlgError:
         raise ValueError("its parents' slopes rest on one persona alone") from None
     explained = (beta * parent_change).sum(axis=-1)
