@@ -7,11 +7,16 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 
 from pyvalue.errors import ModelError
 from pyvalue.graph import DiscoverySettings, ValueGraph
 from pyvalue.responses import Responses, make_table
 from pyvalue.steering.plan import SteeringPlan, plan, predict
+from pyvalue.steering.plan_effects import expected_leakage
+from pyvalue.steering.roles import rank_roles
 
 #: the columns that this file fills; the others take their defaults
 COLUMNS = ("model", "edit", "persona", "item", "value", "keying", "repeat", "text", "status", "p_yes", "mass", "score")
@@ -88,6 +93,12 @@ def test_missing_numbers_are_null_in_json(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"raise_values": ["A"], "keep": ["B", "A"]}, "keep: A cannot be steered and kept"),
+        ({"raise_values": ["A"], "keep": ["Q"]}, "keep: Q not among the values, which are A, B"),
+        ({"raise_values": ["A"], "amount": -0.1}, "amount: expected a change of the score above 0"),
+        ({"raise_values": ["A"], "reach": float("nan")}, "reach: expected a change of the score above 0"),
+        ({"raise_values": ["A"], "finalists": 0}, "finalists: expected a whole number of at least 1, got 0"),
+        ({"raise_values": ["A"], "side_items": True}, "side_items: expected a whole number"),
         ({}, "at least one value"),
         ({"raise_values": ["A"], "lower_values": ["A"]}, "A cannot be raised and lowered"),
         ({"raise_values": ["Z"]}, "Z not in the graph; it has A, B"),
@@ -98,6 +109,8 @@ def test_bad_targets_are_refused(arguments, message):
         plan(GRAPH, **arguments)
     with pytest.raises(TypeError, match="write"):
         plan(GRAPH, raise_values="A")
+    with pytest.raises(TypeError, match="keep: expected a sequence"):
+        plan(GRAPH, raise_values=["A"], keep="B")
 
 
 def test_roles_are_ranked_by_the_wanted_direction():
@@ -113,6 +126,167 @@ def test_roles_need_unedited_answers_on_the_target():
         plan(GRAPH, ["A"], base=answers({"p": {"B": 0.1}}))
     with pytest.raises(ValueError, match="no unedited answers"):
         plan(GRAPH, ["A"], base=answers({"p": {"A": 0.1}}, edit="up"))
+
+
+#    A -> C <- B,  C -> D: a CPDAG whose arrows are all compelled;  E — F beside it
+COMPELLED = drawn(tuple("ABCDEF"), (("A", "C"), ("B", "C"), ("C", "D")), (("E", "F"),))
+
+
+def rows_of(seed: int, people: int = 300, hold: dict[str, float] | None = None) -> pd.DataFrame:
+    """Scores by a linear model with the edges of ``COMPELLED``; ``hold`` adds to values whatever their causes do."""
+    random, hold = np.random.default_rng(seed), hold or {}
+    noise = dict(zip("ABCDEF", random.normal(0, 0.2, (6, people)), strict=True))
+    at = {name: noise[name] + hold.get(name, 0.0) for name in "ABE"}
+    at["C"] = 0.7 * at["A"] - 0.5 * at["B"] + noise["C"] + hold.get("C", 0.0)
+    at["D"] = 0.6 * at["C"] + noise["D"]
+    at["F"] = 0.8 * at["E"] + noise["F"]
+    index = pd.MultiIndex.from_product([[""], [f"p{i}" for i in range(people)]], names=["edit", "persona"])
+    return pd.DataFrame({name: at[name] for name in "ABCDEF"}, index=index)
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "amount"), [(["A"], [], 0.3), ([], ["A"], 0.3), (["C"], [], 0.5), (["A"], ["B"], 0.2)]
+)
+def test_predicted_changes_are_those_of_the_model_that_made_the_answers(up, down, amount):
+    """Compared with what happens when the same people are made again, with the target set otherwise."""
+    truth = rows_of(1, hold={**dict.fromkeys(up, amount), **dict.fromkeys(down, -amount)}) - rows_of(1)
+    runs, covered = 40, 0
+    for seed in range(2, 2 + runs):
+        made = plan(COMPELLED, up, down, base=rows_of(seed), amount=amount)
+        found = made.predicted_changes.set_index("value").loc[list("ABCD")]
+        np.testing.assert_allclose(found["minimum"], found["maximum"])
+        assert (found["relation"] == [made.predicted[v] for v in "ABCD"]).all()
+        mean = truth.mean()[list("ABCD")]
+        moved = mean.abs() > 1e-9
+        # What the graph says should stay is predicted to do so exactly.
+        np.testing.assert_array_equal(found.loc[~moved, ["low", "high"]], 0.0)
+        covered += int(((found["low"] <= mean + 1e-9) & (mean <= found["high"] + 1e-9))["D"])
+    assert covered >= stats.binom.ppf(0.001, runs, 0.95)
+
+
+def test_an_open_direction_makes_a_range_and_a_bound_of_leakage():
+    made = plan(COMPELLED, ["E"], base=rows_of(3))
+    row = made.unit_changes.set_index("value").loc["F"]
+    data = rows_of(3)
+    slope = stats.linregress(data["E"], data["F"]).slope
+    assert made.amount == made.roles["gain"][list(made.roles["persona"]).index(made.role)]
+    assert row["relation"] == "possible"
+    assert (row["minimum"], row["maximum"]) == pytest.approx((0.0, slope))
+    # In one of the two graphs F follows E, in the other nothing does; A to D never do.
+    assert made.expected_leakage == pytest.approx((0.0, slope / np.sqrt(5)))
+    assert made.expected_leakage_on(["F"]) == pytest.approx((0.0, slope))
+    assert made.expected_leakage_on(["A", "B"]) == (0.0, 0.0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(-2, 2), st.floats(0, 2), st.floats(0, 1)), min_size=1, max_size=6),
+)
+def test_leakage_lies_within_the_bounds_wherever_effects_lie_in_their_ranges(ranges):
+    least, width, share = np.array(ranges).T
+    table = pd.DataFrame({"value": [f"v{i}" for i in range(len(least))], "relation": "definite"})
+    table = table.assign(minimum=least, maximum=least + width)
+    target = pd.DataFrame({"value": ["t"], "relation": ["target"], "minimum": [1.0], "maximum": [1.0]})
+    low, high = expected_leakage(pd.concat([target, table]))
+    actual = np.sqrt(((least + share * width) ** 2).mean())
+    assert low - 1e-9 <= actual <= high + 1e-9
+    exact = expected_leakage(table.assign(maximum=least))
+    assert exact == pytest.approx((np.sqrt((least**2).mean()),) * 2)
+
+
+def test_a_negative_change_turns_the_ends_around():
+    made = plan(COMPELLED, ["E"], base=rows_of(3), amount=0.5)
+    up, down = made.changes(0.5).set_index("value"), made.changes(-0.5).set_index("value")
+    pd.testing.assert_frame_equal(up, made.predicted_changes.set_index("value"))
+    for one, other in (("minimum", "maximum"), ("low", "high")):
+        np.testing.assert_allclose(down[one], -up[other])
+    assert (down["low"] <= down["high"]).all()
+    with pytest.raises(ValueError, match="amount: expected a finite change"):
+        made.changes(float("nan"))
+
+
+def test_without_answers_there_are_relations_alone():
+    made = plan(COMPELLED, ["A"], keep=["D", "E"])
+    assert made.unit_changes.empty and made.predicted_changes.empty and made.amount is None and made.role is None
+    assert np.isnan(made.expected_leakage).all()
+    text = str(made)
+    for said in ("none chosen", "C, D", "D (should move)", "E (should stay)"):
+        assert said in text
+    assert "nan" not in text.lower()
+
+
+def test_roles_are_judged_by_what_is_kept():
+    """q and r both score higher on A; r does so while off on B, q while off on C."""
+    scores = {"p": (0.0, 0.0, 0.0), "q": (0.6, 0.0, 0.5), "r": (0.7, 0.5, 0.0), "s": (-0.5, 0.1, 0.1)}
+    index = pd.MultiIndex.from_product([[""], list(scores)], names=["edit", "persona"])
+    base = pd.DataFrame(list(scores.values()), index=index, columns=list("ABC"))
+    for keep, best in ((("B",), "q"), (("C",), "r")):
+        roles = rank_roles(base, {"A": 1}, keep).set_index("persona")
+        off = base.droplevel("edit") - base.mean().to_numpy()
+        for persona in ("q", "r"):
+            gain = off.loc[persona, "A"]
+            expected = np.sqrt(np.mean([off.loc[persona, k] ** 2 for k in keep])) / gain
+            assert roles.loc[persona, "leakage"] == pytest.approx(expected)
+        assert np.isnan(roles.loc["s", "leakage"])
+        graph = drawn(tuple("ABC"), directed=(), undirected=())
+        made = plan(graph, ["A"], base=base, keep=keep)
+        assert made.role == best and f"{best}: of 2 candidates" in made.choice
+        assert made.amount == pytest.approx(roles.loc[best, "gain"])
+
+
+def test_rows_under_edits_say_nothing_of_effects():
+    base = rows_of(4)
+    edited = rows_of(5).rename(index={"": "up"}, level="edit") * 7
+    alone, both = (plan(COMPELLED, ["A"], base=b).unit_changes for b in (base, pd.concat([base, edited])))
+    pd.testing.assert_frame_equal(alone, both)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda rows: rows.drop(columns="F"), "the data lack F"),
+        (lambda rows: rows.iloc[:2], "expected at least 3 clusters"),
+        (lambda rows: rows.assign(F=0.5), "constant in the rows"),
+        (lambda rows: rows.iloc[:1], "one persona, so there are no roles"),
+        (lambda rows: rows.mask(np.eye(len(rows), 6, dtype=bool)), "rows have missing scores and were left out"),
+    ],
+)
+def test_what_answers_lack_is_said_and_the_rest_is_computed(change, said):
+    with pytest.warns(UserWarning, match=said):
+        made = plan(COMPELLED, ["A"], base=change(rows_of(6)))
+    assert any(said in problem for problem in made.problems) and said in str(made)
+    assert made.values("definite") == ("C", "D")
+    if len(made.unit_changes):
+        found = made.unit_changes.set_index("value")
+        assert found.loc["D", "low"] < 0.42 < found.loc["D", "high"]
+        assert "nan" not in str(made).lower()
+
+
+def test_a_graph_with_a_cycle_still_predicts_where_parents_are_certain():
+    cycle = drawn(tuple("ABCDEF"), (("A", "C"), ("C", "D"), ("E", "F"), ("F", "B"), ("B", "E")))
+    with pytest.warns(UserWarning, match="directed cycle B → E → F → B"):
+        made = plan(cycle, ["A"], base=rows_of(7))
+    found = made.unit_changes.set_index("value")
+    assert found.loc["D", "low"] < 0.42 < found.loc["D", "high"]
+    with pytest.warns(UserWarning, match="no change can be predicted in numbers for"):
+        made = plan(cycle, ["E"], base=rows_of(7))
+    assert made.values("definite") == ("B", "F") and np.isnan(made.expected_leakage).all()
+
+
+def test_a_plan_with_numbers_prints_and_saves_them(tmp_path):
+    made = plan(COMPELLED, ["A"], base=rows_of(8), keep=["D", "F"], amount=0.25)
+    text = str(made)
+    row = made.predicted_changes.set_index("value").loc["D"]
+    low, high = made.expected_leakage
+    for said in (
+        "raise A by +0.250", f"D {row['minimum']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]", "F (should stay)",
+        f"expected leakage  {low:.2f} per unit of target change", f"role              {made.role}",
+    ):  # fmt: skip
+        assert said in text
+    assert low == high and f"expected leakage {low:.2f}" in repr(made)
+    saved = json.loads(made.save(tmp_path / "plan.json").read_text(encoding="utf-8"))
+    assert saved["expected_leakage"] == [low, high] and saved["keep"] == ["D", "F"] and saved["amount"] == 0.25
+    assert [row["value"] for row in saved["unit_changes"]] == list("ABCDEF")
 
 
 def sae_at(layer: int, point: str = "resid_post", width: int = 64):
