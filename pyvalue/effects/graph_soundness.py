@@ -22,6 +22,9 @@ from pyvalue.graph import ValueGraph
 MAX_CYCLES = 20
 
 _BOTH_WAYS = "arrows on both sides compel it both ways"
+_COLLIDER = "the arrows turn it into a new collider"
+_CYCLE = "the arrows turn it into a directed cycle"
+_NO_CHORD = "it is on an undirected cycle without a chord"
 
 
 @dataclass(frozen=True)
@@ -142,30 +145,35 @@ def _conflicts(graph: ValueGraph) -> tuple[tuple[str, str, str], ...]:
     import networkx as nx
 
     marks, names = graph.marks, graph.names
-    found = [(names[i], names[j], _BOTH_WAYS) for i, j in _compelled_both_ways(marks)]
+    found = [(names[i], names[j], why) for i, j, why in _compelled_wrongly(marks)]
     loose = nx.Graph(graph.undirected_edges())
     for part in nx.connected_components(loose):
         piece = loose.subgraph(part)
         if len(piece) > 3 and not nx.is_chordal(piece):
-            found += [
-                (a, b, "it is on an undirected cycle without a chord, which cannot be turned without a new collider")
-                for a, b in sorted(tuple(sorted(edge, key=names.index)) for edge in _without_chord(piece))
-            ]
+            edges = {(a, b) if names.index(a) < names.index(b) else (b, a) for a, b in _without_chord(piece)}
+            found += [(a, b, _NO_CHORD) for a, b in sorted(edges, key=lambda edge: (names.index(edge[0]), edge[1]))]
     return tuple(found)
 
 
-def _compelled_both_ways(marks: NDArray[np.int8]) -> list[tuple[int, int]]:
-    """Undirected edges of which the arrows, and what follows from them, compel both directions."""
+def _compelled_wrongly(marks: NDArray[np.int8]) -> list[tuple[int, int, str]]:
+    """Undirected edges of which the arrows, and what follows from them, compel what no DAG has."""
     arrows, adjacent = (marks == -1) & (marks.T == 1), marks != 0
+    apart = ~adjacent & ~np.eye(len(marks), dtype=bool)
     while True:
         undirected = adjacent & ~arrows & ~arrows.T
         # a → b — c with a and c not adjacent compels b → c, and a → b → c compels a → c (Meek's rules 1 and 2)
-        after_arrow, beside_path = arrows.T.astype(int) @ ~adjacent > 0, arrows.astype(int) @ arrows > 0
+        after_arrow, beside_path = arrows.T.astype(int) @ apart > 0, arrows.astype(int) @ arrows > 0
         compelled = undirected & (after_arrow | beside_path)
-        both = np.argwhere(np.triu(compelled & compelled.T))
-        if len(both) or not compelled.any():
-            return [(int(i), int(j)) for i, j in both]
+        both = [(int(i), int(j), _BOTH_WAYS) for i, j in np.argwhere(np.triu(compelled & compelled.T))]
+        if both:
+            return both
+        if not compelled.any():
+            turned = arrows & ~((marks == -1) & (marks.T == 1))
+            return [(int(i), int(j), _CYCLE) for i, j in np.argwhere(turned & _ahead(arrows).T)]
         arrows = arrows | compelled
+        meeting = compelled & (apart.astype(int) @ arrows > 0)
+        if meeting.any():
+            return [(int(i), int(j), _COLLIDER) for i, j in np.argwhere(meeting)]
 
 
 def _without_chord(piece: Any) -> list[tuple[str, str]]:
@@ -176,14 +184,19 @@ def _without_chord(piece: Any) -> list[tuple[str, str]]:
     return list(zip(cycle, [*cycle[1:], cycle[0]], strict=True))
 
 
+def _ahead(arrows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(d, d) whether a directed path of one arrow or more leads from the row to the column."""
+    ahead = arrows
+    for _ in range(len(arrows)):
+        ahead = ahead | ((ahead.astype(int) @ arrows) > 0)
+    return ahead
+
+
 def _determined(graph: ValueGraph) -> tuple[str, ...]:
     marks = graph.marks
     open_ = ((marks == -1) & (marks.T == -1)) | ((marks == 1) & (marks.T == 1))
     arrows = (marks == -1) & (marks.T == 1)
-    ahead = arrows
-    for _ in range(len(marks)):
-        ahead = ahead | ((ahead.astype(int) @ arrows) > 0)
-    certain = ~open_.any(axis=1) & ~np.diagonal(ahead)
+    certain = ~open_.any(axis=1) & ~np.diagonal(_ahead(arrows))
     return tuple(name for name, sure in zip(graph.names, certain, strict=True) if sure)
 
 
