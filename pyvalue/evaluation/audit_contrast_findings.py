@@ -80,7 +80,7 @@ def contrast_finding(
     )
     sentence = (
         f"{of_what}: {expected:.3f} expected against {unexpected:.3f} unexpected, contrast {test.observed:+.3f}{span}; "
-        f"permuted names give as much with p = {_p(test.p)}"
+        f"permuted names give as much with p = {p_in_words(test.p)}"
     )
     return Finding(name, CONTRAST_CLAIM, _verdict(test.p, options.level), figures, sentence), test
 
@@ -110,7 +110,7 @@ def choice_finding(
     sign = ""
     if what == "persona":  # two baselines share a comparison, so their signs are no independent ones
         figures["sign_p"] = _sign_test(above, below)
-        sign = f" (sign test p = {_p(figures['sign_p'])})"
+        sign = f" (sign test p = {p_in_words(figures['sign_p'])})"
     spread = (
         f"of {len(each)} {what}s taken alone {above} have a contrast above 0{sign}, "
         f"from {each.min():+.3f} to {each.max():+.3f}, median {np.median(each):+.3f}"
@@ -175,7 +175,8 @@ def _mean(x: npt.NDArray[np.float64]) -> float:
     return float(known.mean()) if len(known) else math.nan
 
 
-def _p(p: float) -> str:
+def p_in_words(p: float) -> str:
+    """Two digits, and no more than there are."""
     if not math.isfinite(p):
         return "none"
     return f"{p:.2f}" if p >= 0.095 else f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 Verdict = Literal["holds", "fails", "unclear", "not computable"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+# Of printed lines.
+_WIDTH = 110
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class Finding:
             raise ValueError(f"verdict: expected one of {', '.join(VERDICTS)}, got {self.verdict!r}")
 
     def __str__(self) -> str:
-        return f"{self.verdict:<14} {self.name}: {self.sentence}"
+        body = textwrap.fill(self.sentence, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+        return f"{self.name}: {self.verdict}\n{body}"
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ class Audit:
         where = ""
         if "held_out" in self.facts:
             own = "held-out rows" if self.facts["held_out"] else "the graph's own rows, which favours it"
-            where = f" (changes judged on {own})"
+            where = f"; changes judged on {own}"
         return "\n".join([f"{len(self.findings)} checks: {counts}{where}", *map(str, self.findings)])
 
     def __repr__(self) -> str:
