@@ -13,6 +13,7 @@ import pytest
 from pyvalue.evaluation.circumplex import QUANTITIES, circumplex
 from pyvalue.evaluation.circumplex_moments import bootstrap_counts, persona_moments
 from pyvalue.evaluation.circumplex_order import order_fit, order_statistics
+from pyvalue.evaluation.circumplex_profile import external_profile
 from pyvalue.evaluation.circumplex_structure import structure_statistics, structure_tests
 from pyvalue.evaluation.ess import SurveyValues
 from pyvalue.schwartz_circle import (
@@ -320,6 +321,36 @@ def test_three_values_have_an_order_only() -> None:
 def test_what_is_wrong_is_named(rows: pd.DataFrame, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         circumplex(rows, **options)
+
+
+# -- something else --------------------------------------------------------------------------------------------------
+
+
+def test_profile_of_something_that_goes_with_power() -> None:
+    scores = on_the_circle(80, noise=0.5)
+    rows = table(scores)
+    rng = np.random.default_rng(1)
+    variable = pd.Series(scores[:, CIRCLE.index("Power")] + rng.normal(size=80), rows.index.get_level_values("persona"))
+    found = external_profile(rows, variable.sample(frac=1, random_state=0), permutations=199, resamples=100)
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(found.table["r"], [np.corrcoef(column, variable)[0, 1] for column in centred.T])
+    assert abs(found.curve.peak - angle("Power")) < 30 and found.amplitude_p == 0.005 and found.curve.r_squared > 0.9
+    assert (found.table["low"] < found.table["r"]).all() and (found.table["r"] < found.table["high"]).all()
+
+
+def test_profile_of_nothing_has_its_size() -> None:
+    rows = table(on_the_circle(40))
+    personas = rows.index.get_level_values("persona")
+    p = []
+    for seed in range(100):
+        nothing = pd.Series(np.random.default_rng(seed).normal(size=40), personas)
+        p.append(external_profile(rows, nothing, permutations=99, resamples=0, seed=seed).amplitude_p)
+    assert np.mean(np.array(p) <= 0.05) < 0.12 and abs(np.mean(p) - 0.5) < 0.12
+
+
+def test_profile_needs_a_variable_of_the_personas() -> None:
+    with pytest.raises(ValueError, match="at least 4 personas of the source, got 1 of 9 personas"):
+        external_profile(table(on_the_circle(9)), {"p1": 3.0, "Anna": 1.0})
 
 
 def test_one_persona_is_too_few() -> None:

@@ -32,6 +32,7 @@ class CircleRows:
         names: the d basic values, as ``CIRCLE`` spells them and in its order.
         scores: (n, d).
         persona: (n,) code of every row's persona, 0 .. personas - 1.
+        labels: of the personas, by code.
         weights: (n,) of the rows; 1 where none were given.
         left_out: column or "rows" -> why it is not in ``scores``.
     """
@@ -39,6 +40,7 @@ class CircleRows:
     names: tuple[str, ...]
     scores: Floats = field(repr=False)
     persona: NDArray[np.intp] = field(repr=False)
+    labels: tuple[str, ...] = field(repr=False)
     weights: Floats = field(repr=False)
     left_out: Mapping[str, str]
 
@@ -89,8 +91,8 @@ def circle_rows(
     scores = rows.to_numpy(dtype=float)
     if centre:
         scores = scores - scores.mean(axis=1, keepdims=True)
-    persona, _ = pd.factorize(rows.index.get_level_values("persona"))
-    return CircleRows(tuple(rows.columns), scores, persona, weights, left_out)
+    persona, labels = pd.factorize(rows.index.get_level_values("persona").astype(str))
+    return CircleRows(tuple(rows.columns), scores, persona, tuple(labels), weights, left_out)
 
 
 def _columns(rows: pd.DataFrame, means: bool) -> tuple[dict[Any, str], dict[str, str]]:
