@@ -12,10 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pyvalue.evaluation.benchmark_levels import Draws, Metric, edit_level, row_level
-from pyvalue.evaluation.benchmark_result import METRICS, PredictionBenchmark
+from pyvalue.evaluation.benchmark_checks import check_options, check_predictors, checked_targets, similarity_table
+from pyvalue.evaluation.benchmark_edit_level import edit_level
+from pyvalue.evaluation.benchmark_result import PredictionBenchmark
+from pyvalue.evaluation.benchmark_row_level import row_level
 from pyvalue.evaluation.benchmark_scores import StudyScores
 from pyvalue.evaluation.benchmark_strata import Stratum, strata_of
+from pyvalue.evaluation.benchmark_sums import Draws, Metric
+from pyvalue.evaluation.benchmark_tables import metric_table, per_edit_table
+from pyvalue.evaluation.detectable_change import ROUNDING
 from pyvalue.evaluation.held_out import HeldOut, hold_out
 from pyvalue.evaluation.predictors import Prediction, Predictor, Training, default_predictors
 from pyvalue.graph import ValueGraph
@@ -76,7 +81,7 @@ def benchmark_predictions(
         features: edit -> feature; edits of one feature are left out together.
         targets: edit -> the value that it is to move.
         threshold: |change| above which a persona's value counts as changed. None: 0 where at least 1% of the changes
-            are exactly 0, else the median of |change|.
+            are exactly 0 (in rows that changed at all), else the median of |change|.
         permutations: for p.
         resamples: bootstrap samples.
         confidence: of intervals and of the minimal detectable effect.
@@ -91,17 +96,17 @@ def benchmark_predictions(
     Example:
         >>> print(benchmark_predictions("train.csv", graph, test="test.csv"))
     """
-    _check(graph, folds, permutations, resamples, confidence, threshold)
+    check_options(graph, folds, permutations, resamples, confidence, threshold)
     chosen = list(default_predictors() if predictors is None else predictors)
-    _check_predictors(chosen)
+    check_predictors(chosen)
     split = hold_out(source, test, score, folds=folds, features=features, leave_edit_out=leave_edit_out, seed=seed)
     values = split.folds[0].test.values
     notes = list(split.notes)
     if threshold is None:
         threshold = _threshold(split)
     find = _finder(graph, values, notes)
-    alike = None if similarity is None else _similarity(similarity, values)
-    wanted = _targets(targets, split)
+    alike = None if similarity is None else similarity_table(similarity, values)
+    wanted = checked_targets(targets, split)
     strata, personas = _strata(split, chosen, find, alike, threshold, confidence, wanted, seed, notes)
     draws = _draws(strata, len(personas), len(values), threshold, confidence, resamples, permutations, seed)
     kept = [k for k in range(len(chosen)) if any(s.predictions[k] is not None for s in strata)]
@@ -125,47 +130,24 @@ def benchmark_predictions(
         "confidence": confidence,
         "resamples": resamples,
         "permutations": len(draws.names),
-        "exact": _is_exact(len(values), permutations),
+        "exact": is_exact(len(values), permutations),
         "seed": seed,
         "targets": "given" if targets else "the value moved most in training personas",
     }
     return PredictionBenchmark(
-        _table(names, found, facts), _per_edit(names, found, strata, values, draws), facts, tuple(dict.fromkeys(notes))
+        metric_table(names, found, facts),
+        per_edit_table(names, found, strata, values, draws),
+        facts,
+        tuple(dict.fromkeys(notes)),
     )
 
 
-def _check(
-    graph: Any, folds: int, permutations: int, resamples: int, confidence: float, threshold: float | None
-) -> None:
-    if graph is not None and not isinstance(graph, ValueGraph):
-        raise TypeError(f"graph: expected a ValueGraph (see pyvalue.discover) or None, got {type(graph).__name__}")
-    for name, given, least in (("folds", folds, 1), ("permutations", permutations, 1), ("resamples", resamples, 2)):
-        if isinstance(given, bool) or not isinstance(given, int | np.integer):
-            raise TypeError(f"{name}: expected a whole number, got {given!r}")
-        if given < least:
-            raise ValueError(f"{name}: expected at least {least}, got {given}")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence: expected a number between 0 and 1, got {confidence}")
-    if threshold is not None and not (math.isfinite(threshold) and threshold >= 0):
-        raise ValueError(f"threshold: expected a number of at least 0, got {threshold}")
-
-
-def _check_predictors(chosen: Sequence[Any]) -> None:
-    if not chosen:
-        raise ValueError("predictors: expected at least one, got none")
-    for one in chosen:
-        if not isinstance(one, Predictor):
-            raise TypeError(f"predictors: expected objects with a name and fit(train), got {type(one).__name__}")
-    names = [one.name for one in chosen]
-    if len(set(names)) < len(names):
-        raise ValueError(f"predictors: expected different names, got {', '.join(names)}")
-
-
 def _threshold(split: HeldOut) -> float:
-    change = np.concatenate([np.abs(fold.train.change).ravel() for fold in split.folds])
-    change = change[np.isfinite(change)]
-    if not len(change) or (change < 1e-12).mean() >= DISCRETE_SHARE:
-        return 1e-12  # scores are sums of fractions, equal ones may differ by rounding
+    rows = np.concatenate([np.abs(fold.train.change).reshape(-1, len(fold.train.values)) for fold in split.folds])
+    rows = rows[(rows > ROUNDING).any(axis=1)]  # an edit without any effect does not make scores discrete
+    change = rows[np.isfinite(rows)]
+    if not len(change) or (change <= ROUNDING).mean() >= DISCRETE_SHARE:
+        return ROUNDING  # scores are sums of fractions, equal ones may differ by rounding
     return float(np.median(change))
 
 
@@ -206,25 +188,6 @@ def _discovered(study: StudyScores, notes: list[str]) -> ValueGraph | None:
         return None
 
 
-def _similarity(similarity: Any, values: Sequence[str]) -> Floats:
-    if not isinstance(similarity, pd.DataFrame):
-        raise TypeError(f"similarity: expected a DataFrame, values by values, got {type(similarity).__name__}")
-    absent = [name for name in values if name not in similarity.index or name not in similarity.columns]
-    if absent:
-        raise ValueError(f"similarity: expected a row and a column for every value, {', '.join(absent)} is missing")
-    return np.asarray(similarity.loc[list(values), list(values)].to_numpy(dtype=float))
-
-
-def _targets(targets: Mapping[str, str] | None, split: HeldOut) -> dict[str, str] | None:
-    if targets is None:
-        return None
-    values = split.folds[0].test.values
-    for edit, value in targets.items():
-        if value not in values:
-            raise ValueError(f"targets: {value!r} of edit {edit!r} is no value; expected one of {', '.join(values)}")
-    return dict(targets)
-
-
 def _strata(
     split: HeldOut, chosen: Sequence[Predictor], find: Callable[[StudyScores], ValueGraph | None],
     alike: Floats | None, threshold: float, confidence: float, targets: dict[str, str] | None, seed: int,
@@ -260,18 +223,18 @@ def _draws(
     return Draws(
         np.vstack([np.ones(personas), drawn]).astype(float),
         np.vstack([np.ones(len(edits)), again]).astype(float)[:, place],
-        _names(values, permutations, rng),
+        permutations_of(values, permutations, rng),
         threshold,
         confidence,
     )
 
 
-def _is_exact(values: int, permutations: int) -> bool:
+def is_exact(values: int, permutations: int) -> bool:
     return values < 13 and math.factorial(values) <= permutations
 
 
-def _names(values: int, permutations: int, rng: np.random.Generator) -> npt.NDArray[np.int_]:
-    if _is_exact(values, permutations):
+def permutations_of(values: int, permutations: int, rng: np.random.Generator) -> npt.NDArray[np.int_]:
+    if is_exact(values, permutations):
         return np.array(list(itertools.permutations(range(values))))
     return rng.permuted(np.tile(np.arange(values), (permutations, 1)), axis=1)
 
@@ -294,99 +257,3 @@ def _explain(
         if one.events in (0, one.cells) and one.cells:
             what = "no" if not one.events else "every"
             notes.append(f"{level} level: {what} cell changed, so there is nothing to rank")
-
-
-def _table(names: Sequence[str], found: dict[str, list[dict[str, Metric]]], facts: Mapping[str, Any]) -> pd.DataFrame:
-    rows = []
-    for level, made in found.items():
-        for metric in METRICS:
-            rows += [
-                {"predictor": name, "level": level, "metric": metric, **_numbers(one[metric], metric, k, facts)}
-                for k, (name, one) in enumerate(zip(names, made, strict=True))
-                if metric in one
-            ]
-    return pd.DataFrame(rows)
-
-
-def _numbers(one: Metric, metric: str, place: int, facts: Mapping[str, Any]) -> dict[str, float]:
-    from scipy.special import ndtr, ndtri
-
-    z = float(ndtri((1 + facts["confidence"]) / 2))
-    personas, edits = facts["personas"], facts["edits"]
-    estimate = float(one.plain[0])
-    spread = _deviation(one.plain[1:], personas)
-    wide = _deviation(one.wide[1:], min(personas, edits))
-    ends = (0.0, 1.0) if metric != "width" else (0.0, math.inf)
-    row = {"estimate": estimate}
-    for name, s in (("", spread), ("wide_", wide)):
-        row[f"{name}low"], row[f"{name}high"] = (float(np.clip(estimate + sign * z * s, *ends)) for sign in (-1, 1))
-    row["p"] = _p(one, facts)
-    if place == 0:
-        gap = spread = wide = math.nan
-    else:
-        gap = estimate - float(one.of_marginal[0])
-        spread = _deviation(one.plain[1:] - one.of_marginal[1:], personas)
-        wide = _deviation(one.wide[1:] - one.of_marginal_wide[1:], min(personas, edits))
-    row["difference"] = gap
-    for name, s in (("difference_", spread), ("difference_wide_", wide)):
-        row[f"{name}low"], row[f"{name}high"] = gap - z * s, gap + z * s
-    row["difference_p"] = float(2 * ndtr(-abs(gap) / wide)) if wide > 0 else math.nan
-    return {**row, "cells": one.cells, "events": one.events}
-
-
-def _deviation(draws: Floats, n: int) -> float:
-    """Standard deviation of bootstrap draws of n units, which is too small by the root of (n - 1) / n."""
-    known = draws[np.isfinite(draws)]
-    if n < 2 or len(known) < 2:
-        return math.nan
-    return float(known.std(ddof=1) * math.sqrt(n / (n - 1)))
-
-
-def _p(one: Metric, facts: Mapping[str, Any]) -> float:
-    if one.null is None or not np.isfinite(one.plain[0]):
-        return math.nan
-    null = one.null[np.isfinite(one.null)]
-    above = int((null >= one.plain[0] - 1e-12).sum())
-    if facts["exact"]:  # the data themselves are among the permutations
-        return above / len(null) if len(null) else math.nan
-    return (1 + above) / (1 + len(null))
-
-
-def _per_edit(
-    names: Sequence[str], found: dict[str, list[dict[str, Metric]]], strata: Sequence[Stratum],
-    values: Sequence[str], draws: Draws,
-) -> pd.DataFrame:  # fmt: skip
-    rows = []
-    for edit in dict.fromkeys(s.edit for s in strata):
-        own = [i for i, s in enumerate(strata) if s.edit == edit]
-        targets = list(dict.fromkeys(values[strata[i].target] for i in own if strata[i].target >= 0))
-        change = np.array([strata[i].known for i in own])
-        shares = {"edit": _moved_share(strata, own, draws), "row": _changed_share(strata, own, draws.threshold)}
-        for level, made in found.items():
-            for name, metrics in zip(names, made, strict=True):
-                rows.append(
-                    {
-                        "level": level,
-                        "edit": edit,
-                        "target": " or ".join(targets),
-                        "change": float(change[np.isfinite(change)].mean()) if np.isfinite(change).any() else math.nan,
-                        "moved": shares[level],
-                        "predictor": name,
-                        **{m: _mean(metrics[m].by_stratum[own]) for m in ("AUROC", "sign accuracy")},
-                    }
-                )
-    return pd.DataFrame(rows)
-
-
-def _moved_share(strata: Sequence[Stratum], own: Sequence[int], draws: Draws) -> float:
-    return _mean(np.concatenate([strata[i].edit_outcomes(draws.personas[:1], draws.confidence)[0][0] for i in own]))
-
-
-def _changed_share(strata: Sequence[Stratum], own: Sequence[int], threshold: float) -> float:
-    hits, misses = (sum(float(strata[i].row_counts(threshold)[k].sum()) for i in own) for k in (0, 1))
-    return hits / (hits + misses) if hits + misses else math.nan
-
-
-def _mean(x: Floats) -> float:
-    known = x[np.isfinite(x)]
-    return float(known.mean()) if len(known) else math.nan

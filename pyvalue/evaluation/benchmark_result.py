@@ -22,9 +22,9 @@ class PredictionBenchmark:
 
     Attributes:
         table: one row a predictor, level and metric: ``predictor, level, metric, estimate``; ``low, high``, the
-            interval over personas under the same edits; ``wide_low, wide_high``, over personas and edits; ``p``, one-sided, of
-            the same predictions with the names of the values permuted; ``difference`` to the first predictor (the
-            marginal rate) on the same cells with ``difference_low, difference_high, difference_wide_low,
+            interval over personas under the same edits; ``wide_low, wide_high``, over personas and edits; ``p``,
+            one-sided, of the same predictions with the names of the values permuted; ``difference`` to the first
+            predictor (the marginal rate) on the same cells with ``difference_low, difference_high, difference_wide_low,
             difference_wide_high``; ``difference_p``, two-sided and normal, by the wide interval; ``cells`` and
             ``events``, how many of them changed. Missing numbers are NaN.
         per_edit: one row a level, edit and predictor: ``level, edit, target, change`` (of the target, as the predictors

@@ -48,8 +48,7 @@ def detectable_change(
     if comparisons < 1:
         raise ValueError(f"comparisons: expected at least 1, got {comparisons}")
     n, _, error = mean_and_error(table, np.ones((1, len(table))))
-    found: Floats = multiplier(n, confidence, comparisons, power) * error
-    return found[0]
+    return np.asarray(multiplier(n, confidence, comparisons, power) * error, dtype=float)[0]  # type: ignore[no-any-return]
 
 
 def mean_and_error(change: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:

@@ -88,8 +88,8 @@ def hold_out(
     notes += more
     found: list[Fold] = []
     person = True
-    rng = np.random.default_rng([seed, 1])
     for train, tested in pairs:
+        rng = np.random.default_rng([seed, 1])  # the same parts of personas for every split of items
         if test is None:
             parts = _parts(train.personas, folds, rng)
         else:
@@ -139,8 +139,9 @@ def _item_pairs(
     values = [value for value in both[0].values if value in both[1].values]
     dropped = sorted(set(both[0].values) ^ set(both[1].values))
     told = [f"values with a single item were left out of the split of items: {', '.join(dropped)}"] if dropped else []
-    both = [half.of_values(values) for half in both]
-    _same_rows(*both)
+    if len(values) < 2:
+        raise ValueError(f"source: expected at least 2 values with two items, got {len(values)}")
+    both = _same_rows(*(half.of_values(values) for half in both))
     return [(both[0], both[1]), (both[1], both[0])], True, told
 
 
@@ -159,9 +160,17 @@ def _two_values(scores: StudyScores) -> StudyScores:
     return scores
 
 
-def _same_rows(one: StudyScores, other: StudyScores) -> None:
-    if one.edits != other.edits or one.personas != other.personas:
-        raise ValueError("source: expected every persona and edit to be asked items of both halves; ask all of them")
+def _same_rows(one: StudyScores, other: StudyScores) -> list[StudyScores]:
+    """Both with the edits and personas that they share: somebody may have been asked items of one half only."""
+    edits, personas = (
+        [name for name in getattr(one, names) if name in getattr(other, names)] for names in ("edits", "personas")
+    )
+    if not edits or not personas:
+        raise ValueError("source: nobody was asked items of both halves under an edit; ask every persona more items")
+    return [
+        half.only([half.edits.index(e) for e in edits], [half.personas.index(p) for p in personas])
+        for half in (one, other)
+    ]
 
 
 def _halves(responses: Responses, seed: int) -> list[Responses] | None:
