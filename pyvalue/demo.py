@@ -12,9 +12,11 @@ import pyvalue as pv
 #: of the items without a value, so many are asked
 CONTENT_FREE = 12
 #: of the personas measured, so many are asked again under the edit
-STEERED_PERSONAS = 26
+STEERED_PERSONAS = 22
 #: personas of their own for the trial of candidate edits, apart from those on whom the outcome is judged
 PILOT_PERSONAS = 4
+#: features tried in the pilot, each up and down; the best three are asked about the other values too
+CANDIDATES = 5
 #: relative to the residual's length, at every token: at "your values" alone this small model hardly moves
 STRENGTHS = (0.3, -0.3)
 
@@ -27,7 +29,7 @@ def run_demo(folder: str | Path = "demo-run", personas: int = 44, seed: int = 0)
 
     Args:
         folder: run folder.
-        personas: measured, on top of "no persona"; the first 26 are asked again under the edit.
+        personas: measured, on top of "no persona"; the first 22 are asked again under the edit.
         seed: of personas, bootstrap and intervals.
 
     Returns:
@@ -69,13 +71,16 @@ def run_demo(folder: str | Path = "demo-run", personas: int = 44, seed: int = 0)
         sae=sae,
         inventory=inventory,
         personas=pilot_people,
+        candidates=CANDIDATES,
         strengths=STRENGTHS,
         positions="all",
+        seed=seed,
     )
     plan.save(folder / "plan.json")
-    say("4  plan", f"raise {target} by {plan.edits[0].label}")
-    for relation in ("definite", "possible", "unaffected"):
-        say("", f"predicted {relation}: {', '.join(plan.values(relation)) or 'none'}")
+    aim, *more = plan.lines()
+    say("4  plan", aim)
+    for line in more:
+        say("", line)
 
     again = people[: STEERED_PERSONAS + 1]
     say("5  steer", f"the same questions x {len(again)} personas under the edit")
@@ -84,12 +89,8 @@ def run_demo(folder: str | Path = "demo-run", personas: int = 44, seed: int = 0)
     outcome = pv.evaluate(plan, base, steered)
     outcome.save(folder / "evaluation.json")
     say("6  evaluate", f"{outcome.personas} personas, 95% intervals over personas")
-    for row in outcome.summary.itertuples():
-        known = row.estimate == row.estimate
-        figure = f"{row.estimate:+.3f}  [{row.low:+.3f}, {row.high:+.3f}]" if known else "undefined"
-        say("", f"{row.quantity:18} {figure}")
-    moved = outcome.effects.query("changed")
-    say("", f"values that moved: {', '.join(moved['value']) or 'none'}")
+    for line in outcome.lines():
+        say("", line)
 
     page = pv.report([base, graph, plan, steered, outcome], folder / "report")
     say("7  report", f"{page}  ({time.perf_counter() - start:.0f} s in all)")

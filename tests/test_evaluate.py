@@ -7,10 +7,13 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from pyvalue.evaluation.magnitude import summarise
 from pyvalue.evaluation.prediction import evaluate
+from pyvalue.evaluation.prediction_intervals import agrees
 from pyvalue.responses import Responses, make_table
 from pyvalue.steering.plan import SteeringPlan
 
@@ -190,3 +193,117 @@ def test_the_contrast_finds_a_difference_that_is_there():
     groups = {"expected": np.array([0, 1, 1, 0, 0], bool), "unexpected": np.array([0, 0, 0, 1, 1], bool)}
     row = summarise(change, sign, groups, 0.95).set_index("quantity").loc["contrast"]
     assert 0 < row["low"] < 0.05 < row["high"] < 0.1
+
+
+# -- predicted intervals -----------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 10_000), st.integers(3, 12), st.floats(-1, 1), st.floats(0, 0.6), st.sampled_from([0.8, 0.95]),
+    st.floats(-0.3, 0.3),
+)  # fmt: skip
+def test_agreement_is_some_t_test_in_the_interval_that_does_not_reject(seed, n, low, width, confidence, shift):
+    random = np.random.default_rng(seed)
+    gain = random.normal(0.2, 0.15, n)
+    change = 0.5 * gain + random.normal(shift, 0.1, n)
+    tried = np.linspace(low, low + width, 201)
+    p = stats.ttest_1samp(change[:, None] - tried * gain[:, None], 0).pvalue
+    found = agrees(change, gain, low, low + width, confidence)
+    # Between two points of the grid p can be larger by a little, never smaller at a point that does not reject.
+    if (p >= 1 - confidence).any():
+        assert found
+    elif (p < 0.97 * (1 - confidence)).all():
+        assert not found
+
+
+def test_a_true_ratio_agrees_as_often_as_it_should():
+    random = np.random.default_rng(3)
+    runs, held = 1500, 0
+    for _ in range(runs):
+        gain = random.normal(0.1, 0.2, 8)  # so noisy that its interval often holds 0
+        held += bool(agrees(0.7 * gain + random.normal(0, 0.1, 8), gain, 0.7, 0.7, 0.95))
+    assert abs(held / runs - 0.95) < 4 * np.sqrt(0.95 * 0.05 / runs)
+
+
+def test_few_or_missing_changes_say_nothing():
+    assert agrees(np.array([0.1, 0.2, np.nan]), np.ones(3), 0.0, 1.0, 0.95) is None
+    assert agrees(np.ones(4), np.ones(4), np.nan, np.nan, 0.95) is None
+    assert agrees(np.full(4, 0.5), np.ones(4), 0.5, 0.5, 0.95)
+    assert not agrees(np.full(4, 0.5), np.ones(4), 0.6, 0.7, 0.95)
+
+
+def numbered(target=1, **intervals) -> SteeringPlan:
+    """``PLAN`` with predicted intervals per unit of the target."""
+    rows = [("A", "target", float(target), float(target))]
+    rows += [(v, PLAN.predicted[v], *intervals.get(v, (0.0, 0.0))) for v in "BCD"]
+    unit = pd.DataFrame(rows, columns=["value", "relation", "low", "high"])
+    unit = unit.assign(minimum=unit["low"], maximum=unit["high"])
+    return SteeringPlan({"A": target}, PLAN.predicted, unit_changes=unit)
+
+
+def test_intervals_are_scaled_by_the_measured_change_and_judged():
+    plan = numbered(B=(0.5, 0.8), C=(0.0, 0.0), D=(0.1, 0.3))
+    found = evaluate(plan, *pair(20, np.array([0.3, 0.2, 0.0, -0.1]), noise=0.02), score="raw")
+    effects = found.effects.set_index("value")
+    gain = effects.loc["A", "change"]
+    assert effects.loc["B", ["predicted_low", "predicted_high"]].astype(float).tolist() == [0.5 * gain, 0.8 * gain]
+    assert effects["covered"].drop("A").tolist() == [True, True, False] and effects.loc["A", "covered"] is pd.NA
+    assert np.isnan(effects.loc["A", "predicted_low"])
+    assert found.estimate("coverage")[0] == pytest.approx(2 / 3)
+    assert found.estimate("coverage of no change")[0] == pytest.approx(1 / 3)
+    assert found.estimate("sign accuracy")[0] == pytest.approx(1 / 2)  # B right, D wrong, C without a sign
+    assert found.facts["expected"] == {
+        "coverage": 0.95, "sign accuracy": 0.5,
+        "leakage": pytest.approx([np.sqrt((0.5**2 + 0.1**2) / 3), np.sqrt((0.8**2 + 0.3**2) / 3)]),
+    }  # fmt: skip
+
+
+def test_a_target_that_fell_turns_the_intervals_around():
+    plan = numbered(target=-1, B=(0.5, 0.8))
+    for shift in (np.array([-0.3, 0.2, 0, 0]), np.array([0.3, -0.2, 0, 0])):
+        effects = evaluate(plan, *pair(21, shift, noise=0.02), score="raw").effects.set_index("value")
+        row = effects.loc["B"]
+        assert row["covered"] and row["predicted_low"] < row["change"] < row["predicted_high"]
+
+
+def test_without_numbers_nothing_is_said_of_intervals():
+    found = evaluate(PLAN, *pair(22, 0.1), score="raw")
+    assert "coverage" not in set(found.summary["quantity"]) and "expected" not in found.facts
+    assert found.effects["covered"].isna().all() and "nan" not in str(found).lower()
+
+
+def test_prints_predicted_against_measured(tmp_path):
+    plan = numbered(B=(0.5, 0.8), D=(0.1, 0.3))
+    found = evaluate(plan, *pair(20, np.array([0.3, 0.2, 0.0, -0.1]), noise=0.02), score="raw")
+    text = str(found)
+    for row in found.effects.to_dict("records"):
+        line = next(line for line in text.splitlines() if line.startswith(row["value"] + " "))
+        assert f"{row['change']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]" in line
+        if row["value"] != "A":
+            low, high = row["predicted_low"], row["predicted_high"]
+            assert (f"[{low:+.3f}, {high:+.3f}]" if low < high else "  0  ") in line
+            assert line.endswith("yes" if row["covered"] else "no")
+    low, high = plan.expected_leakage
+    assert f"(expected by the graph: {low:.2f} to {high:.2f})" in text and "67% (expected: 95% or more)" in text
+    saved = json.loads(found.save(tmp_path / "outcome.json").read_text(encoding="utf-8"))
+    assert [row["covered"] for row in saved["effects"]] == [None, True, True, False]
+
+
+def test_the_page_shows_predicted_beside_measured(tmp_path):
+    from pyvalue.reporting.html import report
+    from pyvalue.reporting.plots import draw_effects
+
+    plan = numbered(B=(0.5, 0.8), D=(0.1, 0.3))
+    found = evaluate(plan, *pair(20, np.array([0.3, 0.2, 0.0, -0.1]), noise=0.02), score="raw")
+    page = report([plan, found], tmp_path).read_text(encoding="utf-8").replace("−", "-")
+    row = found.effects.set_index("value").loc["B"]
+    assert f"[{row['predicted_low']:+.3f}, {row['predicted_high']:+.3f}]" in page
+    assert "agree with what was measured for 2 of 3 values (not D)" in page and "no change had been predicted" in page
+    axes = draw_effects(found).axes[0]
+    bars = {round(bar.get_x(), 9): bar.get_width() for bar in axes.patches if bar.get_width() > 0}
+    effects = found.effects.dropna(subset="predicted_low")
+    wide = effects[effects["predicted_high"] > effects["predicted_low"]]
+    assert bars == {
+        round(r.predicted_low, 9): pytest.approx(r.predicted_high - r.predicted_low) for r in wide.itertuples()
+    }

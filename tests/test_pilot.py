@@ -88,7 +88,7 @@ def test_the_least_leaky_finalist_that_reaches_is_taken(trial):
     assert table["gain"].rank(ascending=False).to_dict() == {1: 1, 2: 2, 3: 3, 4: 4, 5: 5}
     assert table.loc[[3, 2, 1], "leakage"].is_monotonic_increasing
     assert table.loc[[4, 5], "leakage"].isna().all()
-    assert "leaks least on all other values" in made.choice and made.choice.startswith(made.edits[0].label)
+    assert "this one leaks least on all other values" in made.choice and made.choice.startswith(made.edits[0].label)
     assert made.amount == pytest.approx(table.loc[3, "gain"]) and made.problems == ()
 
 

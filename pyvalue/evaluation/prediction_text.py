@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pyvalue.steering.plan_text import between, spread
+from pyvalue.steering.plan_text import between, ends_text, spread
 
 if TYPE_CHECKING:
     from pyvalue.evaluation.prediction import Evaluation
@@ -27,8 +27,7 @@ def evaluation_lines(outcome: Evaluation) -> list[str]:
     lines = [f"{'value':{wide}}  {'by the graph':13}  {'predicted':18}  {'measured':24}  agrees"]
     order = list(_RELATIONS)
     for row in sorted(outcome.effects.to_dict("records"), key=lambda r: order.index(r["predicted"])):
-        low, high = row["predicted_low"], row["predicted_high"]
-        predicted = "" if math.isnan(low) else f"[{low:+.3f}, {high:+.3f}]"
+        predicted = ends_text(row["predicted_low"], row["predicted_high"])
         measured = "no answers" if math.isnan(row["change"]) else spread(row["change"], row["low"], row["high"])
         agrees = "" if row["covered"] is None or row["covered"] != row["covered"] else None
         verdict = agrees if agrees is not None else "yes" if row["covered"] else "no"

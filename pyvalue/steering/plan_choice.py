@@ -47,7 +47,7 @@ def why(table: pd.DataFrame, chosen: int, reach: float | None, on: str) -> str:
         on: what the leakage is of, such as "the kept values".
     """
     row, wanted = table.loc[chosen], wanted_gain(table["gain"], reach)
-    asked = f"{wanted:+.3f}" + ("" if reach is not None else ", half of the best")
+    asked = f"{wanted:+.3f}" + ("" if reach is not None else " (half of the best)")
     if not row["gain"] > 0:
         return f"{row['label']}: no candidate moves the target as wanted, and this one has the largest gain"
     if row["gain"] < wanted:
@@ -61,7 +61,7 @@ def why(table: pd.DataFrame, chosen: int, reach: float | None, on: str) -> str:
         return f"{row['label']}: the largest gain; nothing is known of what the candidates leak"
     noise = "" if basis == "leakage" else ", noise and all, since no candidate's gain is surely above 0"
     told = (
-        f"{row['label']}: of {len(reaching)} candidates with a gain of at least {asked} it leaks least on {on} "
+        f"{row['label']}: of {len(reaching)} candidates with a gain of at least {asked}, this one leaks least on {on} "
         f"({figure:.2f} per unit of gain{noise})"
     )
     top = table["gain"].idxmax()

@@ -15,7 +15,7 @@ MOST_NAMED = 12
 def plan_lines(plan: SteeringPlan) -> list[str]:
     """Target, means, what should move and how far, kept values, expected leakage, cost, problems."""
     wish = ", ".join(("raise " if sign > 0 else "lower ") + value for value, sign in plan.target.items())
-    lines = [f"{'target':17} {wish}" + (f" by {plan.amount:+.3f}" if plan.amount is not None else "")]
+    lines = [f"{'target':17} {wish}" + (f" by {plan.amount:+z.3f}" if plan.amount is not None else "")]
     lines += _means(plan)
     lines += _predicted(plan)
     if plan.keep:
@@ -80,8 +80,8 @@ def _change(changes: Any, value: str) -> str:
     ends = row[["minimum", "maximum"]].to_numpy(dtype=float)
     if any(map(math.isnan, ends)):
         return f"{value} (not known)"
-    middle = f"{ends[0]:+.3f}" if ends[0] == ends[1] else f"{ends[0]:+.3f} to {ends[1]:+.3f}"
-    return f"{value} {middle} [{row['low']:+.3f}, {row['high']:+.3f}]"
+    middle = " to ".join(dict.fromkeys(f"{end:+z.3f}" for end in ends))
+    return f"{value} {middle} [{row['low']:+z.3f}, {row['high']:+z.3f}]"
 
 
 def _kept(plan: SteeringPlan, value: str) -> str:
@@ -129,5 +129,12 @@ def between(low: float, high: float) -> str:
 def spread(value: float, low: float, high: float) -> str:
     """``+0.120 [+0.050, +0.190]``; without the interval where there is none."""
     if any(map(math.isnan, (low, high))):
-        return f"{value:+.3f}"
-    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
+        return f"{value:+z.3f}"
+    return f"{value:+z.3f} [{low:+z.3f}, {high:+z.3f}]"
+
+
+def ends_text(low: float, high: float) -> str:
+    """``[+0.050, +0.190]``; ``0`` where both ends are; empty where there are none."""
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return "0" if low == high == 0 else f"[{low:+z.3f}, {high:+z.3f}]"
