@@ -91,7 +91,8 @@ def audit(
         Findings in a fixed order; what the study lacks the data for is "not computable", with the reason.
 
     Raises:
-        ValueError: fewer than 3 values in rows and graph, an unknown edit, or an argument out of range.
+        ValueError: fewer than 3 values in rows and graph, no graph can be learnt from the rows, an unknown edit, or an
+            argument out of range.
         TypeError: an argument is of the wrong type.
 
     Example:
