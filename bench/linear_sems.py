@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,10 @@ import numpy as np
 import pandas as pd
 
 from pyvalue.cpdag import cpdag_of_dag
-from pyvalue.effects.total_effects import estimate_effects
+from pyvalue.discovery import discover
+from pyvalue.effects.refitted_effects import refitted_effects
+from pyvalue.effects.total_effects import EffectsWarning, estimate_effects
+from pyvalue.effects.valid_parents import joint_parent_sets
 from pyvalue.graph import DiscoverySettings, ValueGraph
 
 
@@ -92,3 +96,57 @@ def coverage(
         spread = np.sqrt(((good - share * total) ** 2).sum()) / total.sum()
         found |= {kind: float(share), f"{kind} error": float(spread), f"{kind} effects": float(total.sum())}
     return found
+
+
+def coverage_of_learnt_graphs(simulations: int, n: int, d: int, seed: int = 0, halves: int = 60) -> dict[str, float]:
+    """Share of intervals that hold a true effect other than 0, where PC learns the graph from the same rows.
+
+    Returns:
+        "fixed": of the intervals that take the graph for granted; "learnt again": of those over graphs from halves;
+        "sound": share of all graphs that some DAG agrees with.
+    """
+    held: dict[str, list[bool]] = {"fixed": [], "learnt again": []}
+    sound = []
+    for number in range(simulations):
+        rng = np.random.default_rng([seed, number])
+        model = random_model(rng, d)
+        rows = model.rows(rng, n)
+        graph, truth = discover(rows, test="fisherz"), model.total()
+        asked = (truth != 0) & ~np.eye(d, dtype=bool)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", EffectsWarning)
+            fixed = estimate_effects(graph, rows, resamples=200)
+        again = refitted_effects(graph, rows, halves=halves)
+        for kind, found in (("fixed", fixed), ("learnt again", again)):
+            inside = (found.low <= truth + 1e-12) & (truth - 1e-12 <= found.high)
+            held[kind] += inside[asked & np.isfinite(found.low)].tolist()
+        sound.append(again.sound)
+    return {kind: float(np.mean(hits)) for kind, hits in held.items()} | {"sound": float(np.mean(sound))}
+
+
+def joint_coverage(simulations: int, n: int, d: int, seed: int = 0, resamples: int = 200) -> dict[str, float]:
+    """Share of intervals of ``predict`` for two values changed together that hold what the model does.
+
+    Returns:
+        "identified" and "several" as in ``coverage``, by the number of combinations of parents, over values that one of
+        the changed ones can reach past the other; and the numbers of effects.
+    """
+    held: dict[str, list[bool]] = {"identified": [], "several": []}
+    for number in range(simulations):
+        rng = np.random.default_rng([seed, number])
+        model = random_model(rng, d)
+        graph, rows = model.graph(), model.rows(rng, n)
+        causes = rng.choice(d, 2, replace=False)
+        amounts = rng.uniform(-1, 1, 2)
+        cut = model.weights.copy()
+        cut[:, causes] = 0
+        truth = amounts @ np.linalg.inv(np.eye(d) - cut)[causes]
+        effects = estimate_effects(graph, rows, resamples=resamples, seed=number)
+        found = effects.predict({effects.names[k]: x for k, x in zip(causes, amounts, strict=True)})
+        low, high = found["low"].to_numpy(), found["high"].to_numpy()
+        inside = (low <= truth + 1e-12) & (truth - 1e-12 <= high)
+        sets = joint_parent_sets(graph.marks, causes.tolist())
+        asked = np.any([one.past_others.any(axis=0) for one in sets], axis=0) & ~np.isin(np.arange(d), causes)
+        held["identified" if len(sets) == 1 else "several"] += inside[asked].tolist()
+    shares = {kind: float(np.mean(hits)) for kind, hits in held.items()}
+    return shares | {f"{kind} effects": float(len(hits)) for kind, hits in held.items()}

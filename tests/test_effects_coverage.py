@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from linear_sems import coverage
+from linear_sems import coverage, joint_coverage
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,13 @@ def test_coverage(n: int, d: int, personas: int | None) -> None:
     found = coverage(500, n, d, personas, seed=1, resamples=200)
     assert found["identified effects"] > 900
     assert abs(found["identified"] - 0.95) < 0.02
+    assert found["several"] > 0.95
+
+
+def test_coverage_of_two_values_changed_together() -> None:
+    found = joint_coverage(200, 300, 6, resamples=150)
+    assert found["identified effects"] > 80
+    assert abs(found["identified"] - 0.95) < 0.05  # twice the Monte-Carlo error of so few
     assert found["several"] > 0.95
 
 

@@ -78,7 +78,7 @@ def sound_graph(
         "cluster": tuple(made.cluster) or None,
     }
     for uc_rule, uc_priority in rules:
-        rule = uc_rule if uc_priority == -1 else f"{uc_rule}, priority {uc_priority}"
+        rule = uc_rule if uc_priority == -1 else f"{uc_rule} with priority {uc_priority}"
         turned = {"uc_rule": uc_rule, "uc_priority": uc_priority}
         try:
             with warnings.catch_warnings():
