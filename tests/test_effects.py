@@ -16,6 +16,7 @@ from pyvalue.effects.effect_rows import effect_rows
 from pyvalue.effects.total_effects import Effects, EffectsWarning, estimate_effects
 from pyvalue.errors import StoreError
 from pyvalue.graph import ValueGraph
+from pyvalue.responses import Responses, make_table
 
 PAPER = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "paper"
 RANGES = ("minimum", "maximum", "low", "high")
@@ -307,6 +308,26 @@ def test_bad_arguments(model: LinearModel, rows: pd.DataFrame, effects: Effects)
     for change, message in [({}, "at least one"), ({"x": 1.0}, "got 'x'"), ({"v0": np.nan}, "finite")]:
         with pytest.raises(ValueError, match=message):
             effects.predict(change)
+
+
+def test_answers_tables_and_files_are_the_same(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [(f"p{k}", value, p) for k in range(12) for value, p in zip(("v0", "v1"), rng.random(2), strict=True)]
+    persona, value, p = zip(*rows, strict=True)
+    columns = {"model": "m", "edit": "", "persona": persona, "item": value, "value": value, "keying": 1}
+    asked = {"kind": "keyed", "text": "t", "status": "yes", "p_yes": p, "mass": 1.0, "score": 2 * np.array(p) - 1}
+    answers = Responses(make_table(columns | asked))
+    graph = graph_of("0>1")
+    of_answers = estimate_effects(graph, answers, score="raw", resamples=100)
+    matrix = answers.matrix("raw")
+    of_table = estimate_effects(graph, matrix, resamples=100)
+    matrix.reset_index().to_csv(tmp_path / "rows.csv", index=False)
+    of_file = estimate_effects(graph, tmp_path / "rows.csv", resamples=100)
+    for found in (of_answers, of_table, of_file):
+        assert (found.facts["rows"], found.facts["clusters"], found.facts["cluster"]) == (12, 12, "persona")
+        np.testing.assert_allclose(found.low, of_answers.low, atol=1e-12)
+    slope = np.polyfit(*matrix.to_numpy().T, 1)[0]
+    assert of_answers.minimum[0, 1] == pytest.approx(slope)
 
 
 @pytest.mark.skipif(not PAPER.is_dir(), reason="the paper's files lie beside the checkout, not in it")
