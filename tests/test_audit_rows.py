@@ -64,8 +64,27 @@ def test_equal_to_sklearn_on_the_rows_themselves() -> None:
         p: change.drop(index=p, level="persona").pipe(lambda t: t.abs().gt(0).sum() / t.notna().sum())
         for p in set(rows["persona"])
     }
-    left_out = [others[p][j] for p, j in zip(rows["persona"], rows["j"], strict=True)]
-    assert own["marginal"] == pytest.approx(metrics.roc_auc_score(rows["changed"], left_out))
+    areas, graphs, pairs = [], [], []
+    for persona, part in rows.assign(graph=by_graph).groupby("persona"):
+        areas.append(metrics.roc_auc_score(part["changed"], others[persona][part["j"]]))
+        graphs.append(metrics.roc_auc_score(part["changed"], part["graph"]))
+        pairs.append(part["changed"].sum() * (~part["changed"]).sum())
+    assert own["marginal"] == pytest.approx(np.average(areas, weights=pairs))
+    assert own["graph"] == pytest.approx(np.average(graphs, weights=pairs))
+
+
+def test_no_graph_is_better_than_rates_of_others_where_nothing_is_to_be_known() -> None:
+    rng = np.random.default_rng(6)
+    index = pd.MultiIndex.from_product([[f"p{i:02d}" for i in range(12)], list("abcd")], names=["persona", "edit"])
+    found = []
+    for _ in range(60):
+        lively = rng.uniform(0.2, 0.9, (12, 1, 1))  # some personas change more, and no value does
+        change = pd.DataFrame((rng.random((12, 4, D)) < lively).reshape(-1, D) * 1.0, index=index)
+        found.append(row_finding(counts_of_edits(change), reach((0, 1), (2, 3)), change, None, OPTIONS))
+    for name in ("graph", "marginal"):
+        areas = np.array([one.figures[name] for one in found])
+        assert abs(areas.mean() - 0.5) < 3 * areas.std() / np.sqrt(len(areas))
+    assert sum(one.verdict == "holds" for one in found) <= 4
 
 
 def test_weighted_auroc_counts_rows() -> None:

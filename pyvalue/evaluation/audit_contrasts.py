@@ -91,12 +91,8 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Interval of the contrast over personas like these; the edits and the values stay as they are.
 
-    Whole personas are drawn with replacement. The ends are percentiles, set wider by Student's t with C - 1 degrees of
-    freedom and √(C / (C - 1)), without which few personas give too narrow an interval (Hesterberg 2015, The American
-    Statistician 69). NaN with fewer than ``MIN_CLUSTERS`` personas.
+    Whole personas are drawn with replacement. NaN with fewer than ``MIN_CLUSTERS`` personas.
     """
-    from scipy.special import ndtr, stdtrit
-
     n = len(counts.personas)
     if n < MIN_CLUSTERS:
         return math.nan, math.nan
@@ -105,10 +101,22 @@ def bootstrap_interval(
     replicates = np.concatenate(
         [contrasts(counts.rates(drawn[k : k + _CHUNK]), reach) for k in range(0, resamples, _CHUNK)]
     )
+    return widened_percentiles(replicates, n, confidence)
+
+
+def widened_percentiles(replicates: Floats, clusters: int, confidence: float) -> tuple[float, float]:
+    """Percentiles of a bootstrap over clusters, without those replicates in which the statistic is not defined.
+
+    Set wider by Student's t with C - 1 degrees of freedom and √(C / (C - 1)), without which intervals of few clusters
+    are too narrow (Hesterberg 2015, The American Statistician 69). NaN where nothing is left.
+    """
+    from scipy.special import ndtr, stdtrit
+
     replicates = replicates[np.isfinite(replicates)]
     if not len(replicates):
         return math.nan, math.nan
-    tail = float(ndtr(-math.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 + confidence) / 2)))
+    t = float(stdtrit(clusters - 1, (1 + confidence) / 2))
+    tail = float(ndtr(-math.sqrt(clusters / (clusters - 1)) * t))
     low, high = np.quantile(replicates, [tail, 1 - tail])
     return float(low), float(high)
 
