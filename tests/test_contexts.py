@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from intervention_cases import study
 from scipy import stats
+from test_docs import check
 
 from pyvalue.discovery import discover
 from pyvalue.effects.contexts import discover_with_contexts
@@ -366,3 +367,7 @@ def test_the_papers_data() -> None:
     found = discover_with_contexts(PAPER / "ans_gemma_train_formal.csv", edits=KEPT, scheme="joint", max_depth=1)
     assert set(found.targets) == set(KEPT) and all(found.targets.values())
     assert "Positive coping" in found.combined.names
+
+
+def test_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check("interventions.md", tmp_path, monkeypatch, least=3)

@@ -80,8 +80,8 @@ def discover_with_contexts(
             has a persona of its own; with personas repeated over edits, tests of an edit miss what it does.
         test: "auto": the linear test of ``pyvalue.effects.contexts_test`` with ``cluster``; Fisher's z without;
             degenerate_gaussian for "regime". Others are those of ``pyvalue.discover``.
-        uc_rule: as in ``pyvalue.discover``. The default takes more tests than that of ``discover``; in the
-            simulations it halves the wrong arrows of scheme "joint".
+        uc_rule: as in ``pyvalue.discover``. The default takes more tests than that of ``discover``. In 30 simulated
+            studies it lowered the wrong arrows of scheme "joint" from 29% to 19% of the true edges that were found.
         uc_priority: as in ``pyvalue.discover``.
         max_depth: as in ``pyvalue.discover``.
         knowledge: about the values, besides.
