@@ -105,7 +105,8 @@ def describe_plan(plan: SteeringPlan) -> str:
     if plan.keep:
         text += f" {listed(plan.keep)} should be kept."
     if plan.choice:
-        text += f" Why this: {plan.choice}."
+        label, _, reason = plan.choice.partition(": ")
+        text += f" Why “{label}”: {reason}."
     definite, possible = (_with_numbers(plan, plan.values(relation)) for relation in ("definite", "possible"))
     if not definite and not possible:
         text += " By the graph, nothing else follows from the target: every other value should stay."

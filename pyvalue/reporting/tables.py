@@ -25,9 +25,10 @@ from pyvalue.steering.plan_text import between
 MAX_ROWS = 200
 _SIGNS = {"directed": "→", "undirected": "—", "bidirected": "↔"}
 _PACKAGES = ("pyvalue", "numpy", "pandas", "torch", "transformers", "triton", "sae-lens", "causal-learn")
+_HEADERS = {"plain_leakage": "noise and all", "perplexity_ratio": "perplexity"}
 _QUANTITIES = {
     "target gain": "mean change of the target, in the wanted direction",
-    "expected change": "mean absolute change of the values predicted to move",
+    "expected change": "root mean square change of the values predicted to move, noise taken out",
     "unexpected change": "root mean square change of the values predicted to stay, noise taken out",
     "contrast": "signed root of the difference of the two mean squares",
     "leakage": "root mean square change of all other values, noise taken out, per unit of target change; undefined "
@@ -113,51 +114,87 @@ def edits_table(plan: SteeringPlan) -> Table:
 
 
 def frame_table(frame: Any, caption: str, most: int = MAX_ROWS) -> Table:
-    """The first rows of a DataFrame."""
-    columns = tuple(str(name) for name in frame.columns)
+    """The first rows of a DataFrame; columns ``x, x_low, x_high`` are shown as one with an interval."""
+    names = [str(name) for name in frame.columns]
+    ends = {name: (f"{name}_low", f"{name}_high") for name in names if {f"{name}_low", f"{name}_high"} <= set(names)}
+    columns = tuple(name for name in names if not any(name in pair for pair in ends.values()))
     texts: dict[str, Callable[[Any], str]] = {
         "feature": str,
         "strength": lambda x: f"{x:+g}".replace("-", "−"),
-        "activation": "{:.2f}".format,
+        "activation": _two_digits,
+        "plain_leakage": _two_digits,
+        "perplexity_ratio": _two_digits,
         "valid": "{:.1%}".format,
+        "usable": lambda x: "yes" if x else "no",
     }
-    writers = [texts.get(name, _cell) for name in columns]
-    rows = [
-        tuple(write(value) for write, value in zip(writers, row, strict=True))
-        for row in frame.head(most).itertuples(index=False, name=None)
-    ]
-    numbers = tuple(i for i, kind in enumerate(frame.dtypes) if kind.kind in "iuf")
-    return Table(caption, columns, rows, numbers)
+
+    def cell(row: Mapping[str, Any], name: str) -> str:
+        if name == "leakage":
+            spread = [_two_digits(row[end]) for end in ends.get(name, ())]
+            return _two_digits(row[name]) + (f" [{', '.join(spread)}]" if spread and "–" not in spread else "")
+        if name in ends:
+            return interval(row[name], *(row[end] for end in ends[name]))
+        return texts.get(name, _cell)(row[name])
+
+    found = [dict(zip(names, row, strict=True)) for row in frame.head(most).itertuples(index=False, name=None)]
+    rows = [tuple(cell(row, name) for name in columns) for row in found]
+    kinds = dict(zip(names, frame.dtypes, strict=True))
+    numbers = tuple(i for i, name in enumerate(columns) if kinds[name].kind in "iuf")
+    return Table(caption, tuple(_HEADERS.get(name, name) for name in columns), rows, numbers)
+
+
+def _two_digits(x: float) -> str:
+    return f"{x:.2f}".replace("-", "−") if np.isfinite(x) else "–"
 
 
 def effects_table(evaluation: Evaluation) -> Table:
     """What changed, value by value."""
     table = effects_in_order(evaluation)
-    numbers = "covered" in table and table["covered"].notna().any()
+    if "covered" in table and table["covered"].notna().any():
+        return _predicted_table(evaluation, table)
     rows = [
         (
             e["value"],
             RELATION_NAMES[e["predicted"]],
-            *((span_text(e["predicted_low"], e["predicted_high"]),) if numbers else ()),
             interval(e["change"], e["low"], e["high"]),
             "yes" if e["changed"] else "no",
-            *((_agreement(e["covered"]),) if numbers else ()),
             signed(e["base"]),
             signed(e["steered"]),
         )
         for e in table.to_dict("records")
     ]
-    level = f"{evaluation.facts.get('confidence', 0.95):.0%}"
-    header: tuple[str, ...] = ("value", "by the graph", f"change [{level}]", "changed?", "unedited", "steered")
-    caption = f"Change of every value over {evaluation.personas:,} personas (changed: the interval leaves out zero)"
-    if not numbers:
-        return Table(caption, header, rows, (2, 4, 5), list(table["predicted"]))
-    caption += (
-        "; the predicted interval is for the change that the target was measured to make (agrees: some change in it "
-        "agrees with what was measured, noise of both considered)"
+    header = ("value", "by the graph", f"change [{_level(evaluation)}]", "changed?", "unedited", "steered")
+    return Table(_changes_caption(evaluation), header, rows, (2, 4, 5), list(table["predicted"]))
+
+
+def _predicted_table(evaluation: Evaluation, table: Any) -> Table:
+    """Predicted intervals beside measured ones; the scores themselves are in the profile."""
+    rows = [
+        (
+            e["value"],
+            RELATION_NAMES[e["predicted"]],
+            span_text(e["predicted_low"], e["predicted_high"]),
+            interval(e["change"], e["low"], e["high"]),
+            "yes" if e["changed"] else "no",
+            _agreement(e["covered"]),
+        )
+        for e in table.to_dict("records")
+    ]
+    level = _level(evaluation)
+    header = ("value", "by the graph", f"predicted [{level}]", f"measured [{level}]", "changed?", "agrees?")
+    caption = (
+        f"{_changes_caption(evaluation)}. Predicted for the change that the target was measured to make. Agrees: some "
+        "change in the predicted interval fits what was measured, by a test that knows the noise of both"
     )
-    header = (*header[:2], f"predicted [{level}]", *header[2:4], "agrees?", *header[4:])
-    return Table(caption, header, rows, (2, 3, 6, 7), list(table["predicted"]))
+    return Table(caption, header, rows, (2, 3), list(table["predicted"]))
+
+
+def _changes_caption(evaluation: Evaluation) -> str:
+    return f"Change of every value over {evaluation.personas:,} personas (changed: the interval leaves out zero)"
+
+
+def _level(evaluation: Evaluation) -> str:
+    return f"{evaluation.facts.get('confidence', 0.95):.0%}"
 
 
 def _agreement(covered: Any) -> str:

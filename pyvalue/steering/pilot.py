@@ -70,9 +70,9 @@ def run_pilot(
 ) -> Pilot:
     """Try every feature at every strength, and the best few on other values too; choose the least leaky that reaches.
 
-    The table has the columns ``feature, strength, activation, gain, gain_low, gain_high, leakage, leakage_low,
-    leakage_high, plain_leakage, valid, perplexity_ratio, usable, stage``; the chosen edit first, then the other
-    finalists, then the rest, each by gain. ``gain`` is the mean over personas and target values of
+    The table has the columns ``feature, strength, stage, gain, gain_low, gain_high, leakage, leakage_low, leakage_high,
+    plain_leakage, valid, perplexity_ratio, usable, activation``; the chosen edit first, then the other finalists, then
+    the rest, each by gain. ``gain`` is the mean over personas and target values of
     sign * (steered - unedited), on corrected scores of the questions that were answered both times; its interval needs
     3 personas. Leakage is that of ``pyvalue.effects.leakage`` on the kept values, or on all others. An edit is usable
     where it does not break the model (``pyvalue.broken_edits``). ``stage`` is "chosen", "finalist" or "screened".
@@ -108,8 +108,7 @@ def run_pilot(
     assert place is not None  # usable edits have a gain
     best = str(numbered["label"][place])
     stage[best] = "chosen"
-    table = settings.join(figures.drop(columns="reason")).assign(stage=stage)
-    table = _in_order(table)
+    table = _in_order(settings.join(figures.drop(columns="reason")).assign(stage=stage))
     choice = why(numbered, place, reach, "the kept values" if keep else "all other values")
     problems = _problems(numbered, place, target, keep, inventory, len(personas), reach)
     seconds = time.perf_counter() - start
@@ -178,7 +177,8 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
     ordered = table.assign(rank=rank).sort_values(
         ["rank", "usable", "gain"], ascending=[True, False, False], kind="stable", ignore_index=True
     )
-    return ordered.drop(columns="rank")
+    first = ["feature", "strength", "stage"]
+    return ordered[[*first, *(name for name in table.columns if name not in (*first, "activation")), "activation"]]
 
 
 def _problems(
