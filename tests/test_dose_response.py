@@ -270,3 +270,20 @@ def test_bad_input_is_named(changes, words):
         dose_response(rows([hill] * 3, n=4), arguments.pop("target"), **arguments)
     with pytest.raises(TypeError, match="only a sweep holds texts"):
         dose_response(rows([hill] * 3, n=4), {"Power": 1}, strengths=DOSES, text_scores={"x": len})
+
+
+def test_the_picture_shows_means_halves_and_what_broke():
+    from pyvalue.reporting.side_effects_plot import draw_dose_response
+
+    table = rows([hill, lambda s: s, lambda s: 0])
+    table.loc["d"] = 0.0
+    found = dose_response(table, {"Power": 1}, strengths=DOSES)
+    lines = {line.get_label(): line for line in draw_dose_response(found).axes[0].lines}
+    curve = found.curve[(found.curve["effect"] == "target") & ~found.curve["broken"].astype(bool)]
+    np.testing.assert_allclose(lines["target"].get_ydata(), curve["mean"].astype(float))
+    assert "all others" in lines and "broke the model" in lines
+    assert "Benevolence" in {
+        line.get_label() for line in draw_dose_response(found, effects=["Benevolence"]).axes[0].lines
+    }
+    with pytest.raises(ValueError, match="effects: expected some of target"):
+        draw_dose_response(found, effects=["Joy"])

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from pyvalue.effects.leakage import leakage
-from pyvalue.evaluation.side_effects import side_effects
+from pyvalue.evaluation.side_effects import COLUMNS, side_effects
 from pyvalue.paired_changes import paired_changes
 from pyvalue.responses import Responses, make_table
 
@@ -48,7 +48,9 @@ def test_gain_leakage_and_wrong_ways():
         assert row["wrong"] == count / len(change)
         assert (row["wrong_low"], row["wrong_high"]) == pytest.approx((interval.low, interval.high))
     assert rows_of.loc["good", "leakage"] < 0.4 < 0.8 < rows_of.loc["leaky", "leakage"]
-    assert {"expected", "unexpected", "opposed"} <= set(found.table.columns)
+    groups = ["expected", "unexpected", "opposed"]
+    assert [name for name in found.table.columns if name not in groups] == list(COLUMNS)
+    assert set(groups) <= set(found.table.columns)
     assert found.table["controls"].eq(0).all() and found.table["p_gain"].isna().all()
 
 
@@ -172,3 +174,61 @@ def test_it_saves(tmp_path):
 def test_without_unedited_rows():
     with pytest.raises(ValueError, match="expected rows without an edit"):
         side_effects(rows({"x": [0.1] * 4}).loc[["x"]], TARGET)
+
+
+def test_the_picture_shows_edits_controls_and_rays():
+    from pyvalue.reporting.side_effects_plot import draw_side_effects
+
+    found = side_effects(rows({"good": [0.6, 0.1, 0, 0], "odd": [0.1, 0.5, 0, 0], **controls_of("good", 5)}), TARGET)
+    ax = draw_side_effects(found).axes[0]
+    points = {line.get_label(): line for line in ax.lines}
+    for row in found.table.to_dict("records"):
+        line = points[row["edit"]]
+        assert (line.get_xdata()[0], line.get_ydata()[0]) == (row["gain"], row["side_change"])
+    hollow = [line for line in ax.lines if len(line.get_xdata()) == 5]
+    np.testing.assert_allclose(sorted(hollow[0].get_xdata()), sorted(found.controls["gain"]))
+    assert {text.get_text() for text in ax.texts} == {"leakage 0.5", "leakage 1", "leakage 2"}
+    assert ax.get_xlim()[0] < found.table["gain_low"].min()
+    dead = rows({"dead": [0.0] * 4})
+    dead.loc["dead"] = 0.0
+    nothing = side_effects(dead, TARGET)
+    assert nothing.table["gain"].empty and draw_side_effects(nothing).axes
+
+
+def test_a_comparison_on_a_tiny_model(tiny_model, tiny_sae, small_inventory):
+    from pyvalue.evaluation.side_effects_comparison import TEXT_COLUMNS, compare_steering, comparison_table
+    from pyvalue.measurement.personas import make_personas
+    from pyvalue.measurement.prompts import FREE, render_prompt
+    from pyvalue.measurement.steered_text import text_costs
+    from pyvalue.models.edits import Edit
+    from pyvalue.steering.baselines import measure_steering, steering_baselines
+
+    people = make_personas(3, seed=1)
+    edit = Edit(feature=3, strength=0.3, unit="relative", sae=tiny_sae, name="mine")
+    methods = steering_baselines(tiny_model, small_inventory, "Power", people, edit=edit, n_random=2)
+    options = {"min_mass": 0, "progress": False}
+    answers_ = measure_steering(tiny_model, small_inventory, people, methods, **options)
+    size = {"text_personas": 2, "text_items": 2, "max_new_tokens": 8}
+    found = compare_steering(
+        tiny_model, small_inventory, people, TARGET, methods, responses=answers_, **size, **options
+    )
+    table = found.table.set_index("edit")
+    assert list(table.index) == ["mine", "difference of means", "role prompt", "instruction"]
+    assert table.loc["mine", "controls"] == 2 == table.loc["difference of means", "controls"]
+    without = side_effects(answers_, TARGET).table
+    pd.testing.assert_frame_equal(found.table[without.columns], without)
+    asked = [item.question for item in small_inventory.items if item.id in ("Security+1", "Power+1")]
+    for label, persons in (("mine", people), ("role prompt", methods["role prompt"])):
+        plain, told = ([render_prompt(tiny_model.tokenizer, p, q, FREE) for p in of[:2] for q in asked]
+                       for of in (people, persons))  # fmt: skip
+        made = {"mine": [edit]} if label == "mine" else {}
+        costs = text_costs(tiny_model, plain, made, other_prompts={} if made else {label: told}, max_new_tokens=8)
+        for name, shown in TEXT_COLUMNS.items():
+            assert table.loc[label, shown] == pytest.approx(costs.loc[label, name], rel=1e-3)
+    assert comparison_table(found)["gain"].is_monotonic_decreasing
+    assert (
+        "kl"
+        not in compare_steering(
+            tiny_model, small_inventory, people, TARGET, methods, responses=answers_, text_items=0
+        ).table
+    )

@@ -77,8 +77,9 @@ class DoseResponse:
         head = f"Dose-response of {named}: {count}, {self.facts['resamples']} resamples"
         shown = self.summary.drop(columns=["direction", "reason"])
         lines = [head, shown.to_string(index=False, float_format="{:.3f}".format, na_rep="-")]
+        lines += [f"broken at {strength}: {reason}" for strength, reason in self.facts["broken"].items()]
         found = dict(zip(self.summary["effect"], self.summary["reason"], strict=True))
-        lines += [f"{effect}: {reason}" for effect, reason in found.items() if reason]
+        lines += [f"{effect}: {reason}" for effect, reason in found.items() if reason.startswith("falls")]
         return "\n".join(lines)
 
 

@@ -25,6 +25,12 @@ from pyvalue.responses import Score
 
 #: how ``pyvalue.steering.controls`` calls the controls of an edit
 _CONTROL = re.compile(r"control \d+ of (?P<edit>.*) \([^()]*\)")
+#: of the table, beside one column a group
+COLUMNS = (
+    "edit", "personas", "gain", "gain_low", "gain_high", "leakage", "leakage_low", "leakage_high", "plain",
+    "side_change", "wrong", "wrong_low", "wrong_high", "unchanged", *RATES, "controls", "control_gain", "control_side",
+    "control_wrong", "p_gain", "p_leakage", "p_side", "p_wrong", "note",
+)  # fmt: skip
 #: of an edit and of its controls, for their comparison
 _COMPARED = ("gain", "plain", "side_change", "wrong")
 
@@ -143,7 +149,7 @@ def side_effects(
         for c in pool[label]
     ]
     return SideEffects(
-        pd.DataFrame(rows),
+        pd.DataFrame(rows, columns=None if rows else list(COLUMNS)),
         leaks,
         pd.DataFrame(control_rows, columns=["edit", "control_of", *_COMPARED]),
         everyone.broken,
