@@ -12,55 +12,99 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Audit": "pyvalue.evaluation.audit_findings",
     "CITest": "pyvalue.discovery.custom_test",
+    "Circumplex": "pyvalue.evaluation.circumplex",
+    "ContextGraphs": "pyvalue.effects.contexts_graphs",
     "Continuation": "pyvalue.models.continuous",
     "CostEstimate": "pyvalue.measurement.cost",
     "Design": "pyvalue.measurement.design",
+    "DirectHits": "pyvalue.effects.direct_hits",
     "Direction": "pyvalue.models.direction",
+    "DoseResponse": "pyvalue.evaluation.dose_response",
+    "EdgeDifferences": "pyvalue.evaluation.edge_difference",
     "Edit": "pyvalue.models.edits",
+    "Effects": "pyvalue.effects.value_effects",
     "Evaluation": "pyvalue.evaluation.prediction",
+    "GraphDistance": "pyvalue.evaluation.graph_distance",
+    "GraphSoundness": "pyvalue.effects.graph_soundness",
     "Inventory": "pyvalue.measurement.inventory",
     "Item": "pyvalue.measurement.items",
     "Judge": "pyvalue.measurement.judge",
     "Knowledge": "pyvalue.knowledge",
     "LanguageModel": "pyvalue.models.loading",
+    "Leakage": "pyvalue.effects.leakage",
     "ModelError": "pyvalue.errors",
     "NumericsError": "pyvalue.errors",
+    "PairedChanges": "pyvalue.paired_changes",
+    "PaperReproduction": "pyvalue.evaluation.paper",
     "Persona": "pyvalue.measurement.personas",
+    "PredictionBenchmark": "pyvalue.evaluation.benchmark_result",
+    "Priorities": "pyvalue.evaluation.priorities",
     "PromptStyle": "pyvalue.measurement.prompts",
     "PyvalueError": "pyvalue.errors",
     "Quality": "pyvalue.quality",
+    "RefittedEffects": "pyvalue.effects.refitted_effects",
     "RemoteModel": "pyvalue.models.remote",
     "Responses": "pyvalue.responses",
     "SAE": "pyvalue.models.sae",
+    "SideEffects": "pyvalue.evaluation.side_effects",
+    "SoundGraph": "pyvalue.effects.sound_graph",
     "SteeringPlan": "pyvalue.steering.plan",
     "StoreError": "pyvalue.errors",
     "StrengthSearch": "pyvalue.steering.strength_search",
+    "SurveyValues": "pyvalue.evaluation.ess",
     "SweepResult": "pyvalue.steering.sweep_table",
     "ValueGraph": "pyvalue.graph",
+    "audit": "pyvalue.evaluation.audit",
+    "benchmark_predictions": "pyvalue.evaluation.benchmark",
     "ci_test": "pyvalue.discovery.custom_test",
+    "circumplex": "pyvalue.evaluation.circumplex",
+    "difference_of_means": "pyvalue.steering.baselines_directions",
+    "direct_hits": "pyvalue.effects.direct_hits",
     "discover": "pyvalue.discovery.api",
+    "discover_with_contexts": "pyvalue.effects.contexts",
+    "dose_response": "pyvalue.evaluation.dose_response",
+    "edge_differences": "pyvalue.evaluation.edge_difference",
     "estimate_cost": "pyvalue.measurement.cost",
+    "estimate_effects": "pyvalue.effects.total_effects",
     "evaluate": "pyvalue.evaluation.prediction",
     "find_features": "pyvalue.steering.features",
     "find_strength": "pyvalue.steering.strength_search",
+    "graph_distance": "pyvalue.evaluation.graph_distance",
+    "graph_soundness": "pyvalue.effects.graph_soundness",
     "indices": "pyvalue.models.edits",
+    "leakage": "pyvalue.effects.leakage",
+    "load_ess": "pyvalue.evaluation.ess",
     "load_inventory": "pyvalue.measurement.inventory",
     "load_model": "pyvalue.models.loading",
     "load_personas": "pyvalue.measurement.persona_files",
+    "load_reference_graphs": "pyvalue.evaluation.reference_graphs",
     "load_sae": "pyvalue.models.sae",
     "load_sweep": "pyvalue.steering.sweep_table",
     "make_personas": "pyvalue.measurement.personas",
     "max_activations": "pyvalue.steering.typical_maxima",
     "measure": "pyvalue.measurement.api",
+    "measure_steering": "pyvalue.steering.baselines",
+    "name_similarity": "pyvalue.measurement.name_similarity",
+    "paired_changes": "pyvalue.paired_changes",
     "persona_table": "pyvalue.measurement.personas",
     "plan": "pyvalue.steering.plan",
+    "priorities": "pyvalue.evaluation.priorities",
     "random_controls": "pyvalue.steering.controls",
+    "refitted_effects": "pyvalue.effects.refitted_effects",
     "report": "pyvalue.reporting.html",
+    "reproduce_paper": "pyvalue.evaluation.paper",
     "save_max_activations": "pyvalue.models.sae",
     "save_personas": "pyvalue.measurement.persona_files",
+    "score_rows": "pyvalue.score_rows",
+    "side_effects": "pyvalue.evaluation.side_effects",
+    "sound_graph": "pyvalue.effects.sound_graph",
     "span": "pyvalue.models.edits",
+    "steering_baselines": "pyvalue.steering.baselines",
     "sweep": "pyvalue.steering.sweep",
+    "text_costs": "pyvalue.measurement.steered_text",
+    "theory_graph": "pyvalue.evaluation.reference_graphs",
     "value_effect": "pyvalue.steering.effects_of_edits",
     "yes_effect": "pyvalue.steering.effects_of_edits",
 }
@@ -71,12 +115,48 @@ if TYPE_CHECKING:
     from pyvalue.discovery.api import discover as discover
     from pyvalue.discovery.custom_test import CITest as CITest
     from pyvalue.discovery.custom_test import ci_test as ci_test
+    from pyvalue.effects.contexts import discover_with_contexts as discover_with_contexts
+    from pyvalue.effects.contexts_graphs import ContextGraphs as ContextGraphs
+    from pyvalue.effects.direct_hits import DirectHits as DirectHits
+    from pyvalue.effects.direct_hits import direct_hits as direct_hits
+    from pyvalue.effects.graph_soundness import GraphSoundness as GraphSoundness
+    from pyvalue.effects.graph_soundness import graph_soundness as graph_soundness
+    from pyvalue.effects.leakage import Leakage as Leakage
+    from pyvalue.effects.leakage import leakage as leakage
+    from pyvalue.effects.refitted_effects import RefittedEffects as RefittedEffects
+    from pyvalue.effects.refitted_effects import refitted_effects as refitted_effects
+    from pyvalue.effects.sound_graph import SoundGraph as SoundGraph
+    from pyvalue.effects.sound_graph import sound_graph as sound_graph
+    from pyvalue.effects.total_effects import estimate_effects as estimate_effects
+    from pyvalue.effects.value_effects import Effects as Effects
     from pyvalue.errors import ModelError as ModelError
     from pyvalue.errors import NumericsError as NumericsError
     from pyvalue.errors import PyvalueError as PyvalueError
     from pyvalue.errors import StoreError as StoreError
+    from pyvalue.evaluation.audit import audit as audit
+    from pyvalue.evaluation.audit_findings import Audit as Audit
+    from pyvalue.evaluation.benchmark import benchmark_predictions as benchmark_predictions
+    from pyvalue.evaluation.benchmark_result import PredictionBenchmark as PredictionBenchmark
+    from pyvalue.evaluation.circumplex import Circumplex as Circumplex
+    from pyvalue.evaluation.circumplex import circumplex as circumplex
+    from pyvalue.evaluation.dose_response import DoseResponse as DoseResponse
+    from pyvalue.evaluation.dose_response import dose_response as dose_response
+    from pyvalue.evaluation.edge_difference import EdgeDifferences as EdgeDifferences
+    from pyvalue.evaluation.edge_difference import edge_differences as edge_differences
+    from pyvalue.evaluation.ess import SurveyValues as SurveyValues
+    from pyvalue.evaluation.ess import load_ess as load_ess
+    from pyvalue.evaluation.graph_distance import GraphDistance as GraphDistance
+    from pyvalue.evaluation.graph_distance import graph_distance as graph_distance
+    from pyvalue.evaluation.paper import PaperReproduction as PaperReproduction
+    from pyvalue.evaluation.paper import reproduce_paper as reproduce_paper
     from pyvalue.evaluation.prediction import Evaluation as Evaluation
     from pyvalue.evaluation.prediction import evaluate as evaluate
+    from pyvalue.evaluation.priorities import Priorities as Priorities
+    from pyvalue.evaluation.priorities import priorities as priorities
+    from pyvalue.evaluation.reference_graphs import load_reference_graphs as load_reference_graphs
+    from pyvalue.evaluation.reference_graphs import theory_graph as theory_graph
+    from pyvalue.evaluation.side_effects import SideEffects as SideEffects
+    from pyvalue.evaluation.side_effects import side_effects as side_effects
     from pyvalue.graph import ValueGraph as ValueGraph
     from pyvalue.knowledge import Knowledge as Knowledge
     from pyvalue.measurement.api import measure as measure
@@ -87,12 +167,14 @@ if TYPE_CHECKING:
     from pyvalue.measurement.inventory import load_inventory as load_inventory
     from pyvalue.measurement.items import Item as Item
     from pyvalue.measurement.judge import Judge as Judge
+    from pyvalue.measurement.name_similarity import name_similarity as name_similarity
     from pyvalue.measurement.persona_files import load_personas as load_personas
     from pyvalue.measurement.persona_files import save_personas as save_personas
     from pyvalue.measurement.personas import Persona as Persona
     from pyvalue.measurement.personas import make_personas as make_personas
     from pyvalue.measurement.personas import persona_table as persona_table
     from pyvalue.measurement.prompts import PromptStyle as PromptStyle
+    from pyvalue.measurement.steered_text import text_costs as text_costs
     from pyvalue.models.continuous import Continuation as Continuation
     from pyvalue.models.direction import Direction as Direction
     from pyvalue.models.edits import Edit as Edit
@@ -104,9 +186,15 @@ if TYPE_CHECKING:
     from pyvalue.models.sae import SAE as SAE
     from pyvalue.models.sae import load_sae as load_sae
     from pyvalue.models.sae import save_max_activations as save_max_activations
+    from pyvalue.paired_changes import PairedChanges as PairedChanges
+    from pyvalue.paired_changes import paired_changes as paired_changes
     from pyvalue.quality import Quality as Quality
     from pyvalue.reporting.html import report as report
     from pyvalue.responses import Responses as Responses
+    from pyvalue.score_rows import score_rows as score_rows
+    from pyvalue.steering.baselines import measure_steering as measure_steering
+    from pyvalue.steering.baselines import steering_baselines as steering_baselines
+    from pyvalue.steering.baselines_directions import difference_of_means as difference_of_means
     from pyvalue.steering.controls import random_controls as random_controls
     from pyvalue.steering.effects_of_edits import value_effect as value_effect
     from pyvalue.steering.effects_of_edits import yes_effect as yes_effect
