@@ -47,9 +47,10 @@ def estimate_effects(
     For each value and each set of parents that it has in some DAG of the graph's class, its effect on another is its
     coefficient in the regression of the other on it and these parents (Maathuis, Kalisch & Bühlmann 2009, "Estimating
     high-dimensional intervention effects from observational data"). The interval for one set is the estimate plus and
-    minus Student's t times the standard deviation over resamples; ``low`` and ``high`` are the outermost ends over the
-    sets. So whichever set is right, the interval holds its effect with at least the stated confidence, given that the
-    graph is right.
+    minus Student's t times its standard error, the larger one of the bootstrap's and the jackknife's; ``low`` and
+    ``high`` are the outermost ends over the sets. So whichever set is right, the interval holds its effect with at
+    least the stated confidence, given that the graph is right; for graphs that may be wrong see
+    :func:`pyvalue.effects.refitted_effects.refitted_effects`.
 
     Args:
         graph: learnt from the data, or given.
@@ -88,16 +89,16 @@ def estimate_effects(
     d = len(graph.names)
     found = np.full((4, d, d), np.nan)
     counts, too_many = dict.fromkeys(graph.names, 0), {}
-    for i, name in enumerate(graph.names):
+    for place, name in enumerate(graph.names):
         try:
-            sets = listed_sets(graph, [i], determined)
+            sets = listed_sets(graph, [place], determined)
         except TooManySetsError as fault:
             too_many[name] = str(fault)
             continue
         if sets:
             counts[name] = len(sets)
-            stacks = [tuple(effects_given(c, i, one) for c in covariances) for one in sets]
-            found[:, i] = effect_ranges(stacks, worth, confidence)
+            stacks = (tuple(effects_given(c, place, one) for c in covariances) for one in sets)
+            found[:, place] = effect_ranges(stacks, worth, confidence)
     if too_many:
         notes.append(f"no effects of {', '.join(too_many)}: {next(iter(too_many.values()))}")
         warnings.warn(notes[-1], EffectsWarning, stacklevel=2)
@@ -112,6 +113,7 @@ def estimate_effects(
         "seed": seed,
         "standardised": standardised,
         "graph": "held fixed",
+        "interval": "t with the larger of bootstrap and jackknife standard error, outermost over sets of parents",
         "soundness": soundness.reason,
         "determined": None if determined is None else list(determined),
         "sets": counts,

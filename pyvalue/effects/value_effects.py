@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,9 +121,9 @@ class Effects:
         sets = listed_sets(self.graph, causes, self.facts["determined"])
         ranges = np.full((4, len(self.names)), np.nan)
         if sets:
-            stacks = [tuple(amounts @ joint_effects(c, causes, one) for c in self.covariances) for one in sets]
+            stacks = (tuple(amounts @ joint_effects(c, causes, one) for c in self.covariances) for one in sets)
             ranges = effect_ranges(stacks, self.facts["worth"], self.facts["confidence"])
-            ranges[:, causes] = amounts
+        ranges[:, causes] = amounts
         return pd.DataFrame(
             {"value": self.names, **dict(zip(("minimum", "maximum", "low", "high"), ranges, strict=True))}
         )
@@ -178,17 +178,21 @@ def listed_sets(graph: ValueGraph, causes: list[int], determined: Sequence[str] 
     return [determined_sets(graph.marks, causes)]
 
 
-def effect_ranges(stacks: list[tuple[Floats, ...]], worth: float, confidence: float) -> Floats:
+def effect_ranges(stacks: Iterable[tuple[Floats, ...]], worth: float, confidence: float) -> Floats:
     """(4, d) minimum, maximum, low, high over sets of parents; NaN where one of them has no answer.
 
     Args:
-        stacks: of each set, what ``reach`` takes: estimates over all rows, resamples, and without one cluster each.
+        stacks: of each set, what ``reach`` takes: estimates over all rows, resamples, and without one cluster each. One
+            is held at a time.
         worth: of the clusters.
         confidence: of the intervals.
     """
-    points = np.array([stack[0] for stack in stacks])
-    widths = np.array([reach(stack[0], stack[1], stack[2], worth, confidence) for stack in stacks])
-    return np.array([points.min(0), points.max(0), (points - widths).min(0), (points + widths).max(0)])
+    ends = []
+    for point, replicates, left_out in stacks:
+        width = reach(point, replicates, left_out, worth, confidence)
+        ends.append((point, point - width, point + width))
+    points, lows, highs = np.array(ends).swapaxes(0, 1)
+    return np.array([points.min(axis=0), points.max(axis=0), lows.min(axis=0), highs.max(axis=0)])
 
 
 def _checked_change(change: Mapping[str, float], names: tuple[str, ...]) -> tuple[list[int], Floats]:
