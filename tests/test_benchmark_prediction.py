@@ -380,6 +380,19 @@ def test_result_is_saved_and_printed(rows: pd.DataFrame, tmp_path: Path) -> None
     assert set(own["target"]) == {"v0"}
 
 
+def test_the_picture_has_a_mark_for_every_predictor_and_level(rows: pd.DataFrame) -> None:
+    from pyvalue.reporting.benchmark_plot import draw_benchmark
+
+    found = benchmark_predictions(rows.loc[["", "e00", "e01"]], predictors=[MarginalRate(), ConditionalRate()], **QUICK)
+    axes = draw_benchmark(found).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["marginal rate", "conditional rate"]
+    drawn = {round(float(line.get_xdata()[0]), 9) for line in axes.lines if len(line.get_xdata()) == 1}
+    areas_ = found.table[found.table["metric"] == "AUROC"]
+    assert drawn == set(areas_["estimate"].round(9))
+    with pytest.raises(ValueError, match="metric: expected one of AUROC"):
+        draw_benchmark(found, metric="F1")
+
+
 def test_responses_and_their_matrix_agree_where_items_are_not_split(rows: pd.DataFrame) -> None:
     responses = answered(rows.loc[["", "e00", "e01", "e02"]], items=1, seed=0)
     chosen = [MarginalRate(), Fixed("fixed", to_rows(np.arange(6.0)))]

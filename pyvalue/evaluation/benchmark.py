@@ -58,13 +58,13 @@ def benchmark_predictions(
     Two levels. "edit": the mean change of a value over the tested personas is above the minimal detectable effect
     (``pyvalue.evaluation.detectable_change``, Bonferroni over the values other than the target). "row": of the rows in
     which a persona's value i changed, j changed; all pairs of values. Areas compare values within one edit and split;
-    only "pooled AUROC" compares scores of different edits, as Kang et al. (2025) would.
+    only "pooled AUROC" compares scores of different edits, and so of different fits.
 
-    Intervals are estimate plus and minus z times the standard deviation over bootstrap samples: of personas, whose
-    rows stay together ("low", "high"), and of personas and edits at once ("wide"; Owen 2007, "The pigeonhole
-    bootstrap", Annals of Applied Statistics 1). Items and values are taken as they are. p: the same predictions with
-    the names of the values permuted, the same way for all edits, so that edits that are alike do not count as many;
-    all permutations where there are no more than ``permutations``.
+    Intervals are estimate plus and minus Student's t times the standard deviation over bootstrap samples: of personas,
+    whose rows stay together ("low", "high"), and of personas and edits at once ("wide"; Owen 2007, "The pigeonhole
+    bootstrap", Annals of Applied Statistics 1), with degrees of freedom by whichever are fewer. Items and values are
+    taken as they are. p: the same predictions with the names of the values permuted, the same way for all edits, so
+    that edits that are alike do not count as many; all permutations where there are no more than ``permutations``.
 
     Args:
         source: ``Responses``, a table with rows (edit, persona), or the path of a file; see

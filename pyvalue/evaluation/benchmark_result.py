@@ -25,7 +25,7 @@ class PredictionBenchmark:
             interval over personas under the same edits; ``wide_low, wide_high``, over personas and edits; ``p``,
             one-sided, of the same predictions with the names of the values permuted; ``difference`` to the first
             predictor (the marginal rate) on the same cells with ``difference_low, difference_high, difference_wide_low,
-            difference_wide_high``; ``difference_p``, two-sided and normal, by the wide interval; ``cells`` and
+            difference_wide_high``; ``difference_p``, two-sided, by the wide interval; ``cells`` and
             ``events``, how many of them changed. Missing numbers are NaN.
         per_edit: one row a level, edit and predictor: ``level, edit, target, change`` (of the target, as the predictors
             were told), ``moved`` (of the values at which this could be told, the share that did), ``predictor``,

@@ -32,29 +32,24 @@ def metric_table(
 
 
 def _numbers(one: Metric, metric: str, place: int, facts: Mapping[str, Any]) -> dict[str, float]:
-    from scipy.special import ndtr, ndtri
+    from scipy.special import stdtr, stdtrit
 
-    z = float(ndtri((1 + facts["confidence"]) / 2))
-    personas, edits = facts["personas"], facts["edits"]
+    units = {"": facts["personas"], "wide_": min(facts["personas"], facts["edits"])}
     estimate = float(one.plain[0])
-    spread = _deviation(one.plain[1:], personas)
-    wide = _deviation(one.wide[1:], min(personas, edits))
-    ends = (0.0, 1.0) if metric != "width" else (0.0, math.inf)
-    row = {"estimate": estimate}
-    for name, s in (("", spread), ("wide_", wide)):
-        row[f"{name}low"], row[f"{name}high"] = (float(np.clip(estimate + sign * z * s, *ends)) for sign in (-1, 1))
-    row["p"] = _p(one, facts)
-    if place == 0:
-        gap = spread = wide = math.nan
-    else:
-        gap = estimate - float(one.of_marginal[0])
-        spread = _deviation(one.plain[1:] - one.of_marginal[1:], personas)
-        wide = _deviation(one.wide[1:] - one.of_marginal_wide[1:], min(personas, edits))
-    row["difference"] = gap
-    for name, s in (("difference_", spread), ("difference_wide_", wide)):
-        row[f"{name}low"], row[f"{name}high"] = gap - z * s, gap + z * s
-    row["difference_p"] = float(2 * ndtr(-abs(gap) / wide)) if wide > 0 else math.nan
-    return {**row, "cells": one.cells, "events": one.events}
+    gap = math.nan if place == 0 else estimate - float(one.of_marginal[0])
+    ends = (0.0, math.inf if metric == "width" else 1.0)
+    own: dict[str, float] = {"estimate": estimate}
+    less: dict[str, float] = {"difference": gap, "difference_p": math.nan}
+    for name, draws, first in (("", one.plain, one.of_marginal), ("wide_", one.wide, one.of_marginal_wide)):
+        free = units[name] - 1
+        t = float(stdtrit(free, (1 + facts["confidence"]) / 2)) if free > 0 else math.nan
+        half = t * _deviation(draws[1:], units[name])
+        own[f"{name}low"], own[f"{name}high"] = (float(np.clip(estimate + s * half, *ends)) for s in (-1, 1))
+        error = _deviation(draws[1:] - first[1:], units[name])
+        less[f"difference_{name}low"], less[f"difference_{name}high"] = gap - t * error, gap + t * error
+        if name and error > 0:
+            less["difference_p"] = float(2 * stdtr(free, -abs(gap) / error))
+    return {**own, "p": _p(one, facts), **less, "cells": one.cells, "events": one.events}
 
 
 def _deviation(draws: Floats, n: int) -> float:
