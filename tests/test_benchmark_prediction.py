@@ -137,6 +137,14 @@ def test_the_true_graph_beats_the_marginal_rate(rows: pd.DataFrame) -> None:
     assert "better than the marginal rate" in found.verdict and reach.name in found.verdict
 
 
+def test_a_constant_is_never_called_better(rows: pd.DataFrame) -> None:
+    """Edits take turns here, so that the rates of what the left-out one moves are the lowest: worse than chance."""
+    found = benchmark_predictions(rows, predictors=[MarginalRate(), Fixed("constant", np.ones((6, 6)))], **QUICK)
+    assert found.estimate("marginal rate", level="edit").estimate < 0.4
+    assert found.estimate("constant", level="edit").difference_wide_low > 0
+    assert found.verdict.count("nothing is better") == 2
+
+
 def test_the_graph_is_found_where_none_is_given(rows: pd.DataFrame) -> None:
     reach = GraphReach("possible")
     found = benchmark_predictions(rows, predictors=[MarginalRate(), reach], **QUICK)

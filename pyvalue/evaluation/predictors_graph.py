@@ -87,6 +87,7 @@ class RandomGraphs:
 
     Random graphs are made by swapping the ends of two edges of a kind, ten times as often as there are edges: every
     value keeps how many arrows leave it and reach it and how many undirected edges it has (Maslov & Sneppen 2002).
+    Where degrees hardly differ, the order of the scores is the chance of the graphs drawn; ``p`` knows of it.
 
     Attributes:
         graphs: how many random graphs are averaged.
