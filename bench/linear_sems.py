@@ -90,11 +90,8 @@ def coverage(
             held[kind].append((int(inside[of_kind].sum()), int(of_kind.sum())))
     found: dict[str, float] = {}
     for kind, counts in held.items():
-        good, total = np.array(counts).T
-        share = good.sum() / total.sum()
-        # a ratio over simulations, whose effects share one sample
-        spread = np.sqrt(((good - share * total) ** 2).sum()) / total.sum()
-        found |= {kind: float(share), f"{kind} error": float(spread), f"{kind} effects": float(total.sum())}
+        share, spread, total = _share(counts)
+        found |= {kind: share, f"{kind} error": spread, f"{kind} effects": total}
     return found
 
 
@@ -124,29 +121,42 @@ def coverage_of_learnt_graphs(simulations: int, n: int, d: int, seed: int = 0, h
     return {kind: float(np.mean(hits)) for kind, hits in held.items()} | {"sound": float(np.mean(sound))}
 
 
-def joint_coverage(simulations: int, n: int, d: int, seed: int = 0, resamples: int = 200) -> dict[str, float]:
+def joint_coverage(
+    simulations: int, n: int, d: int, known: bool = False, seed: int = 0, resamples: int = 200
+) -> dict[str, float]:
     """Share of intervals of ``predict`` for two values changed together that hold what the model does.
 
+    Args:
+        known: every direction is known, so that each effect has one combination of parents; else the true CPDAG.
+
     Returns:
-        "identified" and "several" as in ``coverage``, by the number of combinations of parents, over values that one of
-        the changed ones can reach past the other; and the numbers of effects.
+        "coverage", over values that one of the changed ones can reach past the other; "error", its Monte-Carlo standard
+        error over simulations; and "effects", their number.
     """
-    held: dict[str, list[bool]] = {"identified": [], "several": []}
+    held: list[tuple[int, int]] = []
     for number in range(simulations):
         rng = np.random.default_rng([seed, number])
         model = random_model(rng, d)
-        graph, rows = model.graph(), model.rows(rng, n)
+        directed = np.where(model.dag, -1, 0) + np.where(model.dag.T, 1, 0)
+        graph = graph_of_marks(directed.astype(np.int8)) if known else model.graph()
         causes = rng.choice(d, 2, replace=False)
         amounts = rng.uniform(-1, 1, 2)
         cut = model.weights.copy()
         cut[:, causes] = 0
         truth = amounts @ np.linalg.inv(np.eye(d) - cut)[causes]
-        effects = estimate_effects(graph, rows, resamples=resamples, seed=number)
+        effects = estimate_effects(graph, model.rows(rng, n), resamples=resamples, seed=number)
         found = effects.predict({effects.names[k]: x for k, x in zip(causes, amounts, strict=True)})
         low, high = found["low"].to_numpy(), found["high"].to_numpy()
         inside = (low <= truth + 1e-12) & (truth - 1e-12 <= high)
         sets = joint_parent_sets(graph.marks, causes.tolist())
         asked = np.any([one.past_others.any(axis=0) for one in sets], axis=0) & ~np.isin(np.arange(d), causes)
-        held["identified" if len(sets) == 1 else "several"] += inside[asked].tolist()
-    shares = {kind: float(np.mean(hits)) for kind, hits in held.items()}
-    return shares | {f"{kind} effects": float(len(hits)) for kind, hits in held.items()}
+        held.append((int(inside[asked].sum()), int(asked.sum())))
+    share, spread, total = _share(held)
+    return {"coverage": share, "error": spread, "effects": total}
+
+
+def _share(counts: list[tuple[int, int]]) -> tuple[float, float, float]:
+    """Share of hits over simulations whose effects have one sample in common, its standard error, and all effects."""
+    good, total = np.array(counts).T
+    share = good.sum() / total.sum()
+    return float(share), float(np.sqrt(((good - share * total) ** 2).sum()) / total.sum()), float(total.sum())

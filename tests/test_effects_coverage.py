@@ -17,10 +17,9 @@ def test_coverage(n: int, d: int, personas: int | None) -> None:
 
 
 def test_coverage_of_two_values_changed_together() -> None:
-    found = joint_coverage(200, 300, 6, resamples=150)
-    assert found["identified effects"] > 80
-    assert abs(found["identified"] - 0.95) < 0.05  # twice the Monte-Carlo error of so few
-    assert found["several"] > 0.95
+    found = joint_coverage(300, 300, 6, known=True, resamples=150)
+    assert abs(found["coverage"] - 0.95) < 0.03  # twice the Monte-Carlo error of so few
+    assert joint_coverage(50, 300, 6, resamples=100)["coverage"] > 0.95
 
 
 def test_rows_of_a_persona_taken_for_independent_are_found_out() -> None:
