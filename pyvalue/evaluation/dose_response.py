@@ -36,9 +36,8 @@ class DoseResponse:
             the direction in which the strongest working edit moves it, ``direction``). ``rank``: Spearman's correlation
             of mean effect and strength, no edit included, with its interval; ``monotone_to``: last strength up to which
             the effect nowhere falls by more than noise; ``largest``: of the monotone fit; ``half``: strength of half of
-            it, with its interval, missing where the largest effect is above 0 in fewer than 97.5% of the resamples (at
-            a confidence of .95); ``collapse``: first strength at which the model is broken or the effect falls back
-            from an earlier one, with ``reason``.
+            it, with its interval, missing where no strength has an effect above 0 by more than noise; ``collapse``:
+            first strength at which the model is broken or the effect falls back from an earlier one, with ``reason``.
         curve: one row an effect and strength: ``mean, low, high`` over personas (Student's t; of ``"all others"``
             percentiles of the resamples), ``fitted`` (monotone), ``broken``.
         target: value -> +1 or -1.
@@ -204,7 +203,7 @@ def _of_effect(
         if np.isfinite(ranks).any():
             row["rank_low"], row["rank_high"] = np.nanquantile(ranks, [tail, 1 - tail])
         halves = half_maximum(strengths, from_zero(again))
-        if np.isnan(halves).mean() <= tail:
+        if _is_there(paired, again, confidence) and np.isfinite(halves).any():
             row["half_low"], row["half_high"] = np.nanquantile(halves, [tail, 1 - tail])
         else:
             row["half"] = math.nan
@@ -235,6 +234,14 @@ def _t_interval(paired: Floats, confidence: float) -> tuple[Floats, Floats]:
     mean = known.mean(axis=1)
     reach = float(stdtrit(n - 1, (1 + confidence) / 2)) * known.std(axis=1, ddof=1) / math.sqrt(n)
     return mean - reach, mean + reach
+
+
+def _is_there(paired: Floats | None, again: Floats, confidence: float) -> bool:
+    """Whether the effect is above 0 by more than noise at one of the strengths, at a level divided by their number."""
+    level = 1 - (1 - confidence) / max(1, again.shape[1] - 1)
+    if paired is None:
+        return bool((np.quantile(again[:, 1:], (1 - level) / 2, axis=0) > 0).any())
+    return bool((_t_interval(paired[1:], level)[0] > 0).any())
 
 
 def _falls(paired: Floats | None, again: Floats, confidence: float) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
