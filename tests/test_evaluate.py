@@ -13,9 +13,10 @@ from scipy import stats
 
 from pyvalue.evaluation.magnitude import summarise
 from pyvalue.evaluation.prediction import evaluate
-from pyvalue.evaluation.prediction_intervals import agrees
+from pyvalue.evaluation.prediction_intervals import agrees, predicted_columns
+from pyvalue.graph import DiscoverySettings, ValueGraph
 from pyvalue.responses import Responses, make_table
-from pyvalue.steering.plan import SteeringPlan
+from pyvalue.steering.plan import SteeringPlan, plan
 
 #: the columns that this file fills; the others take their defaults
 COLUMNS = ("model", "edit", "persona", "item", "value", "keying", "repeat", "text", "status", "p_yes", "mass", "score")
@@ -231,6 +232,29 @@ def test_few_or_missing_changes_say_nothing():
     assert agrees(np.ones(4), np.ones(4), np.nan, np.nan, 0.95) is None
     assert agrees(np.full(4, 0.5), np.ones(4), 0.5, 0.5, 0.95)
     assert not agrees(np.full(4, 0.5), np.ones(4), 0.6, 0.7, 0.95)
+
+
+def test_predicted_intervals_cover_what_a_clean_intervention_does():
+    """A causes C (0.7), C causes D (0.6), B stands apart; an edit moves A alone, and the rest follows."""
+    marks = np.zeros((4, 4), dtype=np.int8)
+    for cause, effect in ((0, 2), (1, 2), (2, 3)):
+        marks[cause, effect], marks[effect, cause] = -1, 1
+    graph = ValueGraph(tuple("ABCD"), marks, DiscoverySettings(0.05, 100))
+    random, runs = np.random.default_rng(0), 80
+    held = np.zeros(4)
+    for _ in range(runs):
+        x = random.normal(0, 0.2, (4, 150))
+        x[2] += 0.7 * x[0] - 0.5 * x[1]
+        x[3] += 0.6 * x[2]
+        index = pd.MultiIndex.from_product([[""], range(150)], names=["edit", "persona"])
+        unit = plan(graph, ["A"], base=pd.DataFrame(x.T, index, list("ABCD"))).unit_changes
+        gain = random.normal(0.2, 0.1, 20)
+        change = gain[:, None] * [1, 0, 0.7, 0.42] + random.normal(0, 0.1, (20, 4)) * [0, 1, 1, 1]
+        covered = predicted_columns(unit, list("ABCD"), change, np.array([1.0, 0, 0, 0]), 0.95)["covered"]
+        held += covered.fillna(False).to_numpy(float)
+    assert held[0] == 0  # the target's change was wished, not predicted
+    assert abs(held[1] / runs - 0.95) < 4 * np.sqrt(0.95 * 0.05 / runs)
+    assert (held[2:] >= stats.binom.ppf(0.001, runs, 0.95)).all()
 
 
 def numbered(target=1, **intervals) -> SteeringPlan:

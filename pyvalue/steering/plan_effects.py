@@ -48,7 +48,9 @@ def effects_of(graph: ValueGraph, rows: pd.DataFrame, seed: int) -> tuple[Effect
             effects = estimate_effects(graph, rows, on_missing="drop", seed=seed)
     except ValueError as fault:
         return None, [f"base: effects cannot be estimated, so only relations are predicted: {fault}"]
-    return effects, [f"base: {note}" for note in effects.notes]
+    # What is wrong with the graph is said once, by ``soundness_problem``.
+    known = f"{effects.facts['soundness']}. "
+    return effects, [f"effects: {note.removeprefix(known)}" for note in effects.notes]
 
 
 def unit_changes(
