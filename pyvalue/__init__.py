@@ -62,6 +62,7 @@ _PUBLIC = {
     "broken_rows": "pyvalue.broken_rows",
     "ci_test": "pyvalue.discovery.custom_test",
     "circumplex": "pyvalue.evaluation.circumplex",
+    "compare_steering": "pyvalue.evaluation.side_effects_comparison",
     "detectable_change": "pyvalue.evaluation.detectable_change",
     "difference_of_means": "pyvalue.steering.baselines_directions",
     "direct_hits": "pyvalue.effects.direct_hits",
@@ -168,6 +169,7 @@ if TYPE_CHECKING:
     from pyvalue.evaluation.reference_graphs import theory_graph as theory_graph
     from pyvalue.evaluation.side_effects import SideEffects as SideEffects
     from pyvalue.evaluation.side_effects import side_effects as side_effects
+    from pyvalue.evaluation.side_effects_comparison import compare_steering as compare_steering
     from pyvalue.evaluation.sinusoid import sinusoid as sinusoid
     from pyvalue.graph import ValueGraph as ValueGraph
     from pyvalue.knowledge import Knowledge as Knowledge
