@@ -57,3 +57,7 @@ def test_effects_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_benchmark_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check("benchmark.md", tmp_path, monkeypatch, least=1)
+
+
+def test_planning_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check("planning.md", tmp_path, monkeypatch, least=2)

@@ -26,7 +26,7 @@ from pyvalue.reporting.theme import RELATION_COLOURS, RELATION_NAMES
 from pyvalue.steering.plan import SteeringPlan
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_PILOT = "Pilot: what every candidate edit did to the target, on a few personas"
+_PILOT = "Pilot: what candidates did to the target, and the finalists to other values, on a few personas"
 _ROLES = "Roles: personas that already answer as wanted, best five"
 
 
@@ -98,7 +98,8 @@ def _pictures(given: Parts, found: Sequence[Quality]) -> dict[str, Picture]:
         pictures["effects"] = Picture(
             draw_effects(given.evaluation),
             f"Change of every value with its interval. Intervals that leave out zero: {moved}.",
-            "Change of every value, by what was predicted of it. Filled marks: the interval leaves out zero.",
+            "Change of every value, by what was predicted of it. Filled marks: the interval leaves out zero. "
+            "Pale bars: predicted intervals.",
         )
     return pictures
 
