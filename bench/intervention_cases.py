@@ -14,7 +14,7 @@ class Study:
     """Rows (edit, persona) by values, and what made them.
 
     Attributes:
-        rows: as ``pyvalue.score_rows.score_rows`` gives.
+        rows: as ``pyvalue.wide_scores.score_rows`` gives.
         dag: (d, d), ``dag[i, j]`` for i → j.
         hits: (e, d) whether each edit shifts each value directly.
         more: (e + 1) · n rows of as many personas without an edit: what observation alone could have had.

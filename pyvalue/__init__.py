@@ -37,7 +37,7 @@ _PUBLIC = {
     "Leakage": "pyvalue.effects.leakage",
     "ModelError": "pyvalue.errors",
     "NumericsError": "pyvalue.errors",
-    "PairedChanges": "pyvalue.paired_changes",
+    "PairedChanges": "pyvalue.edit_changes",
     "PaperReproduction": "pyvalue.evaluation.paper",
     "Persona": "pyvalue.measurement.personas",
     "PredictionBenchmark": "pyvalue.evaluation.benchmark_result",
@@ -59,7 +59,7 @@ _PUBLIC = {
     "ValueGraph": "pyvalue.graph",
     "audit": "pyvalue.evaluation.audit",
     "benchmark_predictions": "pyvalue.evaluation.benchmark",
-    "broken_rows": "pyvalue.broken_rows",
+    "broken_rows": "pyvalue.broken_scores",
     "ci_test": "pyvalue.discovery.custom_test",
     "circumplex": "pyvalue.evaluation.circumplex",
     "compare_steering": "pyvalue.evaluation.side_effects_comparison",
@@ -92,7 +92,7 @@ _PUBLIC = {
     "measure": "pyvalue.measurement.api",
     "measure_steering": "pyvalue.steering.baselines",
     "name_similarity": "pyvalue.measurement.name_similarity",
-    "paired_changes": "pyvalue.paired_changes",
+    "paired_changes": "pyvalue.edit_changes",
     "persona_table": "pyvalue.measurement.personas",
     "plan": "pyvalue.steering.plan",
     "priorities": "pyvalue.evaluation.priorities",
@@ -102,7 +102,7 @@ _PUBLIC = {
     "reproduce_paper": "pyvalue.evaluation.paper",
     "save_max_activations": "pyvalue.models.sae",
     "save_personas": "pyvalue.measurement.persona_files",
-    "score_rows": "pyvalue.score_rows",
+    "score_rows": "pyvalue.wide_scores",
     "side_effects": "pyvalue.evaluation.side_effects",
     "sinusoid": "pyvalue.evaluation.sinusoid",
     "sound_graph": "pyvalue.effects.sound_graph",
@@ -119,10 +119,12 @@ _PUBLIC = {
 __all__ = ["__version__", *sorted(_PUBLIC)]
 
 if TYPE_CHECKING:
-    from pyvalue.broken_rows import broken_rows as broken_rows
+    from pyvalue.broken_scores import broken_rows as broken_rows
     from pyvalue.discovery.api import discover as discover
     from pyvalue.discovery.custom_test import CITest as CITest
     from pyvalue.discovery.custom_test import ci_test as ci_test
+    from pyvalue.edit_changes import PairedChanges as PairedChanges
+    from pyvalue.edit_changes import paired_changes as paired_changes
     from pyvalue.effects.contexts import discover_with_contexts as discover_with_contexts
     from pyvalue.effects.contexts_graphs import ContextGraphs as ContextGraphs
     from pyvalue.effects.direct_hits import DirectHits as DirectHits
@@ -200,12 +202,9 @@ if TYPE_CHECKING:
     from pyvalue.models.sae import SAE as SAE
     from pyvalue.models.sae import load_sae as load_sae
     from pyvalue.models.sae import save_max_activations as save_max_activations
-    from pyvalue.paired_changes import PairedChanges as PairedChanges
-    from pyvalue.paired_changes import paired_changes as paired_changes
     from pyvalue.quality import Quality as Quality
     from pyvalue.reporting.html import report as report
     from pyvalue.responses import Responses as Responses
-    from pyvalue.score_rows import score_rows as score_rows
     from pyvalue.steering.baselines import measure_steering as measure_steering
     from pyvalue.steering.baselines import steering_baselines as steering_baselines
     from pyvalue.steering.baselines_directions import difference_of_means as difference_of_means
@@ -221,6 +220,7 @@ if TYPE_CHECKING:
     from pyvalue.steering.sweep_table import SweepResult as SweepResult
     from pyvalue.steering.sweep_table import load_sweep as load_sweep
     from pyvalue.steering.typical_maxima import max_activations as max_activations
+    from pyvalue.wide_scores import score_rows as score_rows
 
 
 def __getattr__(name: str) -> Any:

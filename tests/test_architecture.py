@@ -113,3 +113,11 @@ def test_relative_and_nested_imports_are_seen(tmp_path: Path) -> None:
     file = tmp_path / "x.py"
     file.write_text("def f():\n    from ..steering import plan\n    import pyvalue.cli\n")
     assert list(imports_of(file, "pyvalue.discovery")) == [(2, "pyvalue.steering.plan"), (3, "pyvalue.cli")]
+
+
+def test_no_public_name_is_a_module_of_the_package() -> None:
+    """Importing ``pyvalue.x`` sets the attribute ``x`` of the package, and would hide a public ``x``."""
+    import pyvalue
+
+    modules = {path.stem for path in PACKAGE.glob("*.py")} | {path.parent.name for path in PACKAGE.glob("*/*.py")}
+    assert not modules & set(pyvalue.__all__)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pyvalue.evaluation.within_between import within_between
-from pyvalue.score_rows import score_rows
+from pyvalue.wide_scores import score_rows
 
 PAPER = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "paper"
 KEPT = ["14351", "1025", "2965", "10096", "1341", "1975", "10605", "14049", "1312", "4752"]

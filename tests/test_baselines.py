@@ -9,11 +9,11 @@ torch = pytest.importorskip("torch", reason="runs a model")
 pytest.importorskip("transformers", reason="runs a model of transformers")
 
 import pyvalue as pv  # noqa: E402
+from pyvalue.edit_changes import paired_changes  # noqa: E402
 from pyvalue.errors import ModelError  # noqa: E402
 from pyvalue.measurement.personas import NO_PERSONA, Persona, make_personas  # noqa: E402
 from pyvalue.measurement.prompts import render_prompt  # noqa: E402
 from pyvalue.models.edits import Edit, indices  # noqa: E402
-from pyvalue.paired_changes import paired_changes  # noqa: E402
 from pyvalue.schwartz_circle import CIRCLE  # noqa: E402
 from pyvalue.steering.baselines import measure_steering, steering_baselines  # noqa: E402
 from pyvalue.steering.baselines_directions import (  # noqa: E402

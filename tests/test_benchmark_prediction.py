@@ -14,6 +14,7 @@ from benchmark_studies import answered, graph_of, linear_study, pairs_dag
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyvalue.edit_changes import paired_changes
 from pyvalue.evaluation.benchmark import benchmark_predictions
 from pyvalue.evaluation.benchmark_ranking import areas
 from pyvalue.evaluation.benchmark_result import holm
@@ -22,7 +23,6 @@ from pyvalue.evaluation.predictors import Prediction, Training, to_rows
 from pyvalue.evaluation.predictors_graph import GraphReach
 from pyvalue.evaluation.predictors_known import MarginalRate
 from pyvalue.evaluation.predictors_learnt import ChangeRegression, ConditionalRate, LowRank
-from pyvalue.paired_changes import paired_changes
 
 QUICK: dict[str, Any] = {"permutations": 99, "resamples": 50}
 

@@ -13,7 +13,7 @@ from pyvalue.evaluation.benchmark_result import PredictionBenchmark
 from pyvalue.evaluation.predictors import Predictor
 from pyvalue.evaluation.predictors_graph import GraphReach
 from pyvalue.evaluation.predictors_known import MarginalRate, UneditedDisagreement
-from pyvalue.score_rows import score_rows
+from pyvalue.wide_scores import score_rows
 
 PAPER = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "paper"
 KEPT = ["14351", "1025", "2965", "10096", "1341", "1975", "10605", "14049", "1312", "4752"]

@@ -12,10 +12,10 @@ from bench_contexts import found_and_false, table_of, true_graph
 from intervention_cases import study
 from scipy import stats
 
+from pyvalue.edit_changes import paired_changes
 from pyvalue.effects.direct_hits import direct_hits
 from pyvalue.effects.invariance import direct_effect
 from pyvalue.graph import DiscoverySettings, ValueGraph
-from pyvalue.paired_changes import paired_changes
 from pyvalue.responses import Responses, make_table
 
 PAPER = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "paper"

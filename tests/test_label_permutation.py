@@ -14,7 +14,7 @@ import pytest
 
 from pyvalue.evaluation.change_rates import conditional_change_rates, expected_and_unexpected
 from pyvalue.evaluation.label_permutation import contrasts, label_orders, label_permutation, relabelled
-from pyvalue.score_rows import score_rows
+from pyvalue.wide_scores import score_rows
 
 PAPER = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "paper"
 KEPT = ["14351", "1025", "2965", "10096", "1341", "1975", "10605", "14049", "1312", "4752"]

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from pyvalue.edit_changes import paired_changes
 from pyvalue.effects.leakage import leakage
 from pyvalue.evaluation.side_effects import COLUMNS, side_effects
-from pyvalue.paired_changes import paired_changes
 from pyvalue.responses import Responses, make_table
 
 VALUES = ["Power", "Benevolence", "Security", "Mirth"]

@@ -28,7 +28,7 @@ from pyvalue.effects.contexts_vote import tally, vote
 from pyvalue.graph import DiscoverySettings, ValueGraph
 from pyvalue.knowledge import Knowledge
 from pyvalue.responses import Score
-from pyvalue.score_rows import score_rows
+from pyvalue.wide_scores import score_rows
 
 Scheme = Literal["pairs", "joint", "regime"]
 SCHEMES = ("pairs", "joint", "regime")
@@ -65,7 +65,7 @@ def discover_with_contexts(
     """Search for the graph between values with edits as variables that nothing causes.
 
     Args:
-        data: with unedited rows and rows under edits; see ``pyvalue.score_rows.score_rows``. Edits that broke the
+        data: with unedited rows and rows under edits; see ``pyvalue.wide_scores.score_rows``. Edits that broke the
             model are left out and named.
         edits: labels to use; None for all.
         scheme: "pairs": one graph for each edit, from the rows without an edit and the rows under it, with one 0/1

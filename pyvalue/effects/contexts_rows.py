@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from pyvalue.broken_edits import edit_table, split_broken
-from pyvalue.broken_rows import broken_rows
+from pyvalue.broken_scores import broken_rows
 from pyvalue.responses import Responses, Score
-from pyvalue.score_rows import score_rows
+from pyvalue.wide_scores import score_rows
 
 
 def without_broken(data: Any, score: Score = "corrected") -> tuple[Any, dict[str, str]]:
     """The data without edits that broke the model, and why each was left out.
 
-    Of ``Responses`` they are found by ``pyvalue.broken_edits``, of tables and files by ``pyvalue.broken_rows``.
+    Of ``Responses`` they are found by ``pyvalue.broken_edits``, of tables and files by ``pyvalue.broken_scores``.
 
     Returns:
         ``Responses`` or a table of rows (edit, persona); label of the edit -> reason.

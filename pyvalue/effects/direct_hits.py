@@ -17,11 +17,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pyvalue.atomic_files import write_json
+from pyvalue.edit_changes import PairedChanges, paired_changes
 from pyvalue.effects.contexts_rows import chosen_edits, without_broken
 from pyvalue.effects.invariance import SLOPES, Intercept, Slopes, direct_effect
 from pyvalue.effects.invariance_parents import possible_parents
 from pyvalue.graph import ValueGraph
-from pyvalue.paired_changes import PairedChanges, paired_changes
 from pyvalue.responses import Score
 
 Floats = NDArray[np.float64]
@@ -111,7 +111,7 @@ def direct_hits(
     """Test for every edit and value whether the value moved by more than its parents' movement explains.
 
     Args:
-        data: with unedited rows and rows under edits of the same personas, see ``pyvalue.score_rows.score_rows``; or
+        data: with unedited rows and rows under edits of the same personas, see ``pyvalue.wide_scores.score_rows``; or
             ``PairedChanges``. Edits that broke the model are left out and named, except from ``PairedChanges``, where
             the unread answers are no longer to be seen.
         graph: says which values are the parents of which.

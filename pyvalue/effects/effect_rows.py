@@ -1,6 +1,6 @@
 """The rows that effects are estimated from: complete, in an order of their own, with the cluster of each.
 
-Every kind of input of ``pyvalue.score_rows`` is read, and plain tables and arrays without personas. Nothing is
+Every kind of input of ``pyvalue.wide_scores`` is read, and plain tables and arrays without personas. Nothing is
 estimated here.
 """
 
@@ -17,7 +17,7 @@ import pandas as pd
 
 from pyvalue.broken_edits import working_answers
 from pyvalue.responses import Responses, Score
-from pyvalue.score_rows import KEYS, LEVELS, score_rows
+from pyvalue.wide_scores import KEYS, LEVELS, score_rows
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,7 +53,7 @@ def effect_rows(data: Any, values: Sequence[str], score: Score = "corrected", cl
     """Read rows of the named values; those that are not there are left out, and the caller says what to make of it.
 
     Args:
-        data: what ``pyvalue.score_rows`` takes; or a DataFrame of rows by values, with or without a column or index
+        data: what ``pyvalue.wide_scores`` takes; or a DataFrame of rows by values, with or without a column or index
             level that names the cluster; or an (n, d) array, whose columns are ``values`` in this order. Broken edits
             of ``Responses`` are left out, as ``discover`` does.
         values: names of the values wanted.

@@ -54,7 +54,7 @@ def estimate_effects(
 
     Args:
         graph: learnt from the data, or given.
-        data: what ``pyvalue.score_rows`` takes, or a table or array of rows by values; see ``effect_rows``. Rows with
+        data: what ``pyvalue.wide_scores`` takes, or a table or array of rows by values; see ``effect_rows``. Rows with
             a missing score of a value in the graph are left out, and ``notes`` says how many.
         score: of ``Responses``.
         resamples: of the bootstrap, at least 100.

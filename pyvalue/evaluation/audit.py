@@ -73,7 +73,7 @@ def audit(
 
     Args:
         responses: rows that the graph is learnt from: ``Responses``, a DataFrame or the path of a file; see
-            ``pyvalue.score_rows.score_rows``.
+            ``pyvalue.wide_scores.score_rows``.
         graph: a ``ValueGraph``; a networkx ``DiGraph``; or None to learn it from ``responses`` with ``discover``.
         test: held-out rows to judge the graph on, of the same kinds; None: ``responses``, which a graph learnt from
             them then fits, so that contrasts are too large and p too small. ``facts["held_out"]`` says which.

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from pyvalue.broken_edits import edit_table
-from pyvalue.broken_rows import broken_rows
-from pyvalue.paired_changes import paired_changes
+from pyvalue.broken_scores import broken_rows
+from pyvalue.edit_changes import paired_changes
 from pyvalue.responses import Responses, Score
-from pyvalue.score_rows import NO_PERSONA, score_rows
+from pyvalue.wide_scores import NO_PERSONA, score_rows
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def benchmark_predictions(
 
     Args:
         source: ``Responses``, a table with rows (edit, persona), or the path of a file; see
-            ``pyvalue.score_rows.score_rows``. Edits that broke the model are left out and named.
+            ``pyvalue.wide_scores.score_rows``. Edits that broke the model are left out and named.
         graph: of the values; None to find one in each set of training rows with ``discover``. If it was learnt from
             the tested rows, it has seen them, and nothing here can undo that.
         test: another source, with other personas, to judge on; None to split ``source``. Personas in both are left out

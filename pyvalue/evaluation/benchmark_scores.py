@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from pyvalue.broken_edits import split_broken
-from pyvalue.broken_rows import broken_rows
-from pyvalue.paired_changes import paired_changes
+from pyvalue.broken_scores import broken_rows
+from pyvalue.edit_changes import paired_changes
 from pyvalue.responses import Responses, Score
-from pyvalue.score_rows import score_rows
+from pyvalue.wide_scores import score_rows
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,7 +30,7 @@ class StudyScores:
         edits, personas, values: names.
         rest: (P, V) scores without an edit.
         after: (E, P, V) scores under each.
-        change: (E, P, V) paired changes; see ``pyvalue.paired_changes``.
+        change: (E, P, V) paired changes; see ``pyvalue.edit_changes``.
     """
 
     edits: tuple[str, ...]

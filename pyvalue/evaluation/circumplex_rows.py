@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pyvalue.evaluation.ess import SurveyValues
 from pyvalue.responses import Score
 from pyvalue.schwartz_circle import basic_value, circle_order
-from pyvalue.score_rows import score_rows
+from pyvalue.wide_scores import score_rows
 
 Floats = NDArray[np.float64]
 #: a column varies if its scores differ by more than this

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyvalue.evaluation.circumplex_moments import PersonaMoments, persona_moments
 from pyvalue.evaluation.ess import SurveyValues
 from pyvalue.responses import Score
-from pyvalue.score_rows import score_rows
+from pyvalue.wide_scores import score_rows
 
 Floats = NDArray[np.float64]
 _TOLERANCE = 1e-12

@@ -67,7 +67,7 @@ def hold_out(
     """Split a study, or pair a training study with a test study.
 
     Args:
-        source: see ``pyvalue.score_rows.score_rows``.
+        source: see ``pyvalue.wide_scores.score_rows``.
         test: another source with other personas, or None to split ``source``.
         score: of ``Responses``.
         folds: parts that the personas are split into, each tested in turn; no more than there are personas.

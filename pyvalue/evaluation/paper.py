@@ -21,7 +21,7 @@ from pyvalue.evaluation.paper_published import HUMAN_GRAPH, SAE_PERSONA, Publish
 from pyvalue.evaluation.paper_table1 import compare_table_1, noise, similarity, table_1
 from pyvalue.evaluation.paper_table2 import bars, compare_table_2, prompt_changes, sae_changes, table_2
 from pyvalue.graph import ValueGraph
-from pyvalue.score_rows import NO_PERSONA
+from pyvalue.wide_scores import NO_PERSONA
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from pyvalue.evaluation.paper_published import HUMAN_GRAPH
-from pyvalue.score_rows import score_rows
+from pyvalue.wide_scores import score_rows
 
 #: rows of Table 2: of role prompts and of the SAE, by the model's own graph and the human one
 TABLE_2_ROWS = tuple(

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pyvalue.edit_changes import paired_changes
 from pyvalue.evaluation.paper_comparison import Comparison, absent, count, figure
 from pyvalue.evaluation.paper_files import COUNTS, PaperFiles
 from pyvalue.evaluation.paper_published import LEFT_OUT_OF_TABLE_1, Published
-from pyvalue.paired_changes import paired_changes
 
 _WHAT = "Table 1: personas up, down, same"
 

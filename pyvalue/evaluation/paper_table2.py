@@ -15,7 +15,7 @@ import pandas as pd
 from pyvalue.evaluation.change_rates import conditional_change_rates, expected_and_unexpected
 from pyvalue.evaluation.paper_comparison import Comparison, absent, count, figures
 from pyvalue.evaluation.paper_files import TABLE_2_ROWS, PaperFiles
-from pyvalue.score_rows import NO_PERSONA
+from pyvalue.wide_scores import NO_PERSONA
 
 #: largest difference of two rates that were computed in another order of additions
 TOLERANCE = 1e-12

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from pyvalue.broken_edits import edit_table
+from pyvalue.edit_changes import answered_both_times
 from pyvalue.effects.leakage import leakage
 from pyvalue.evaluation.magnitude import MIN_PAIRS, Floats, summarise
 from pyvalue.evaluation.prediction_intervals import predicted_columns, prediction_rows
 from pyvalue.evaluation.prediction_text import evaluation_lines
 from pyvalue.measurement.store import write_json
-from pyvalue.paired_changes import answered_both_times
 from pyvalue.responses import Responses, Score
 from pyvalue.steering.plan import SteeringPlan
 from pyvalue.yes_bias import mean_estimate

@@ -108,7 +108,7 @@ def side_effects(
     the same size does as well, and treats controls as exchangeable with the edit.
 
     Args:
-        source: ``Responses``, or what ``pyvalue.score_rows.score_rows`` takes, with unedited rows.
+        source: ``Responses``, or what ``pyvalue.wide_scores.score_rows`` takes, with unedited rows.
         target: value -> +1 (was to rise) or -1 (to fall).
         edit: label, or several; default all that are no controls.
         controls: label -> labels of its controls, or labels of controls of every edit; default those whose labels say

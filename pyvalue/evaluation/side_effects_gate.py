@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 
 from pyvalue.broken_edits import edit_table
-from pyvalue.broken_rows import broken_rows
-from pyvalue.paired_changes import PairedChanges, paired_changes
+from pyvalue.broken_scores import broken_rows
+from pyvalue.edit_changes import PairedChanges, paired_changes
 from pyvalue.responses import Responses, Score
-from pyvalue.score_rows import score_rows
+from pyvalue.wide_scores import score_rows
 
 #: what is known of the answers under an edit, where there are single answers
 RATES = ("valid", "invalid", "refused", "degenerate", "perplexity_ratio")

@@ -78,7 +78,7 @@ def within_between(
     between personas. "Within personas" takes the mean of its persona off; what remains is what the edits did.
 
     Args:
-        rows: (edit, persona) by values, as ``pyvalue.score_rows.score_rows`` gives.
+        rows: (edit, persona) by values, as ``pyvalue.wide_scores.score_rows`` gives.
         resamples: of the bootstrap, which draws whole personas; they are put in order of name first, so that the order
             of rows does not matter.
         confidence: of the intervals, in (0, 1).

@@ -13,7 +13,7 @@ from pyvalue.evaluation.audit import EDITS, PERSONAS
 from pyvalue.evaluation.audit_contrast_findings import p_in_words
 from pyvalue.evaluation.audit_findings import Audit
 from pyvalue.reporting.theme import INK, MUTED, RELATION_COLOURS, RULE, SURFACE, shown
-from pyvalue.score_rows import NO_PERSONA
+from pyvalue.wide_scores import NO_PERSONA
 
 _NULL, _OBSERVED = RELATION_COLOURS["unaffected"], RELATION_COLOURS["target"]
 #: personas that get a row each; of more, the picture shows places alone

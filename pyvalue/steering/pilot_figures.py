@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from pyvalue.broken_edits import edit_table
+from pyvalue.edit_changes import paired_changes
 from pyvalue.effects.leakage import Leakage, leakage
-from pyvalue.paired_changes import paired_changes
 from pyvalue.responses import Responses
 
 COLUMNS = [

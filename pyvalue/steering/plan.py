@@ -179,7 +179,7 @@ def plan(
         graph: of the values.
         raise_values: values to raise.
         lower_values: values to lower.
-        base: unedited answers (``Responses``, or what ``pyvalue.score_rows`` takes; rows under edits are not looked
+        base: unedited answers (``Responses``, or what ``pyvalue.wide_scores`` takes; rows under edits are not looked
             at). With them changes are predicted in numbers and roles are ranked; without, only relations.
         model: with ``sae`` and ``inventory``: candidate features are tried in a pilot. With ``inventory`` and
             ``personas`` alone: the cost of steering by a role is estimated.

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pyvalue.responses import Responses, Score
-from pyvalue.score_rows import score_rows
+from pyvalue.wide_scores import score_rows
 
 
 def rank_roles(
@@ -20,7 +20,7 @@ def rank_roles(
     A persona that looks best of many looks better than it is; asked about other questions, expect less than its gain.
 
     Args:
-        base: answers without edits; see ``pyvalue.score_rows.score_rows``. Rows under edits are not looked at.
+        base: answers without edits; see ``pyvalue.wide_scores.score_rows``. Rows under edits are not looked at.
         target: value -> +1 (raise) or -1 (lower).
         keep: values that should stay; default all but the target's.
         score: of ``Responses``; see ``Responses.answers``.

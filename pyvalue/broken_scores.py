@@ -32,7 +32,7 @@ def broken_rows(rows: pd.DataFrame) -> dict[str, str]:
     ``MIN_ADDED_ZEROS`` more of the scores are exactly 0; or where more than ``MAX_ADDED_MISSING`` more are missing.
 
     Args:
-        rows: (edit, persona) by values, as ``pyvalue.score_rows.score_rows`` gives; NaN where a score is missing.
+        rows: (edit, persona) by values, as ``pyvalue.wide_scores.score_rows`` gives; NaN where a score is missing.
 
     Returns:
         Label of the edit -> reason, in order of the rows. Empty where there are no unedited rows: there is nothing to

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pyvalue.responses import VALID, Responses, Score
-from pyvalue.score_rows import score_rows
+from pyvalue.wide_scores import score_rows
 
 _QUESTION = ["persona", "item", "mode", "wording", "order", "repeat"]
 
@@ -77,7 +77,7 @@ def paired_changes(source: Any, score: Score = "corrected") -> PairedChanges:
     is never a change of questions.
 
     Args:
-        source: with unedited rows and rows under edits; see ``pyvalue.score_rows.score_rows``.
+        source: with unedited rows and rows under edits; see ``pyvalue.wide_scores.score_rows``.
         score: of ``Responses``.
 
     Raises:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pyvalue.broken_rows import broken_rows
-from pyvalue.score_rows import score_rows
+from pyvalue.broken_scores import broken_rows
+from pyvalue.wide_scores import score_rows
 
 PAPER = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "paper"
 with_paper = pytest.mark.skipif(not PAPER.is_dir(), reason="the paper's files lie beside the checkout, not in it")

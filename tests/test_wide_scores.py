@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pyvalue.paired_changes import paired_changes
+from pyvalue.edit_changes import paired_changes
 from pyvalue.responses import Responses, make_table
-from pyvalue.score_rows import score_rows
+from pyvalue.wide_scores import score_rows
 
 
 def wide(**columns: object) -> pd.DataFrame:
