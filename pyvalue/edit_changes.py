@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pyvalue.responses import VALID, Responses, Score
-from pyvalue.wide_scores import score_rows
+from pyvalue.wide_scores import edit_labels, read_source, score_rows
 
 _QUESTION = ["persona", "item", "mode", "wording", "order", "repeat"]
 
@@ -60,8 +60,9 @@ class PairedChanges:
         """The changes under some edits, of some personas, or both; None for all."""
         index = self.change.index
         keep = np.ones(len(index), dtype=bool)
-        if edits is not None:
-            keep &= index.get_level_values("edit").isin(list(edits))
+        labels = edit_labels(edits)
+        if labels is not None:
+            keep &= index.get_level_values("edit").isin(list(labels))
         if personas is not None:
             keep &= index.get_level_values("persona").isin(list(personas))
         return PairedChanges(self.change[keep], self.before[keep])
@@ -83,6 +84,7 @@ def paired_changes(source: Any, score: Score = "corrected") -> PairedChanges:
     Raises:
         ValueError: there are no unedited rows, no edits, or no persona with both.
     """
+    source = read_source(source)
     if isinstance(source, Responses):
         _check_edits(source.edits)
         base = source.only(edit="")
