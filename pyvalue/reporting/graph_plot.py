@@ -17,6 +17,7 @@ from pyvalue.graph import ValueGraph
 from pyvalue.reporting.theme import (
     INK,
     MUTED,
+    OPEN,
     RELATION_COLOURS,
     RELATION_NAMES,
     SURFACE,
@@ -29,6 +30,8 @@ from pyvalue.steering.plan import Relation, SteeringPlan, predict
 MAX_EDGES = 300
 #: with more edges than this their numbers would cover each other
 MAX_NUMBERS = 40
+#: with more edges than this lines and heads are thinner
+DENSE = 25
 _ARROWS = {"directed": "-|>", "undirected": "-", "bidirected": "<|-|>"}
 
 Point = NDArray[np.float64]
@@ -79,7 +82,7 @@ def draw_graph(
         figure = Figure(figsize=(9.6, 9.9) if crowded else (7.6, 5.9))
         ax = figure.add_axes((0.0, 0.06, 1.0, 0.94))
     for edge in edges:
-        ax.add_patch(_arrow(edge, place, gap=6 if crowded else 11))
+        ax.add_patch(_arrow(edge, place, gap=6 if crowded else 11, dense=len(edges) > DENSE))
     if len(edges) <= MAX_NUMBERS:
         _draw_numbers(ax, edges, place)
     _draw_values(ax, place, relations, signs, crowded)
@@ -138,7 +141,8 @@ def _curve(a: Point, b: Point, t: NDArray[np.float64]) -> Point:
     return np.asarray((1 - u) ** 2 * a + 2 * u * (1 - u) * control + u**2 * b)
 
 
-def _arrow(edge: _Edge, place: Mapping[str, Point], gap: float) -> FancyArrowPatch:
+def _arrow(edge: _Edge, place: Mapping[str, Point], gap: float, dense: bool) -> FancyArrowPatch:
+    """The tail touches its value and the head stays off it, so that where many meet the two are told apart."""
     a, b = place[edge.source], place[edge.target]
     share = 0.6 if edge.strength is None else edge.strength
     return FancyArrowPatch(
@@ -146,12 +150,12 @@ def _arrow(edge: _Edge, place: Mapping[str, Point], gap: float) -> FancyArrowPat
         (float(b[0]), float(b[1])),
         arrowstyle=_ARROWS[edge.kind],
         connectionstyle=f"arc3,rad={_bend(a, b)}",
-        shrinkA=gap,
-        shrinkB=gap,
-        mutation_scale=gap + 2,
-        linewidth=0.8 + 2.2 * share,
+        shrinkA=gap if edge.kind == "bidirected" else 0,
+        shrinkB=0 if edge.kind == "undirected" else gap,
+        mutation_scale=(gap + 2) * (0.8 if dense else 1.0),
+        linewidth=(0.8 + 2.2 * share) * (0.55 if dense else 1.0),
         alpha=0.3 + 0.6 * share,
-        color=INK,
+        color=OPEN if edge.kind == "undirected" else INK,
         zorder=1,
     )
 
@@ -222,7 +226,7 @@ def _draw_legend(ax: Axes, relations: Mapping[str, Relation], edges: Sequence[_E
     present = set(relations.values())
     entries = [dot(c, RELATION_NAMES[relation]) for relation, c in RELATION_COLOURS.items() if relation in present]
     if any(edge.kind == "undirected" for edge in edges):
-        entries.append(Line2D([], [], color=INK, linewidth=1.6, alpha=0.7, label="direction not determined"))
+        entries.append(Line2D([], [], color=OPEN, linewidth=1.6, alpha=0.7, label="direction not determined"))
     if not entries:
         return
     legend = ax.legend(

@@ -10,6 +10,7 @@ from pyvalue.steering.plan import Relation
 INK = "#1c2430"
 MUTED = "#5b6675"
 RULE = "#c9d0d9"
+OPEN = "#b5500b"  # of edges without a direction
 SURFACE = "#fefefe"  # one off white, so that no other white of a figure is taken for it
 
 #: Okabe & Ito (2008), told apart with any colour vision; order of tables and legends
@@ -42,6 +43,7 @@ CSS_VARIABLES = {
     MUTED: "--muted",
     RULE: "--rule",
     SURFACE: "--card",
+    OPEN: "--open",
     **{colour: f"--{relation}" for relation, colour in RELATION_COLOURS.items()},
 }
 
