@@ -77,6 +77,8 @@ _PUBLIC = {
     "find_features": "pyvalue.steering.features",
     "find_strength": "pyvalue.steering.strength_search",
     "graph_distance": "pyvalue.evaluation.graph_distance",
+    "graph_from_edges": "pyvalue.given_graphs",
+    "graph_from_networkx": "pyvalue.given_graphs",
     "graph_soundness": "pyvalue.effects.graph_soundness",
     "indices": "pyvalue.models.edits",
     "leakage": "pyvalue.effects.leakage",
@@ -173,6 +175,8 @@ if TYPE_CHECKING:
     from pyvalue.evaluation.side_effects import side_effects as side_effects
     from pyvalue.evaluation.side_effects_comparison import compare_steering as compare_steering
     from pyvalue.evaluation.sinusoid import sinusoid as sinusoid
+    from pyvalue.given_graphs import graph_from_edges as graph_from_edges
+    from pyvalue.given_graphs import graph_from_networkx as graph_from_networkx
     from pyvalue.graph import ValueGraph as ValueGraph
     from pyvalue.knowledge import Knowledge as Knowledge
     from pyvalue.measurement.api import measure as measure

@@ -183,10 +183,11 @@ def _without_missing_rows(columns: Columns, nan: NDArray[Any], missing: str) -> 
     listed = _listed_missing(columns, nan)
     if missing == "raise":
         first = columns.label(int(np.argmax(incomplete)))
+        lacking = [columns.names[i] for i in np.flatnonzero(nan)]
         raise ValueError(
             f"responses have {int(nan.sum())} missing entries in {count} of {n} rows, in columns {listed}; the first "
             f"is in row {first!r}. Pass missing='drop' to leave these rows out, missing='test-wise' to leave a row out "
-            "of the tests that need its missing entry alone, or drop the columns"
+            f"of the tests that need its missing entry alone, or drop={lacking} where the columns are no values"
         )
     note = f"dropped {count} of {n} rows with missing entries, in columns {listed}"
     return columns.take_rows(np.flatnonzero(~incomplete)), note
