@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from pyvalue.evaluation.edge_difference import edge_differences
-from pyvalue.evaluation.edge_difference_groups import partial_of
+from pyvalue.evaluation.edge_difference_errors import difference_errors
+from pyvalue.evaluation.edge_difference_groups import partial_of, two_groups
 from pyvalue.evaluation.ess import SurveyValues
 
 
@@ -67,20 +68,31 @@ def test_a_difference_is_found_where_it_is() -> None:
     assert "1 of 6 pairs differ" in repr(found) or len(found.different()) > 1
 
 
-def test_p_of_pairs_is_that_of_all_swaps() -> None:
-    one, other = normal(7, 0, 0.9, d=2), normal(7, 1, d=2)
+def by_hand(x: np.ndarray) -> tuple[float, np.ndarray]:
+    """Fisher's z of two columns, and what each row adds to it: its influence over 1 less its leverage."""
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    r = np.corrcoef(x.T)[0, 1]
+    hat = np.diag(np.column_stack([np.ones(len(x)), x]) @ np.linalg.pinv(np.column_stack([np.ones(len(x)), x])))
+    influence = x[:, 0] * x[:, 1] - r * (x**2).sum(axis=1) / 2
+    return np.arctanh(r), influence / (len(x) * (1 - r * r) * (1 - np.minimum(hat, 0.95)))
 
-    def z(x: np.ndarray) -> float:
-        return float(np.arctanh(np.corrcoef(x.T)[0, 1]))
+
+def test_p_of_pairs_is_that_of_all_swaps() -> None:
+    one, other = normal(7, 0, 0.9, d=2), normal(7, 5, d=2)
+
+    def t(x: np.ndarray, y: np.ndarray) -> float:
+        (z_x, part_x), (z_y, part_y) = by_hand(x), by_hand(y)
+        return (z_y - z_x) / np.sqrt(((part_y - part_x) ** 2).sum())
 
     first, second = ((x - x.mean(axis=0)) / x.std(axis=0) for x in (one, other))
     every = []
     for swap in itertools.product([False, True], repeat=7):
         mask = np.array(swap)[:, None]
-        every.append(z(np.where(mask, first, second)) - z(np.where(mask, second, first)))
-    exact = np.mean(np.abs(every) >= abs(z(other) - z(one)) - 1e-9)
-    found = edge_differences(table(one), table(other), measure="correlation", permutations=8000, resamples=2)
+        every.append(t(np.where(mask, second, first), np.where(mask, first, second)))
+    exact = np.mean(np.abs(every) >= abs(every[0]) - 1e-9)
+    found = edge_differences(table(one), table(other), measure="correlation", permutations=6000, resamples=2)
     assert found.facts["personas_in_both"] == 7
+    assert found.max_statistic == pytest.approx(abs(every[0]))
     assert found.table["p"][0] == pytest.approx(exact, abs=0.02)
 
 
@@ -88,17 +100,47 @@ def test_p_of_strangers_is_that_of_all_splits() -> None:
     one, other = normal(5, 0, 0.9, d=2), normal(5, 5, d=2)
     pooled = np.concatenate([(x - x.mean(axis=0)) / x.std(axis=0) for x in (one, other)])
 
-    def z(rows: list[int]) -> float:
-        return float(np.arctanh(np.corrcoef(pooled[rows].T)[0, 1]))
+    def t(part: tuple[int, ...]) -> float:
+        rest = [k for k in range(10) if k not in part]
+        (z_x, part_x), (z_y, part_y) = by_hand(pooled[list(part)]), by_hand(pooled[rest])
+        return (z_y - z_x) / np.sqrt((part_x**2).sum() + (part_y**2).sum())
 
-    every = [
-        z([k for k in range(10) if k not in part]) - z(list(part)) for part in itertools.combinations(range(10), 5)
-    ]
+    every = [t(part) for part in itertools.combinations(range(10), 5)]
     exact = np.mean(np.abs(every) >= abs(every[0]) - 1e-9)
     for options in ({"other": table(other, 100)}, {"other": table(other), "paired": False}):
-        found = edge_differences(table(one), measure="correlation", permutations=8000, resamples=2, **options)
+        found = edge_differences(table(one), measure="correlation", permutations=6000, resamples=2, **options)
         assert found.facts["personas_in_both"] == 0
         assert found.table["p"][0] == pytest.approx(exact, abs=0.02)
+
+
+@pytest.mark.parametrize("partial", [True, False])
+@pytest.mark.parametrize("edits", [1, 3])
+def test_standard_errors_are_about_those_of_a_jackknife_of_personas(partial: bool, edits: int) -> None:
+    scores = [normal(80 * edits, seed, 0.5) + np.repeat(normal(80, seed + 9, 0.5), edits, axis=0) for seed in (0, 1)]
+    groups = two_groups(table(scores[0], 0, edits), table(scores[1], 500, edits), "corrected", None)
+    there = groups.present[:, None].astype(float)
+    none = np.zeros_like(there[0])
+    found = difference_errors(groups.standardised(), (there[0], none, none, there[1]), partial)[0]
+    row, column = np.triu_indices(4, 1)
+    variance = 0.0
+    for x in scores:
+        left = np.stack([np.corrcoef(np.delete(x, range(k, k + edits), 0).T) for k in range(0, len(x), edits)])
+        z = np.arctanh((partial_of(left) if partial else left)[:, row, column])
+        variance = variance + 79 / 80 * ((z - z.mean(axis=0)) ** 2).sum(axis=0)
+    np.testing.assert_allclose(found, np.sqrt(variance), rtol=0.1)
+
+
+@pytest.mark.parametrize("measure", ["partial", "correlation"])
+def test_size_with_heavy_tails_in_the_smaller_group(measure: str) -> None:
+    pairs, largest = [], []
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        heavy = rng.normal(size=(30, 6)) * rng.standard_t(4, size=(30, 1))  # uncorrelated, as the others are
+        one, other = table(heavy), table(rng.normal(size=(300, 6)), 500)
+        found = edge_differences(one, other, measure=measure, permutations=59, resamples=0, seed=seed)  # type: ignore[arg-type]
+        pairs.append((found.table["p"] <= 0.05).mean())
+        largest.append(found.max_p <= 0.05)
+    assert np.mean(pairs) < 0.08 and np.mean(largest) < 0.2  # .21 to .27 and .57 to .77 without standard errors
 
 
 @pytest.mark.parametrize("paired", [True, False])

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pyvalue.atomic_files import write_json
 from pyvalue.evaluation.circumplex_moments import PersonaMoments, correlation_of
+from pyvalue.evaluation.edge_difference_errors import difference_errors
 from pyvalue.evaluation.edge_difference_groups import TwoGroups, partial_of, two_groups
 from pyvalue.responses import Score
 
@@ -35,10 +36,10 @@ class EdgeDifferences:
         table: one row a pair of values: ``source, target, one, other, difference, low, high, p, q, p_max``. ``one`` and
             ``other`` are the association in either group, ``difference`` that of the other less that of one, with its
             percentile interval over resamples of personas. ``p``: two-sided permutation p of the difference of Fisher's
-            z; ``q``: after Benjamini & Hochberg (1995) over the pairs; ``p_max``: against the largest difference of all
-            pairs, which holds the chance of any false finding (Westfall & Young 1993).
-        max_statistic, max_p: largest difference of z, and p that no pair differs.
-        sum_statistic, sum_p: sum of squared differences of z, and p that no pair differs: many small differences.
+            z over its standard error; ``q``: after Benjamini & Hochberg (1995) over the pairs; ``p_max``: against the
+            largest of all pairs, which holds the chance of any false finding (Westfall & Young 1993).
+        max_statistic, max_p: largest difference of z over its standard error, and p that no pair differs.
+        sum_statistic, sum_p: sum of the squares of all, and p that no pair differs: many small differences.
         alpha: level of ``different`` and of the intervals.
         left_out: column -> why it was not used.
         facts: measure, personas, how many are in both groups, permutations, resamples and the like.
@@ -93,7 +94,12 @@ def edge_differences(
     The cluster is the persona: all its rows are drawn, and change group, together. Personas in both groups (matched by
     label) are drawn as pairs and swap groups as pairs, each by the toss of a coin; the others are dealt out to the
     groups anew, whose numbers of personas stay. Before that, scores get mean 0 and variance 1 within their group, so
-    that groups that differ in level or spread alone do not count as different. The test is exact but for this step.
+    that groups that differ in level or spread alone do not count as different. Differences are divided by their
+    standard errors, so that groups with other tails, but the same associations, do not either; see
+    ``edge_difference_errors``. The test is exact (but for the scaling) where the groups are alike in everything, and
+    holds its level approximately where only their associations are: with normal rows of 6 independent values in one
+    group of 300 personas, and in the other 30 rows whose size varies as t with 4 degrees of freedom, 5% of pairs had
+    p <= .05, and 10% of studies some pair at p_max <= .05.
 
     Args:
         one, other: each ``Responses``, rows of scores (see ``score_rows``) or what ``load_ess`` gives.
@@ -128,7 +134,9 @@ def edge_differences(
     _check(own, groups, measure)
     rng = np.random.default_rng(seed)
     observed = own[1] - own[0]
-    shift = _z(own[1]) - _z(own[0])
+    everyone, nobody = groups.present[:, None].astype(float), np.zeros((1, groups.personas))
+    errors = difference_errors(moments, (everyone[0], nobody, nobody, everyone[1]), measure == "partial")[0]
+    shift = (_z(own[1]) - _z(own[0])) / errors
     permuted = _permuted(groups, moments, measure, permutations, rng)
     drawn = _resampled(groups, moments, measure, resamples, rng)
     as_far = np.abs(permuted) >= np.abs(shift) - 1e-9
@@ -192,7 +200,7 @@ def _permuted(
     number: int,
     rng: np.random.Generator,
 ) -> Floats:
-    """(R, pairs) differences of z after personas changed groups; permutations without an answer are left out."""
+    """(R, pairs) differences of z over their errors after personas changed groups, where there is an answer."""
     both = groups.present.all(axis=0)
     alone = np.flatnonzero(~both)
     at_one = int(groups.present[0, alone].sum())
@@ -207,9 +215,9 @@ def _permuted(
         second_in_one = np.where(both, swap, to_one & groups.present[1]).astype(float)
         first_in_other = groups.present[0] - first_in_one
         second_in_other = groups.present[1] - second_in_one
-        new_one = _associations(*moments, first_in_one, second_in_one, measure)
-        new_other = _associations(*moments, first_in_other, second_in_other, measure)
-        parts.append(_z(new_other) - _z(new_one))
+        counts = (first_in_one, second_in_one, first_in_other, second_in_other)
+        new_one, new_other = (_associations(*moments, *counts[k : k + 2], measure) for k in (0, 2))
+        parts.append((_z(new_other) - _z(new_one)) / difference_errors(moments, counts, measure == "partial"))
     found = np.concatenate(parts)
     return found[np.isfinite(found).all(axis=1)]
 
