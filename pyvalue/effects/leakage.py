@@ -22,6 +22,7 @@ import pandas as pd
 from pyvalue.atomic_files import write_json
 from pyvalue.effects.change_moments import MIN_PAIRS, Floats, Moments
 from pyvalue.effects.ratio_interval import ratio_interval
+from pyvalue.effects.size_interval import SizeInterval, size_interval
 from pyvalue.schwartz_circle import basic_value, opposed
 
 COLUMNS = ("group", "values", "leakage", "low", "high", "plain", "signed", "signed_low", "signed_high")
@@ -37,12 +38,12 @@ class Leakage:
         high: upper end.
         table: one row a group: ``"all"`` (every value but the target's), the groups that were given, and ``"opposed"``
             (values that Schwartz' theory has in conflict with the target's), with the number of ``values``;
-            ``leakage, low, high``; ``plain``, the mean of |change| / |gain| with its noise; and
+            ``leakage, low, high`` (``low`` is 0, or ``leakage`` if that is below 0, where none is not ruled out); ``plain``, the mean of |change| / |gain| with its noise; and
             ``signed, signed_low, signed_high``, mean change / gain. In the row ``"opposed"`` ``signed`` is turned so
             that below 0 says: against the target, as the theory has it.
         personas: with a change of the target.
         target: value -> +1 or -1.
-        reason: why leakage is undefined (NaN); empty where it is defined.
+        reason: why leakage and everything else in the table is undefined (NaN); empty where it is defined.
         facts: ``confidence``; ``too_few``, values with fewer than 3 personas, and ``not_asked``, values of groups that
             the changes lack, where there are any.
     """
@@ -88,7 +89,7 @@ class Leakage:
             f"Leakage of {named}: gain {self.gain:+.3f} [{self.low:+.3f}, {self.high:+.3f}], "
             f"{count}, {percent} intervals over personas",
             *([f"undefined: {self.reason}"] if self.reason else []),
-            self.table.to_string(index=False, float_format="{:.3f}".format),
+            self.table.to_string(index=False, float_format="{:.3f}".format, na_rep=""),
         ]
         return "\n".join(lines)
 
@@ -102,10 +103,11 @@ def leakage(
 ) -> Leakage:
     """Change of other values per unit of change of the target, with an interval over personas.
 
-    The persona is the unit: intervals are a jackknife over personas with Student's t of the target's change and of the
-    mean square of the others, put together by MOVER-R (``ratio_interval``). In simulations of 8 to 60 personas and 6 to
-    20 values the 95% interval held the truth in 90 to 99.8% of the edits that had one; a jackknife of the ratio itself
-    did so in 75 to 100%. Where nothing moves it is too wide.
+    The persona is the unit: intervals of the target's change and of the size of the others' (``size_interval``) are put
+    together by MOVER-R (``ratio_interval``). One other value has the interval of its signed ratio (Fieller's) without
+    the sign. In simulations of 8 to 60 personas and 1 to 20 other values (2,000 studies each, errors correlated by 0 or
+    .7, heavy tails, skew), the 95% interval held the truth in 93% to 99% of the edits that had one, and in 92% where
+    only one edit in four had one, its gain being overestimated. Where little moves it is too wide.
 
     Args:
         change: rows personas, columns values: score under the edit less that without it, NaN where missing; such as
@@ -116,7 +118,7 @@ def leakage(
 
     Returns:
         Leakage, which is undefined (NaN, with ``reason``) where the interval of the gain has 0, or fewer than 3
-        personas have a change of the target; ``plain`` and the gain are given all the same.
+        personas have a change of the target; the gain is given all the same.
 
     Raises:
         ValueError: no target, a target that was not asked, a sign other than +1 and -1, a persona in two rows, a group
@@ -166,35 +168,48 @@ def _group_row(
     moments: Moments, sign: Floats, mask: npt.NDArray[np.bool_], direction: Floats, confidence: float, undefined: bool
 ) -> dict[str, Any]:
     """One row of the table but for its name."""
-    gain = moments.gain(sign)[0]
-    mean = moments.mean[0][moments.counted(mask.astype(float))]
-    plain = float(np.abs(mean).mean() / abs(gain)) if len(mean) and gain else math.nan
-    row: dict[str, Any] = dict.fromkeys(COLUMNS[1:], math.nan) | {"values": int(mask.sum()), "plain": plain}
-    if undefined:
+    row: dict[str, Any] = dict.fromkeys(COLUMNS[1:], math.nan) | {"values": int(mask.sum())}
+    chosen = mask & np.isfinite(moments.square[0])
+    if undefined or not chosen.any():
         return row
-    size = moments.average(moments.square, mask.astype(float))
+    gain = moments.gain(sign)[0]
+    means, size = moments.mean[0][chosen], moments.average(moments.square, mask.astype(float))[0]
+    row["plain"] = float(np.abs(means).mean() / abs(gain))
     move = moments.average(moments.mean, mask * direction)
     target = moments.average(moments.mean, sign)
     _, n_target = moments.errors([target], sign)
-    _, n_group = moments.errors([size], mask.astype(float))
+    of_values, n_group = moments.errors(list(moments.mean[:, chosen].T), mask.astype(float))
     if n_group < MIN_PAIRS:
         return row
-    # One covariance of all three, over everybody who has a change anywhere here: their errors go together.
-    covariance, _ = moments.errors([size, move, target], mask.astype(float) + np.abs(sign))
+    # One covariance of all, over everybody who has a change anywhere here: their errors go together.
+    along = moments.mean[:, chosen] @ means
+    covariance, _ = moments.errors([along, move, target], mask.astype(float) + np.abs(sign))
     error = np.sqrt(np.diag(covariance))
     reach = _t(n_target, confidence) * error[2]
-    t = _t(n_group, confidence)
     way = math.copysign(1.0, gain)
     with np.errstate(invalid="ignore", divide="ignore"):
         together = np.nan_to_num(covariance[:2, 2] / (error[:2] * error[2])) * way
-    low, high = _root(size[0] - t * error[0]), _root(size[0] + t * error[0])
-    top, moved = _root(size[0]), float(move[0]) * way
-    row["leakage"] = top / abs(gain)
-    row["low"], row["high"] = ratio_interval(top, low, high, abs(gain), reach, float(together[0]))
-    row["signed"] = moved / abs(gain)
-    ends = moved - t * error[1], moved + t * error[1]
-    row["signed_low"], row["signed_high"] = ratio_interval(moved, *ends, abs(gain), reach, float(together[1]) * way)
+    moved, spread = float(move[0]) * way, _t(n_group, confidence) * error[1]
+    low, high = ratio_interval(moved, moved - spread, moved + spread, abs(gain), reach, float(together[1]) * way)
+    row |= {"signed": moved / abs(gain), "signed_low": low, "signed_high": high, "leakage": _root(size) / abs(gain)}
+    if len(means) == 1:
+        ends = sorted((abs(low), abs(high)))
+        low, high = (0.0 if low <= 0 <= high else ends[0]), ends[1]
+    else:
+        lengths = size_interval(means, size * len(means), of_values, n_group - 1, confidence)
+        low, high = _size_ratio(lengths, size, len(means), abs(gain), reach, float(together[0]))
+    # The estimate is below 0 where values moved less than noise; the interval holds it all the same.
+    row["low"], row["high"] = min(low, row["leakage"]), high
     return row
+
+
+def _size_ratio(
+    lengths: SizeInterval, size: float, count: int, gain: float, reach: float, together: float
+) -> tuple[float, float]:
+    """Interval of the root mean square over the gain; ``together`` is the correlation of the length and the gain."""
+    top, low, high = (x / math.sqrt(count) for x in (math.sqrt(max(size * count, 0.0)), lengths.low, lengths.high))
+    least = ratio_interval(top, low, high, gain, reach, together * lengths.along_low)[0] if low else 0.0
+    return least, ratio_interval(top, low, high, gain, reach, together * lengths.along_high)[1]
 
 
 def _root(square: float) -> float:
@@ -233,6 +248,8 @@ def _checked(change: pd.DataFrame, target: Mapping[str, int], confidence: float)
         raise TypeError(f"change: expected a DataFrame of personas by values, got {type(change).__name__}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: expected a number between 0 and 1, got {confidence}")
+    if not isinstance(target, Mapping):
+        raise TypeError(f'target: expected a mapping of values to +1 or -1, such as {{"Power": 1}}, got {target!r}')
     if not target:
         raise ValueError("target: expected at least one value with +1 or -1, got none")
     if wrong := {value: sign for value, sign in target.items() if sign not in (1, -1)}:
