@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pyvalue.edit_changes import paired_changes
 from pyvalue.evaluation.benchmark import benchmark_predictions
 from pyvalue.evaluation.benchmark_ranking import areas
-from pyvalue.evaluation.benchmark_result import holm
+from pyvalue.evaluation.benchmark_verdict import holm
 from pyvalue.evaluation.held_out import hold_out
 from pyvalue.evaluation.predictors import Prediction, Training, to_rows
 from pyvalue.evaluation.predictors_graph import GraphReach

@@ -12,7 +12,8 @@ from pyvalue.evaluation.benchmark import benchmark_predictions
 from pyvalue.evaluation.benchmark_result import PredictionBenchmark
 from pyvalue.evaluation.predictors import Predictor
 from pyvalue.evaluation.predictors_graph import GraphReach
-from pyvalue.evaluation.predictors_known import MarginalRate, UneditedDisagreement
+from pyvalue.evaluation.predictors_items import UneditedDisagreement
+from pyvalue.evaluation.predictors_known import MarginalRate
 from pyvalue.wide_scores import score_rows
 
 PAPER = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "paper"

@@ -6,6 +6,7 @@ import itertools
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pyvalue.evaluation.benchmark_checks import check_options, check_predictors, checked_targets, similarity_table
+from pyvalue.evaluation.benchmark_compared import Compared, compared
 from pyvalue.evaluation.benchmark_edit_level import edit_level
 from pyvalue.evaluation.benchmark_result import PredictionBenchmark
 from pyvalue.evaluation.benchmark_row_level import row_level
@@ -22,7 +24,8 @@ from pyvalue.evaluation.benchmark_sums import Draws, Metric
 from pyvalue.evaluation.benchmark_tables import metric_table, per_edit_table
 from pyvalue.evaluation.detectable_change import ROUNDING
 from pyvalue.evaluation.held_out import HeldOut, hold_out
-from pyvalue.evaluation.predictors import Prediction, Predictor, Training, default_predictors
+from pyvalue.evaluation.predictors import Predictor, Training, default_predictors, is_baseline, knows_items
+from pyvalue.evaluation.predictors_items import ItemRate
 from pyvalue.graph import ValueGraph
 from pyvalue.responses import Score
 
@@ -63,8 +66,13 @@ def benchmark_predictions(
     Intervals are estimate plus and minus Student's t times the standard deviation over bootstrap samples: of personas,
     whose rows stay together ("low", "high"), and of personas and edits at once ("wide"; Owen 2007, "The pigeonhole
     bootstrap", Annals of Applied Statistics 1), with degrees of freedom by whichever are fewer. Items and values are
-    taken as they are. p: the same predictions with the names of the values permuted, the same way for all edits, so
-    that edits that are alike do not count as many; all permutations where there are no more than ``permutations``.
+    taken as they are. The AUPRC of rows and the pooled AUROC use the first 200 samples only. p: the same predictions
+    with the names of the values permuted, the same way for all edits, so that edits that are alike do not count as
+    many; all permutations where there are no more than ``permutations``.
+
+    Predictors are compared with the best baseline that knows as much of the tested items as they do. Who knows them is
+    told by other personas, under other edits, on the same items; of personas that are tested at once, one part after
+    the other is told by the rest.
 
     Args:
         source: ``Responses``, a table with rows (edit, persona), or the path of a file; see
@@ -73,13 +81,14 @@ def benchmark_predictions(
             the tested rows, it has seen them, and nothing here can undo that.
         test: another source, with other personas, to judge on; None to split ``source``. Personas in both are left out
             of training.
-        predictors: to judge, the one to compare with first; None for ``default_predictors``.
+        predictors: to judge; None for ``default_predictors``. Baselines are those with ``is_baseline``; where none that
+            need not know the tested items has it, the first of these.
         score: of ``Responses``.
         folds: parts that the personas are split into, each tested in turn.
         leave_edit_out: whether predictors are fitted without the tested edit. False asks an easier question: how an
             edit that was seen acts on other personas.
-        features: edit -> feature; edits of one feature are left out together.
-        targets: edit -> the value that it is to move.
+        features: edit -> feature; edits of one feature are left out together. Labels or numbers of features.
+        targets: edit -> the value that it is to move; edits that are not named have the one that they moved most.
         threshold: |change| above which a persona's value counts as changed. None: 0 where at least 1% of the changes
             are exactly 0 (in rows that changed at all), else the median of |change|.
         permutations: for p.
@@ -90,13 +99,13 @@ def benchmark_predictions(
 
     Raises:
         ValueError: an argument is out of range or names what is not there; the source has no unedited rows, no edits,
-            or fewer than 2 values.
+            or fewer than 2 values; the graph has none of its values.
         TypeError: an argument is of the wrong type.
 
     Example:
         >>> print(benchmark_predictions("train.csv", graph, test="test.csv"))
     """
-    check_options(graph, folds, permutations, resamples, confidence, threshold)
+    check_options(graph, folds, permutations, resamples, confidence, threshold, seed)
     chosen = list(default_predictors() if predictors is None else predictors)
     check_predictors(chosen)
     split = hold_out(source, test, score, folds=folds, features=features, leave_edit_out=leave_edit_out, seed=seed)
@@ -111,13 +120,19 @@ def benchmark_predictions(
     draws = _draws(strata, len(personas), len(values), threshold, confidence, resamples, permutations, seed)
     kept = [k for k in range(len(chosen)) if any(s.predictions[k] is not None for s in strata)]
     for k in set(range(len(chosen))) - set(kept):
-        notes.append(f"{chosen[k].name}: left out, {_why_not(chosen[k], graph, find, similarity)}")
-    names = [chosen[k].name for k in kept]
+        notes.append(f"{chosen[k].name}: left out, {_why_not(chosen[k], split, similarity)}")
+    chosen_kept = [chosen[k] for k in kept]
+    names = [one.name for one in chosen_kept]
     if not kept:
         raise ValueError("predictors: none of them could be fitted on this source")
-    strata = [_with_predictions(s, [s.predictions[k] for k in kept]) for s in strata]
-    found = {"edit": edit_level(strata, len(kept), draws), "row": row_level(strata, len(kept), draws)}
+    strata = [s.only(kept) for s in strata]
+    kinds = compared(
+        [knows_items(one) for one in chosen_kept], [is_baseline(one) for one in chosen_kept],
+        same_items=split.same_items,
+    )  # fmt: skip
+    found = {"edit": edit_level(strata, kinds, draws), "row": row_level(strata, kinds, draws)}
     _explain(strata, found, len(personas), notes)
+    _explain_comparisons(names, kinds, draws, confidence, notes)
     facts = {
         "edits": len({s.edit for s in strata}),
         "personas": len(personas),
@@ -132,10 +147,10 @@ def benchmark_predictions(
         "permutations": len(draws.names),
         "exact": is_exact(len(values), permutations),
         "seed": seed,
-        "targets": "given" if targets else "the value moved most in training personas",
+        "targets": _said_of_targets(wanted, {s.edit for s in strata}),
     }
     return PredictionBenchmark(
-        metric_table(names, found, facts),
+        metric_table(names, found, facts, kinds),
         per_edit_table(names, found, strata, values, draws),
         facts,
         tuple(dict.fromkeys(notes)),
@@ -155,6 +170,11 @@ def _finder(
     graph: ValueGraph | None, values: Sequence[str], notes: list[str]
 ) -> Callable[[StudyScores], ValueGraph | None]:
     if graph is not None:
+        if not set(graph.names) & set(values):
+            raise ValueError(
+                f"graph: it has none of the values of the source; it has {', '.join(graph.names)}, the source "
+                f"{', '.join(values)}"
+            )
         if absent := [name for name in graph.names if name not in values]:
             notes.append(f"graph: its values {', '.join(absent)} are not in the source and were passed over")
         if absent := [name for name in values if name not in graph.names]:
@@ -196,20 +216,17 @@ def _strata(
     personas = sorted({name for fold in split.folds for name in fold.test.personas})
     strata: list[Stratum] = []
     for number, fold in enumerate(split.folds):
-        train = Training(fold.train, threshold, len(fold.test.personas), confidence, fold.test.rest, find, alike, seed)
-        made = [one.fit(train) for one in chosen]
+        train = Training(
+            fold.train, threshold, len(fold.test.personas), confidence, fold.test.rest, None, find, alike, seed
+        )
+        shown = [replace(train, items=one.study) for one in fold.items] or [train]
+        made = [[one.fit(t) for t in shown] if knows_items(one) else [one.fit(train)] for one in chosen]
         strata += strata_of(fold, number, personas, train.noise, made, targets)
     if still := sorted({s.edit for s in strata if s.target < 0}):
         notes.append(f"edits that moved no value, so that they have no target: {', '.join(still)}")
     if not strata:
         raise ValueError("source: no tested persona has a change under any edit")
     return strata, personas
-
-
-def _with_predictions(stratum: Stratum, predictions: Sequence[Prediction | None]) -> Stratum:
-    from dataclasses import replace
-
-    return replace(stratum, predictions=tuple(predictions))
 
 
 def _draws(
@@ -239,10 +256,38 @@ def permutations_of(values: int, permutations: int, rng: np.random.Generator) ->
     return rng.permuted(np.tile(np.arange(values), (permutations, 1)), axis=1)
 
 
-def _why_not(predictor: Predictor, graph: ValueGraph | None, find: Any, similarity: Any) -> str:
+def _said_of_targets(wanted: dict[str, str] | None, edits: set[str]) -> str:
+    usual = "the value moved most in training personas"
+    given = sorted(edits & set(wanted or {}))
+    if not given:
+        return usual
+    return "given" if len(given) == len(edits) else f"given for {len(given)} of {len(edits)} edits, else {usual}"
+
+
+def _why_not(predictor: Predictor, split: HeldOut, similarity: Any) -> str:
+    if isinstance(predictor, ItemRate):
+        if split.same_items:
+            return "since the tested items are those of training, so that the marginal rate is the same"
+        return "since nobody but the tested personas answered the tested items"
     if predictor.name == "name similarity" and similarity is None:
         return "since no similarity was given (pyvalue.measurement.name_similarity makes one)"
     return "since it could not be fitted on these training rows"
+
+
+def _explain_comparisons(
+    names: Sequence[str], kinds: Compared, draws: Draws, confidence: float, notes: list[str]
+) -> None:
+    judged = [k for k in range(len(names)) if not kinds.baseline[k]]
+    alone = [names[k] for k in judged if kinds.rivals([0.0] * len(names))[k] is None]
+    if alone:
+        notes.append(
+            f"{', '.join(alone)}: compared with nothing, since no baseline here knows the tested items; add ItemRate()"
+        )
+    if len(judged) / (1 + len(draws.names)) >= 1 - confidence:
+        notes.append(
+            f"p: {len(draws.names)} permutations of names are too few for any of {len(judged)} predictors to be called "
+            "better after Holm's correction"
+        )
 
 
 def _explain(

@@ -8,21 +8,23 @@ import numpy as np
 import numpy.typing as npt
 
 from pyvalue.evaluation.auroc import auprc, auroc
+from pyvalue.evaluation.benchmark_compared import Compared
 from pyvalue.evaluation.benchmark_ranking import areas
 from pyvalue.evaluation.benchmark_strata import Stratum
-from pyvalue.evaluation.benchmark_sums import RANKING, VALUES, Draws, Metric, Sums, finished, of_first, scores_of
+from pyvalue.evaluation.benchmark_sums import RANKING, VALUES, Draws, Metric, Sums, finished, of_baseline, scores_of
 from pyvalue.evaluation.predictors import Prediction
 
 Floats = npt.NDArray[np.float64]
 
 
-def edit_level(strata: Sequence[Stratum], predictors: int, draws: Draws) -> list[dict[str, Metric]]:
+def edit_level(strata: Sequence[Stratum], compared: Compared, draws: Draws) -> list[dict[str, Metric]]:
     """Metrics of mean changes: ``AUROC, AUPRC, sign accuracy, coverage, width``, one dictionary a predictor."""
     shape = (len(draws.personas), len(strata))
     sums = [
-        {name: Sums(shape, len(draws.names)) for name in (*RANKING, *VALUES, *map(of_first, VALUES))}
-        for _ in range(predictors)
+        {name: Sums(shape, len(draws.names)) for name in (*RANKING, *VALUES, *map(of_baseline, VALUES))}
+        for _ in compared.knows
     ]
+    rivals = compared.signed_rivals()
     cells = events = 0
     for s, stratum in enumerate(strata):
         above, mean = stratum.edit_outcomes(draws.personas, draws.confidence)
@@ -31,8 +33,10 @@ def edit_level(strata: Sequence[Stratum], predictors: int, draws: Draws) -> list
             continue
         for k, found in enumerate(sums):
             _rank_edit(found, s, stratum, stratum.predictions[k], above, draws)
-            _judge_edit(found, s, stratum, (stratum.predictions[k], stratum.predictions[0]), above, mean, draws)
-    return finished(sums, draws, cells, events, [*RANKING, *VALUES])
+            rival = rivals[k]
+            other = None if rival is None else stratum.predictions[rival]
+            _judge_edit(found, s, stratum, (stratum.predictions[k], other), above, mean, draws)
+    return finished(sums, draws, cells, events, [*RANKING, *VALUES], compared)
 
 
 def _rank_edit(
@@ -56,7 +60,7 @@ def _judge_edit(
     found: dict[str, Sums], s: int, stratum: Stratum, pair: tuple[Prediction | None, Prediction | None],
     above: Floats, mean: Floats, draws: Draws,
 ) -> None:  # fmt: skip
-    """Sign and interval of one predictor, and those of the first predictor in the same cells."""
+    """Sign and interval of one predictor, and those of its baseline in the same cells."""
     own, first = (None if one is None else one.expected(stratum.known) for one in pair)
     if own is None or pair[0] is None:
         return
@@ -66,7 +70,7 @@ def _judge_edit(
     _put(found["sign accuracy"], s, told & (measured == row), told)
     if first is not None:
         same = told & (measured == np.sign(np.nan_to_num(first[stratum.target])))
-        _put(found[of_first("sign accuracy")], s, same, told)
+        _put(found[of_baseline("sign accuracy")], s, same, told)
     permuted = np.sign(np.nan_to_num(own))[draws.names[:, [stratum.target]], draws.names]
     seen = (above[0] == 1) & (permuted != 0)
     found["sign accuracy"].null_top += (seen & (permuted == measured[0])).sum(axis=1)
@@ -80,8 +84,8 @@ def _judge_edit(
     ends = None if pair[1] is None else _interval(pair[1], stratum, draws.confidence)
     if ends is None:
         return
-    _put(found[of_first("coverage")], s, inside & (mean >= ends[0]) & (mean <= ends[1]), inside)
-    _put(found[of_first("width")], s, np.where(inside, ends[1] - ends[0], 0.0), inside)
+    _put(found[of_baseline("coverage")], s, inside & (mean >= ends[0]) & (mean <= ends[1]), inside)
+    _put(found[of_baseline("width")], s, np.where(inside, ends[1] - ends[0], 0.0), inside)
 
 
 def _interval(prediction: Prediction, stratum: Stratum, confidence: float) -> tuple[Floats, Floats] | None:

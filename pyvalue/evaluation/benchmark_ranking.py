@@ -39,6 +39,24 @@ def ranked(score: Floats) -> tuple[npt.NDArray[np.int_], npt.NDArray[np.int_]]:
     return order, np.concatenate([[0], np.flatnonzero(fresh) + 1])
 
 
+def wins(score: Floats, hits: Floats, misses: Floats) -> Floats:
+    """Pairs of a hit of one row and a miss of another in which the hit has the higher score; ties count one half.
+
+    Areas of rows that were drawn w times each are ``w @ wins @ w``, so that their cells are sorted and summed once.
+
+    Args:
+        score: (C,) finite, one a cell.
+        hits, misses: (P, C) counts of every row.
+
+    Returns:
+        (P, P): rows that hit, columns that miss.
+    """
+    order, starts = ranked(score)
+    yes, no = (np.add.reduceat(counts[:, order], starts, axis=1) for counts in (hits, misses))
+    below = no.sum(axis=1, keepdims=True) - no.cumsum(axis=1) + no / 2
+    return np.asarray(yes @ below.T)
+
+
 def areas(score: Floats, hits: Floats, misses: Floats) -> Areas:
     """Areas of one stratum.
 

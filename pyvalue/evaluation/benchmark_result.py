@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pyvalue.atomic_files import write_json
+from pyvalue.evaluation.benchmark_verdict import difference_of, verdict_of
 
 #: in the order of tables
 METRICS = ("AUROC", "AUPRC", "pooled AUROC", "sign accuracy", "coverage", "width")
@@ -21,10 +21,12 @@ class PredictionBenchmark:
     """How well side effects were told before steering.
 
     Attributes:
-        table: one row a predictor, level and metric: ``predictor, level, metric, estimate``; ``low, high``, the
+        table: one row a predictor, level and metric: ``predictor, level, metric``; ``knows_items``, whether it knows
+            the tested items; ``is_baseline``; ``compared_with``, the best baseline by AUROC at that level that knows
+            as much (of other metrics the first such baseline), "" for itself or none; ``estimate``; ``low, high``, the
             interval over personas under the same edits; ``wide_low, wide_high``, over personas and edits; ``p``,
-            one-sided, of the same predictions with the names of the values permuted; ``difference`` to the first
-            predictor (the marginal rate) on the same cells with ``difference_low, difference_high, difference_wide_low,
+            one-sided, of the same predictions with the names of the values permuted; ``difference`` to
+            ``compared_with`` on the same cells with ``difference_low, difference_high, difference_wide_low,
             difference_wide_high``; ``difference_p``, two-sided, by the wide interval; ``cells`` and
             ``events``, how many of them changed. Missing numbers are NaN.
         per_edit: one row a level, edit and predictor: ``level, edit, target, change`` (of the target, as the predictors
@@ -55,12 +57,12 @@ class PredictionBenchmark:
 
     @property
     def verdict(self) -> str:
-        """Whether any predictor ranks values better than the first one, in words.
+        """Whether any predictor ranks values better than the best baseline that knows as much, in words.
 
-        Better: the difference is above 0 after Holm's correction for the number of predictors, and so is what the
-        predictor gains over itself with permuted names (``p``, one-sided, uncorrected).
+        Better: the difference to the baseline (``difference_p``) and what the predictor gains over itself with permuted
+        names (``p``) both hold after Holm's correction for the number of predictors at that level.
         """
-        return " ".join(_verdict(self.table, level, self.facts) for level in ("edit", "row"))
+        return " ".join(verdict_of(self.table, level, self.facts) for level in ("edit", "row"))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; missing numbers are null."""
@@ -85,7 +87,7 @@ class PredictionBenchmark:
                 continue
             first = rows[rows["metric"] == "AUROC"].iloc[0]
             parts.append(f"\n{what}: {int(first['events'])} of {int(first['cells'])} cells")
-            parts.append(_printed(rows))
+            parts += _printed(rows)
         parts.append(f"\n{self.verdict}")
         parts += [f"note: {note}" for note in self.notes]
         return "\n".join(parts)
@@ -103,81 +105,35 @@ _LEVELS = {
 }
 
 
-def holm(p: Sequence[float]) -> np.ndarray:
-    """p-values adjusted for their number (Holm 1979, Scandinavian Journal of Statistics 6); NaN stays."""
-    given = np.asarray(p, dtype=float)
-    found = np.full(len(given), np.nan)
-    known = np.flatnonzero(np.isfinite(given))
-    order = known[np.argsort(given[known], kind="stable")]
-    scaled = given[order] * np.arange(len(order), 0, -1)
-    found[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
-    return found
-
-
-def _verdict(table: pd.DataFrame, level: str, facts: dict[str, Any]) -> str:
-    rows = table[(table["level"] == level) & (table["metric"] == "AUROC")].reset_index(drop=True)
-    where = {"edit": "Mean changes", "row": "Persona rows"}[level]
-    first = rows.iloc[0]
-    if not np.isfinite(first["estimate"]):
-        return f"{where}: no cells to rank."
-    others = rows.iloc[1:].reset_index(drop=True)
-    name, base = first["predictor"], f"{first['estimate']:.3f}"
-    if others.empty:
-        return f"{where}: the {name} has AUROC {base}, and there is nothing to compare it with."
-    adjusted = holm(others["difference_p"])
-    # Leaving an edit out lowers the marginal rates of what it moves, to below chance where edits share the values among
-    # them; so a predictor must be better than its own with permuted names as well.
-    level_of_tests = 1 - facts["confidence"]
-    better = others[(adjusted < level_of_tests) & (others["difference"] > 0) & (others["p"] <= level_of_tests)]
-    if len(better):
-        best = better.loc[better["difference"].idxmax()]
-        listed = "; ".join(better["predictor"])
-        return (
-            f"{where}: better than the {name} ({base}) after Holm's correction, and than with permuted names: "
-            f"{listed}. The best is {best['predictor']} with {best['estimate']:.3f} (difference {_difference(best)})."
-        )
-    if others["difference"].isna().all():
-        return f"{where}: nothing can be compared with the {name} ({base})."
-    best = others.loc[others["difference"].idxmax()]
-    if not np.isfinite(adjusted).any():
-        return (
-            f"{where}: the best is {best['predictor']} with {best['estimate']:.3f} against {base} of the {name}, with "
-            "too few personas or edits to say whether the difference holds."
-        )
-    return (
-        f"{where}: nothing is better than the {name} ({base}) both after Holm's correction and than with permuted "
-        f"names; the nearest is {best['predictor']} with {best['estimate']:.3f} (difference {_difference(best)}, p "
-        f"{best['difference_p']:.3f} before correction)."
-    )
-
-
-def _difference(row: pd.Series) -> str:
-    return f"{row['difference']:+.3f} [{row['difference_wide_low']:+.3f}, {row['difference_wide_high']:+.3f}]"
-
-
 def _held(held: dict[str, bool | None]) -> str:
     said = {True: "yes", False: "no", None: "unknown"}
     return ", ".join(f"{name} {said[known]}" for name, known in held.items())
 
 
-def _printed(rows: pd.DataFrame) -> str:
+def _printed(rows: pd.DataFrame) -> list[str]:
+    """The table of a level; with two kinds of predictors, each under a line that names its baseline."""
     metrics = [m for m in METRICS if ((rows["metric"] == m) & rows["estimate"].notna()).any()]
     by = rows.set_index(["predictor", "metric"])
-    names = list(dict.fromkeys(rows["predictor"]))
-    heads = ["predictor", "AUROC [wide interval]", "p", "less the first", *metrics[1:]]
-    lines = []
-    for name in names:
+    lines = [["predictor", "AUROC [wide interval]", "p", "less the baseline", *metrics[1:]]]
+    kinds: list[bool] = []
+    for name in dict.fromkeys(rows["predictor"]):
         one = by.loc[(name, "AUROC")]
+        kinds.append(bool(one["knows_items"]))
         cells = [name, f"{one['estimate']:.3f} [{one['wide_low']:.2f}, {one['wide_high']:.2f}]", f"{one['p']:.3f}"]
-        cells.append("" if name == names[0] else _difference(one))
+        cells.append("" if not np.isfinite(one["difference"]) else difference_of(one))
         for metric in metrics[1:]:
             value = by.loc[(name, metric), "estimate"] if (name, metric) in by.index else np.nan
             cells.append(f"{value:.3f}" if np.isfinite(value) else "")
         lines.append(cells)
-    widths = [max(len(row[i]) for row in [heads, *lines]) for i in range(len(heads))]
-    return "\n".join(
-        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in [heads, *lines]
-    )
+    widths = [max(len(row[i]) for row in lines) for i in range(len(lines[0]))]
+    head, *text = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in lines]
+    said = [head]
+    for knows in dict.fromkeys(kinds):
+        baseline = next((name for name in rows.loc[rows["knows_items"] == knows, "compared_with"] if name), "none")
+        what = "" if len(set(kinds)) == 1 else f"{'knows' if knows else 'does not know'} the tested items; "
+        said.append(f"-- {what}baseline: {baseline}")
+        said += [line for line, own in zip(text, kinds, strict=True) if own == knows]
+    return said
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from pyvalue.evaluation.benchmark_ranking import areas
+from pyvalue.evaluation.benchmark_compared import Compared
+from pyvalue.evaluation.benchmark_ranking import areas, wins
 from pyvalue.evaluation.benchmark_strata import Stratum
 from pyvalue.evaluation.benchmark_sums import (
     RANKING,
     Draws,
     Metric,
     Sums,
+    area_of,
     blocks,
     finished,
-    of_first,
+    of_baseline,
     permuted_counts,
     ratio,
     scores_of,
@@ -26,72 +29,105 @@ from pyvalue.evaluation.predictors import Prediction
 Floats = npt.NDArray[np.float64]
 
 
-def row_level(strata: Sequence[Stratum], predictors: int, draws: Draws) -> list[dict[str, Metric]]:
+#: bootstrap samples of the areas that take most time, AUPRC and pooled AUROC: enough for a standard deviation
+FEW = 200
+
+
+def row_level(strata: Sequence[Stratum], compared: Compared, draws: Draws) -> list[dict[str, Metric]]:
     """Metrics of persona rows: ``AUROC, AUPRC, pooled AUROC, sign accuracy``, one dictionary a predictor."""
     shape = (len(draws.personas), len(strata))
-    names = (*RANKING, "sign accuracy", of_first("sign accuracy"))
-    sums = [{name: Sums(shape, len(draws.names)) for name in names} for _ in range(predictors)]
+    names = (*RANKING, "sign accuracy", of_baseline("sign accuracy"))
+    predictors = range(len(compared.knows))
+    sums = [{name: Sums(shape, len(draws.names)) for name in names} for _ in predictors]
     counts = [stratum.row_counts(draws.threshold) for stratum in strata]
-    pooled = [_Pooled(len(draws.personas)) for _ in range(predictors)]
-    scores = [[scores_of(stratum.predictions[k], stratum).ravel() for stratum in strata] for k in range(predictors)]
-    cell = sum(yes.shape[1] for yes, _ in counts)
-    for part in blocks(len(draws.personas), cell):
-        both = [
-            tuple(draws.personas[part][:, stratum.personas] @ one for one in pair)
-            for stratum, pair in zip(strata, counts, strict=True)
-        ]
-        for k in range(predictors):
-            _rank_rows(sums[k], pooled[k], part, scores[k], both, draws.edits[part])
-    whole = [tuple(one.sum(axis=0) for one in pair) for pair in counts]
-    size = draws.names.shape[1]
-    for part in blocks(len(draws.names), cell):
-        both = [tuple(permuted_counts(one, draws.names[part], size) for one in pair) for pair in whole]
-        for k in range(predictors):
-            _rank_null(sums[k], part, scores[k], both)
+    pooled = []
+    for k, found in enumerate(sums):
+        cells = [_cells(stratum, pair, k) for stratum, pair in zip(strata, counts, strict=True)]
+        for s, (stratum, own) in enumerate(zip(strata, cells, strict=True)):
+            _rank_rows(found, s, own, draws.personas[:, stratum.personas])
+        pooled.append(_pooled(strata, cells, draws))
+        _rank_null(found, cells, draws)
+    rivals = compared.signed_rivals()
     for s, stratum in enumerate(strata):
         signs = stratum.row_signs(draws.threshold)
         for k, found in enumerate(sums):
-            _sign_rows(found, s, stratum, (stratum.predictions[k], stratum.predictions[0]), signs, draws)
-    cells, events = (int(sum(one.sum() for pair in whole for one in pair[:last])) for last in (2, 1))
-    made = finished(sums, draws, cells, events, [*RANKING, "sign accuracy"])
-    for metrics, own in zip(made, pooled, strict=True):
+            rival = rivals[k]
+            other = None if rival is None else stratum.predictions[rival]
+            _sign_rows(found, s, stratum, (stratum.predictions[k], other), signs, draws)
+    cells_, events = (int(sum(one.sum() for pair in counts for one in pair[:last])) for last in (2, 1))
+    made = finished(sums, draws, cells_, events, [*RANKING, "sign accuracy"], compared)
+    nothing = np.full(len(draws.personas), np.nan)
+    for metrics, own_pooled, rival in zip(made, pooled, compared.rivals([area_of(f) for f in sums]), strict=True):
+        other_pooled = (nothing, nothing) if rival is None else pooled[rival]
         metrics["pooled AUROC"] = Metric(
-            own.plain, own.wide, pooled[0].plain, pooled[0].wide, None, cells, events, np.full(len(strata), np.nan)
-        )
+            own_pooled[0], own_pooled[1], other_pooled[0], other_pooled[1],
+            null=None, cells=cells_, events=events, by_stratum=np.full(len(strata), np.nan),
+        )  # fmt: skip
     return made
 
 
-class _Pooled:
-    """AUROC over all strata together, whose scores come from different fits."""
+@dataclass(frozen=True)
+class _Cells:
+    """Scores (C,) of the cells of a stratum, with counts (P, C) of hits and misses: pairs of values, in every part."""
 
-    def __init__(self, draws: int) -> None:
-        self.plain, self.wide = np.full(draws, np.nan), np.full(draws, np.nan)
-
-
-def _rank_rows(
-    found: dict[str, Sums], pooled: _Pooled, part: slice, scores: list[Floats], both: list[tuple[Floats, ...]],
-    edits: Floats,
-) -> None:  # fmt: skip
-    for s, (score, (yes, no)) in enumerate(zip(scores, both, strict=True)):
-        area = areas(score, yes, no)
-        found["AUROC"].top[part, s], found["AUROC"].bottom[part, s] = area.won, area.pairs
-        found["AUPRC"].top[part, s], found["AUPRC"].bottom[part, s] = area.precision, area.hits
-    score = np.concatenate(scores)
-    yes, no = (np.concatenate([pair[i] for pair in both], axis=1) for i in (0, 1))
-    area = areas(score, yes, no)
-    pooled.plain[part] = ratio(area.won, area.pairs)
-    often = np.repeat(edits, [len(one) for one in scores], axis=1)
-    area = areas(score, yes * often, no * often)
-    pooled.wide[part] = ratio(area.won, area.pairs)
+    score: Floats
+    hits: Floats
+    misses: Floats
 
 
-def _rank_null(found: dict[str, Sums], part: slice, scores: list[Floats], both: list[tuple[Floats, ...]]) -> None:
-    for score, (yes, no) in zip(scores, both, strict=True):
-        area = areas(score, yes, no)
-        found["AUROC"].null_top[part] += area.won
-        found["AUROC"].null_bottom[part] += area.pairs
-        found["AUPRC"].null_top[part] += area.precision
-        found["AUPRC"].null_bottom[part] += area.hits
+def _cells(stratum: Stratum, counts: tuple[Floats, Floats], k: int) -> _Cells:
+    tables = stratum.by_part[k]
+    if tables is None:
+        return _Cells(scores_of(stratum.predictions[k], stratum).ravel(), *counts)
+    of = stratum.parts[:, None] == np.arange(len(tables))
+    hits, misses = ((of[:, :, None] * one[:, None, :]).reshape(len(of), -1) for one in counts)
+    return _Cells(tables.ravel(), hits, misses)
+
+
+def _rank_rows(found: dict[str, Sums], s: int, cells: _Cells, weights: Floats) -> None:
+    area, average = found["AUROC"], found["AUPRC"]
+    area.top[:, s] = ((weights @ wins(cells.score, cells.hits, cells.misses)) * weights).sum(axis=1)
+    area.bottom[:, s] = (weights @ cells.hits.sum(axis=1)) * (weights @ cells.misses.sum(axis=1))
+    few = weights[: 1 + FEW]
+    for part in blocks(len(few), len(cells.score)):
+        made = areas(cells.score, few[part] @ cells.hits, few[part] @ cells.misses)
+        average.top[part, s], average.bottom[part, s] = made.precision, made.hits
+
+
+def _pooled(strata: Sequence[Stratum], cells: Sequence[_Cells], draws: Draws) -> tuple[Floats, Floats]:
+    """Draws of the AUROC over all strata together, whose scores come from different fits: plain, and wide."""
+    found = np.full((2, len(draws.personas)), np.nan)
+    score = np.concatenate([one.score for one in cells])
+    sizes = [len(one.score) for one in cells]
+    few = draws.personas[: 1 + FEW]
+    for part in blocks(len(few), len(score)):
+        drawn = [few[part][:, stratum.personas] for stratum in strata]
+        yes, no = (
+            np.concatenate([w @ one for w, one in zip(drawn, counts, strict=True)], axis=1)
+            for counts in ([one.hits for one in cells], [one.misses for one in cells])
+        )
+        often = np.repeat(draws.edits[: 1 + FEW][part], sizes, axis=1)
+        for row, weight in enumerate((1.0, often)):
+            made = areas(score, yes * weight, no * weight)
+            found[row, part] = ratio(made.won, made.pairs)
+    return found[0], found[1]
+
+
+def _rank_null(found: dict[str, Sums], cells: Sequence[_Cells], draws: Draws) -> None:
+    size = draws.names.shape[1]
+    for own in cells:
+        hits, misses = own.hits.sum(axis=0), own.misses.sum(axis=0)
+        for part in blocks(len(draws.names), len(own.score)):
+            names = draws.names[part]
+            yes, no = (
+                np.concatenate([permuted_counts(one, names, size) for one in whole.reshape(-1, size * size)], axis=1)
+                for whole in (hits, misses)
+            )
+            area = areas(own.score, yes, no)
+            found["AUROC"].null_top[part] += area.won
+            found["AUROC"].null_bottom[part] += area.pairs
+            found["AUPRC"].null_top[part] += area.precision
+            found["AUPRC"].null_bottom[part] += area.hits
 
 
 def _row_sign(prediction: Prediction | None) -> tuple[int, Floats] | None:
@@ -116,7 +152,7 @@ def _sign_rows(
     sums.top[:, s] = weights @ (told & (signs[kind] == row)).sum(axis=1)
     sums.bottom[:, s] = weights @ told.sum(axis=1)
     if first is not None:
-        same = found[of_first("sign accuracy")]
+        same = found[of_baseline("sign accuracy")]
         same.top[:, s] = weights @ (told & (signs[first[0]] == first[1])).sum(axis=1)
         same.bottom[:, s] = sums.bottom[:, s]
     size = draws.names.shape[1]

@@ -77,6 +77,37 @@ def without_broken(source: Any, score: Score) -> tuple[Any, tuple[str, ...]]:
     return kept, tuple(f"the edit {edit!r} was left out: {reason}" for edit, reason in broken.items())
 
 
+def source_notes(source: Any, score: Score) -> list[str]:
+    """What a source lacks, with counts: rows that cannot be paired, and single scores."""
+    rows = score_rows(source, score)
+    edits, personas = (rows.index.get_level_values(level) for level in ("edit", "persona"))
+    plain = np.asarray(edits == "")
+    alone = ~plain & ~np.asarray(personas.isin(personas[plain]))
+    idle = plain & ~np.asarray(personas.isin(personas[~plain]))
+    missing = rows.isna().to_numpy()
+    found = []
+    if alone.any() and plain.any():
+        found.append(
+            f"{_counted(int(alone.sum()), 'row')} under edits, of {_counted(personas[alone].nunique(), 'persona')} "
+            "without an unedited row, left out: there is nothing to compare them with"
+        )
+    if idle.any() and not plain.all():
+        found.append(
+            f"{_counted(int(idle.sum()), 'persona')} without a row under any edit: unedited scores alone are used"
+        )
+    if missing.any():
+        columns = rows.columns[missing.any(axis=0)]
+        found.append(
+            f"{_counted(int(missing.sum()), 'score')} of {missing.size} missing (in {', '.join(columns)}), "
+            f"{int(missing[plain].sum())} of them unedited: a change that needs one is left out"
+        )
+    return found
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def study_scores(source: Any, score: Score) -> StudyScores:
     """Read ``Responses`` or a table of rows; broken edits are to be gone already.
 

@@ -8,7 +8,7 @@ comparison across edits would be biased against it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,10 @@ class Stratum:
         target: place of the value that the edit is said to move; -1 where it moves none.
         known: change of the target that predictors are told.
         noise: (V,) standard error that the mean change is expected to have, by the training rows.
-        predictions: one a predictor; None where it could not be fitted.
+        predictions: one a predictor; None where it could not be fitted. Where there is one for each part of the
+            personas, this is their mean.
+        parts: (P,) part that each row is of.
+        by_part: for every predictor, scores (parts, V, V) of rows where they differ between parts, else None.
     """
 
     edit: str
@@ -43,6 +46,16 @@ class Stratum:
     known: float
     noise: Floats = field(repr=False)
     predictions: tuple[Prediction | None, ...] = field(repr=False)
+    parts: npt.NDArray[np.int_] = field(repr=False)
+    by_part: tuple[Floats | None, ...] = field(repr=False)
+
+    def only(self, predictors: Sequence[int]) -> Stratum:
+        """Some predictors, by place."""
+        return replace(
+            self,
+            predictions=tuple(self.predictions[k] for k in predictors),
+            by_part=tuple(self.by_part[k] for k in predictors),
+        )
 
     def row_counts(self, threshold: float) -> tuple[Floats, Floats]:
         """(P, V V) flags: i changed and j did; i changed and j, which is known, did not. 0 where i is j."""
@@ -80,10 +93,27 @@ def strata_of(
     number: int,
     personas: Sequence[str],
     noise: Floats,
-    predictions: Sequence[Prediction | None],
+    made: Sequence[Sequence[Prediction | None]],
     targets: dict[str, str] | None,
 ) -> list[Stratum]:
-    """The strata of one split."""
+    """The strata of one split.
+
+    Args:
+        fold: the split.
+        number: its place among the splits.
+        personas: all tested ones.
+        noise: (V,) see ``Stratum``.
+        made: for every predictor one prediction, or one for each of ``fold.items``.
+        targets: edit -> value.
+    """
+    predictions = tuple(mean_prediction(own) for own in made)
+    tables = tuple(
+        np.stack([own.scores() for own in parts if own is not None]) if one is not None and len(parts) > 1 else None
+        for one, parts in zip(predictions, made, strict=True)
+    )
+    part = np.zeros(len(fold.test.personas), dtype=int)
+    for k, answers in enumerate(fold.items):
+        part[list(answers.personas)] = k
     place = {name: i for i, name in enumerate(personas)}
     where = np.array([place[name] for name in fold.test.personas])
     found = []
@@ -93,8 +123,20 @@ def strata_of(
         if not rows.any():
             continue
         moved_by = float(known[target]) if target >= 0 else np.nan
-        found.append(Stratum(edit, number, where[rows], change[rows], target, moved_by, noise, tuple(predictions)))
+        found.append(
+            Stratum(edit, number, where[rows], change[rows], target, moved_by, noise, predictions, part[rows], tables)
+        )
     return found
+
+
+def mean_prediction(made: Sequence[Prediction | None]) -> Prediction | None:
+    """One prediction for all personas; None where one of them could not be made."""
+    known = [one for one in made if one is not None]
+    if len(known) < len(made) or not known:
+        return None
+    if len(known) == 1:
+        return known[0]
+    return Prediction(known[0].values, np.mean([one.scores() for one in known], axis=0))
 
 
 def _target(edit: str, known: Floats, values: Sequence[str], targets: dict[str, str] | None) -> int:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pyvalue.evaluation.benchmark_compared import Compared
 from pyvalue.evaluation.benchmark_strata import Stratum
 from pyvalue.evaluation.predictors import Prediction
 
@@ -49,7 +51,8 @@ class Metric:
 
     Attributes:
         plain, wide: (R + 1,) draws; the first is the estimate.
-        of_marginal, of_marginal_wide: the same metric of the first predictor on the same cells.
+        of_baseline, of_baseline_wide: the same metric of the predictor that it is compared with on the same cells; NaN
+            where there is none.
         null: (N,) under permuted names; None where that says nothing.
         cells, events: how many cells it is over, and how many of them changed.
         by_stratum: (S,) the estimate in each stratum, NaN where it has none.
@@ -57,8 +60,8 @@ class Metric:
 
     plain: Floats
     wide: Floats
-    of_marginal: Floats
-    of_marginal_wide: Floats
+    of_baseline: Floats
+    of_baseline_wide: Floats
     null: Floats | None
     cells: int
     events: int
@@ -81,19 +84,24 @@ class Sums:
         self.null_top, self.null_bottom = np.zeros(self.nulls), np.zeros(self.nulls)
 
 
-def ratio(top: Floats, bottom: Floats) -> Floats:
+def ratio(top: Any, bottom: Any) -> Floats:
     """NaN where the bottom is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(bottom > 0, top / bottom, np.nan)
 
 
-def of_first(metric: str) -> str:
-    return f"{metric} of the first predictor"
+def of_baseline(metric: str) -> str:
+    return f"{metric} of the baseline"
 
 
 def scores_of(prediction: Prediction | None, stratum: Stratum, change: float | None = None) -> Floats:
     size = stratum.change.shape[1]
     return np.zeros((size, size)) if prediction is None else prediction.scores(change)
+
+
+def area_of(found: dict[str, Sums]) -> float:
+    """AUROC of the data."""
+    return float(ratio(found["AUROC"].top[0].sum(), found["AUROC"].bottom[0].sum()))
 
 
 def blocks(n: int, cells: int) -> Iterator[slice]:
@@ -108,18 +116,24 @@ def permuted_counts(counts: Floats, names: Ints, size: int) -> Floats:
 
 
 def finished(
-    sums: list[dict[str, Sums]], draws: Draws, cells: int, events: int, metrics: Sequence[str]
+    sums: list[dict[str, Sums]], draws: Draws, cells: int, events: int, metrics: Sequence[str], compared: Compared
 ) -> list[dict[str, Metric]]:
     made = []
-    for found in sums:
+    rivals = compared.rivals([area_of(found) for found in sums])
+    for found, rival in zip(sums, rivals, strict=True):
         own: dict[str, Metric] = {}
         for name in metrics:
             one = found[name]
-            first = sums[0][name] if name in RANKING else found[of_first(name)]
+            if name not in RANKING:
+                other = _both(found[of_baseline(name)], draws)
+            elif rival is None:
+                other = (np.full(one.shape[0], np.nan),) * 2
+            else:
+                other = _both(sums[rival][name], draws)
             told = int(one.bottom[0].sum())
             own[name] = Metric(
                 *_both(one, draws),
-                *_both(first, draws),
+                *other,
                 ratio(one.null_top, one.null_bottom) if one.null_bottom.any() else None,
                 cells if name in RANKING else told,
                 events if name != "coverage" and name != "width" else told,

@@ -10,42 +10,51 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pyvalue.evaluation.benchmark_compared import Compared
 from pyvalue.evaluation.benchmark_result import METRICS
 from pyvalue.evaluation.benchmark_strata import Stratum
-from pyvalue.evaluation.benchmark_sums import Draws, Metric
+from pyvalue.evaluation.benchmark_sums import VALUES, Draws, Metric
 
 Floats = npt.NDArray[np.float64]
 
 
 def metric_table(
-    names: Sequence[str], found: dict[str, list[dict[str, Metric]]], facts: Mapping[str, Any]
+    names: Sequence[str], found: dict[str, list[dict[str, Metric]]], facts: Mapping[str, Any], compared: Compared
 ) -> pd.DataFrame:
     rows = []
+    signed = compared.signed_rivals()
     for level, made in found.items():
+        ranked = compared.rivals([float(one["AUROC"].plain[0]) for one in made])
         for metric in METRICS:
-            rows += [
-                {"predictor": name, "level": level, "metric": metric, **_numbers(one[metric], metric, k, facts)}
-                for k, (name, one) in enumerate(zip(names, made, strict=True))
-                if metric in one
-            ]
+            for k, (name, one) in enumerate(zip(names, made, strict=True)):
+                if metric not in one:
+                    continue
+                rival = (signed if metric in VALUES else ranked)[k]
+                known = {
+                    "knows_items": compared.knows[k],
+                    "is_baseline": compared.baseline[k],
+                    "compared_with": "" if rival is None else names[rival],
+                }
+                row = {"predictor": name, "level": level, "metric": metric, **known}
+                rows.append({**row, **_numbers(one[metric], metric, facts)})
     return pd.DataFrame(rows)
 
 
-def _numbers(one: Metric, metric: str, place: int, facts: Mapping[str, Any]) -> dict[str, float]:
+def _numbers(one: Metric, metric: str, facts: Mapping[str, Any]) -> dict[str, float]:
     from scipy.special import stdtr, stdtrit
 
     units = {"": facts["personas"], "wide_": min(facts["personas"], facts["edits"])}
     estimate = float(one.plain[0])
-    gap = math.nan if place == 0 else estimate - float(one.of_marginal[0])
+    gap = estimate - float(one.of_baseline[0])
     ends = (0.0, math.inf if metric == "width" else 1.0)
     own: dict[str, float] = {"estimate": estimate}
     less: dict[str, float] = {"difference": gap, "difference_p": math.nan}
-    for name, draws, first in (("", one.plain, one.of_marginal), ("wide_", one.wide, one.of_marginal_wide)):
+    for name, draws, other in (("", one.plain, one.of_baseline), ("wide_", one.wide, one.of_baseline_wide)):
         free = units[name] - 1
         t = float(stdtrit(free, (1 + facts["confidence"]) / 2)) if free > 0 else math.nan
         half = t * _deviation(draws[1:], units[name])
         own[f"{name}low"], own[f"{name}high"] = (float(np.clip(estimate + s * half, *ends)) for s in (-1, 1))
-        error = _deviation(draws[1:] - first[1:], units[name])
+        error = _deviation(draws[1:] - other[1:], units[name])
         less[f"difference_{name}low"], less[f"difference_{name}high"] = gap - t * error, gap + t * error
         if name and error > 0:
             less["difference_p"] = float(2 * stdtr(free, -abs(gap) / error))

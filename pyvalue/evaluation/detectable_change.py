@@ -5,6 +5,7 @@ It knows the spread over personas only: what other items, or another run of the 
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -36,15 +37,19 @@ def detectable_change(
 
     Raises:
         ValueError: ``change`` is no table, or a number is out of its range.
+        TypeError: what should be a number is none.
     """
     table = np.asarray(change, dtype=float)
     if table.ndim != 2:
         raise ValueError(f"change: expected shape (personas, values), got {table.shape}")
+    comparisons = table.shape[1] if comparisons is None else comparisons
+    for name, given in (("confidence", confidence), ("power", power), ("comparisons", comparisons)):
+        if isinstance(given, bool) or not isinstance(given, Real):
+            raise TypeError(f"{name}: expected a number, got {given!r}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: expected a number between 0 and 1, got {confidence}")
     if not 0.5 <= power < 1:
         raise ValueError(f"power: expected a number of at least .5 and below 1, got {power}")
-    comparisons = table.shape[1] if comparisons is None else comparisons
     if comparisons < 1:
         raise ValueError(f"comparisons: expected at least 1, got {comparisons}")
     n, _, error = mean_and_error(table, np.ones((1, len(table))))

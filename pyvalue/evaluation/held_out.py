@@ -5,21 +5,35 @@ Fitted on other edits, other personas and (of ``Responses``) other items. Nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pyvalue.evaluation.benchmark_scores import StudyScores, study_scores, without_broken
+from pyvalue.evaluation.benchmark_scores import StudyScores, source_notes, study_scores, without_broken
 from pyvalue.responses import Responses, Score
+from pyvalue.wide_scores import edit_labels, read_source, score_rows
 
 Floats = npt.NDArray[np.float64]
 
 #: features left out one at a time up to this number, in as many groups beyond
 MOST_EDIT_FOLDS = 30
 _NO_ITEMS = "items: not split, since a table of scores does not say which items were asked"
+
+
+@dataclass(frozen=True)
+class ItemAnswers:
+    """What other personas answered to the tested items under other edits.
+
+    Attributes:
+        personas: places, among the tested personas of the fold, of those that these answers are not of.
+        study: the scores.
+    """
+
+    personas: tuple[int, ...]
+    study: StudyScores = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -31,11 +45,14 @@ class Fold:
         test: tested edits, personas and items.
         known: (tested edits, V) mean change of the tested edits on the training personas and items: what the target
             is chosen by, and how far it is said to have moved. Of the test personas where no others had the edit.
+        items: other personas on the tested items, for all tested personas at once or for one part of them after the
+            other. Empty where the items of training are the tested ones, or nobody else answered them.
     """
 
     train: StudyScores = field(repr=False)
     test: StudyScores = field(repr=False)
     known: Floats = field(repr=False)
+    items: tuple[ItemAnswers, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -47,11 +64,15 @@ class HeldOut:
         held_out: ``edit``, ``persona``, ``item`` -> whether it is held out; ``item`` is None where the source does
             not say which items were asked.
         notes: sentences.
+        edits: all edits of the source and of the test, also those that were left out.
+        same_items: whether all predictors know the tested items, since they are those of training.
     """
 
     folds: tuple[Fold, ...] = field(repr=False)
     held_out: dict[str, bool | None]
     notes: tuple[str, ...]
+    edits: tuple[str, ...] = ()
+    same_items: bool = False
 
 
 def hold_out(
@@ -77,13 +98,15 @@ def hold_out(
         seed: of the splits.
 
     Raises:
-        ValueError: the sources cannot be paired or have fewer than two values in common.
+        ValueError: the sources cannot be paired or have fewer than two values in common, or ``features`` names an edit
+            that is in neither.
     """
-    source, told = without_broken(source, score)
-    notes = list(told)
+    source, notes, labels = _read(source, score)
     if test is not None:
-        test, told = without_broken(test, score)
+        test, told, more_labels = _read(test, score)
         notes += [f"test: {one}" for one in told]
+        labels = tuple(dict.fromkeys((*labels, *more_labels)))
+    features = by_edit(features, labels, "features")
     pairs, item, more = _item_pairs(source, test, score, seed)
     notes += more
     found: list[Fold] = []
@@ -94,20 +117,62 @@ def hold_out(
             parts = _parts(train.personas, folds, rng)
         else:
             parts = [list(range(len(tested.personas)))]
+        shares = _parts(tested.personas, max(folds, 2), np.random.default_rng([seed, 4]))
         for part in parts:
             names = {tested.personas[i] for i in part}
             others = [i for i, name in enumerate(train.personas) if name not in names]
             if not others or np.isnan(train.change[:, others]).all():
                 person = False
                 others = list(range(len(train.personas)))
-            found += _edit_folds(train.only(personas=others), tested.only(personas=part), features, leave_edit_out, rng)
+            if test is not None:
+                items = _each_from_the_others(tested, shares)
+            elif item and person:  # the training personas, on the other half of the items
+                items = [ItemAnswers(tuple(range(len(part))), tested.only(personas=others))]
+            else:
+                items = []
+            one = (train.only(personas=others), tested.only(personas=part))
+            found += _edit_folds(*one, items, features, leave_edit_out, rng)
     first = pairs[0][0]
     edit = leave_edit_out and len({_feature(e, features) for e in first.edits}) > 1
     if leave_edit_out and not edit:
         notes.append(f"edits: none is left out, since all rows are under one feature, {first.edits[0]!r}")
     if not person:
         notes.append("personas: not held out, since there are no others to fit on")
-    return HeldOut(tuple(found), {"edit": edit, "persona": person, "item": item}, tuple(notes))
+    held = {"edit": edit, "persona": person, "item": item}
+    return HeldOut(tuple(found), held, tuple(notes), labels, same_items=test is None and not item)
+
+
+def by_edit(given: Any, edits: Sequence[str], argument: str) -> dict[str, str] | None:
+    """A mapping whose keys are labels as they stand in rows, of labels or numbers of features.
+
+    Raises:
+        ValueError: an edit that there is not, or the same one twice.
+        TypeError: no mapping.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{argument}: expected a dictionary with edits as keys, got {type(given).__name__}")
+    labels = edit_labels(given, argument) or ()
+    if absent := [label for label in labels if label not in edits]:
+        raise ValueError(f"{argument}: no edit {', '.join(map(repr, absent))}; the edits are {', '.join(edits)}")
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"{argument}: expected every edit once, got {', '.join(labels)}")
+    return {label: str(one) for label, one in zip(labels, given.values(), strict=True)}
+
+
+def _read(source: Any, score: Score) -> tuple[Any, list[str], tuple[str, ...]]:
+    """The source without broken edits, notes on what it lacks, and all its edits."""
+    source = read_source(source)
+    edits = score_rows(source, score).index.get_level_values("edit")
+    kept, broken = without_broken(source, score)
+    return kept, [*broken, *source_notes(kept, score)], tuple(dict.fromkeys(e for e in edits if e))
+
+
+def _each_from_the_others(tested: StudyScores, shares: list[list[int]]) -> list[ItemAnswers]:
+    everybody = set(range(len(tested.personas)))
+    found = [ItemAnswers(tuple(share), tested.only(personas=sorted(everybody - set(share)))) for share in shares]
+    return found if all(len(one.study.personas) for one in found) else []
 
 
 def _item_pairs(
@@ -206,8 +271,9 @@ def _feature(edit: str, features: Mapping[str, str] | None) -> str:
 
 
 def _edit_folds(
-    train: StudyScores, test: StudyScores, features: Mapping[str, str] | None, leave_out: bool, rng: np.random.Generator
-) -> list[Fold]:
+    train: StudyScores, test: StudyScores, items: Sequence[ItemAnswers], features: Mapping[str, str] | None,
+    leave_out: bool, rng: np.random.Generator,
+) -> list[Fold]:  # fmt: skip
     known = _known(train, test)
     names = sorted({_feature(edit, features) for edit in test.edits})
     groups = [names]
@@ -219,11 +285,16 @@ def _edit_folds(
     found = []
     for group in groups:
         tested = [i for i, edit in enumerate(test.edits) if _feature(edit, features) in group]
-        others = [i for i, edit in enumerate(train.edits) if _feature(edit, features) not in group]
-        if not leave_out or not others:
-            others = list(range(len(train.edits)))
-        found.append(Fold(train.only(edits=others), test.only(edits=tested), known[tested]))
+        left = group if leave_out else []
+        seen = tuple(ItemAnswers(one.personas, _without(one.study, left, features)) for one in items)
+        found.append(Fold(_without(train, left, features), test.only(edits=tested), known[tested], seen))
     return found
+
+
+def _without(study: StudyScores, group: Sequence[str], features: Mapping[str, str] | None) -> StudyScores:
+    """The study without the edits of some features; with them where it has no others."""
+    others = [i for i, edit in enumerate(study.edits) if _feature(edit, features) not in group]
+    return study.only(edits=others or range(len(study.edits)))
 
 
 def _known(train: StudyScores, test: StudyScores) -> Floats:

@@ -1,7 +1,8 @@
 """What a predictor of side effects is: fitted on a study, it says of every pair (i, j) what j does when i is moved.
 
-The predictors themselves are in ``predictors_known`` (marginal rates, correlations, names), ``predictors_graph``,
-``predictors_learnt`` and ``predictors_stacked``; ``default_predictors`` lists them. Nothing is evaluated here.
+The predictors themselves are in ``predictors_known`` (marginal rates, correlations, names), ``predictors_items``,
+``predictors_graph``, ``predictors_learnt`` and ``predictors_stacked``; ``default_predictors`` lists them. Nothing is
+evaluated here.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Training:
         confidence: of the predicted intervals.
         before: (personas, V) unedited scores of the tested personas on the tested items, which are known before
             anything is steered; those of ``study`` where they are not given.
+        items: scores of other personas on the tested items under other edits; None where the items of ``study`` are the
+            tested ones, or nobody else answered them.
         find_graph: gives the graph between the values for these scores, or None where there is none.
         similarity: (V, V) similarity of the values' names, or None.
         seed: of predictors that draw numbers.
@@ -43,6 +46,7 @@ class Training:
     tested: int = 25
     confidence: float = 0.95
     before: Floats | None = field(default=None, repr=False)
+    items: StudyScores | None = field(default=None, repr=False)
     find_graph: Callable[[StudyScores], ValueGraph | None] = field(default=lambda study: None, repr=False)
     similarity: Floats | None = field(default=None, repr=False)
     seed: int = 0
@@ -163,7 +167,12 @@ class Prediction:
 
 @runtime_checkable
 class Predictor(Protocol):
-    """Anything with a name that can be fitted. ``fit`` may return None where the training data do not suffice."""
+    """Anything with a name that can be fitted. ``fit`` may return None where the training data do not suffice.
+
+    Two further attributes are looked at where a predictor has them: ``knows_items``, True where it looks at
+    ``Training.before`` or ``Training.items``, so that it is compared with its like; ``is_baseline``, True where others
+    that know as much are to be compared with it.
+    """
 
     @property
     def name(self) -> str:
@@ -174,15 +183,15 @@ class Predictor(Protocol):
 
 
 def default_predictors() -> tuple[Predictor, ...]:
-    """The marginal rate first, then the other baselines, what a graph says, and what is learnt from other edits."""
+    """The marginal rate first, what a graph says, what is learnt from other edits, and what knows the tested items."""
     from pyvalue.evaluation.predictors_graph import GraphEffects, GraphReach, RandomGraphs
+    from pyvalue.evaluation.predictors_items import ItemRate, ScoreLevels, UneditedDisagreement
     from pyvalue.evaluation.predictors_known import (
         Correlation,
         MarginalRate,
         MarginalSize,
         NameSimilarity,
         OneFactor,
-        UneditedDisagreement,
         WithinEditCorrelation,
     )
     from pyvalue.evaluation.predictors_learnt import ChangeRegression, ConditionalRate, LowRank, RateTimesGraph
@@ -191,7 +200,6 @@ def default_predictors() -> tuple[Predictor, ...]:
     return (
         MarginalRate(),
         MarginalSize(),
-        UneditedDisagreement(),
         GraphReach("definite"),
         GraphReach("possible"),
         GraphEffects(),
@@ -205,6 +213,9 @@ def default_predictors() -> tuple[Predictor, ...]:
         ChangeRegression(),
         LowRank(),
         Stacked(),
+        ItemRate(),
+        ScoreLevels(),
+        UneditedDisagreement(),
     )
 
 
@@ -214,6 +225,16 @@ def nan_mean(table: Floats, axis: int | tuple[int, ...]) -> Floats:
     count = known.sum(axis=axis)
     total = np.where(known, table, 0.0).sum(axis=axis)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def knows_items(predictor: Predictor) -> bool:
+    """Whether it looks at what is known of the tested items."""
+    return bool(getattr(predictor, "knows_items", False))
+
+
+def is_baseline(predictor: Predictor) -> bool:
+    """Whether others that know as much are to be compared with it."""
+    return bool(getattr(predictor, "is_baseline", False))
 
 
 def to_rows(row: Floats) -> Floats:

@@ -20,6 +20,7 @@ class MarginalRate:
     """
 
     name: str = "marginal rate"
+    is_baseline: bool = True
 
     def fit(self, train: Training) -> Prediction:
         """Score (V, V) with equal rows."""
@@ -36,6 +37,7 @@ class MarginalSize:
     """
 
     name: str = "marginal size"
+    is_baseline: bool = True
 
     def fit(self, train: Training) -> Prediction:
         """Scores (V, V) with equal rows."""
@@ -62,36 +64,6 @@ def _further_edit(train: Training) -> tuple[Floats, Floats]:
         spread = np.sqrt(nan_mean((means - centre) ** 2, axis=0) * n / (n - 1)) * np.sqrt(1 + 1 / n)
         width = stdtrit(np.where(n > 2, n - 1, np.nan), (1 + train.confidence) / 2) * spread
     return centre, np.asarray(width, dtype=float)
-
-
-@dataclass(frozen=True)
-class UneditedDisagreement:
-    """How often two tested personas differ on j without any edit: a value whose answers are unsettled changes easily.
-
-    It knows the tested items, as one may before steering, but neither their answers under an edit nor the target.
-    """
-
-    name: str = "unedited disagreement"
-
-    def fit(self, train: Training) -> Prediction | None:
-        """Score (V, V) with equal rows; None with fewer than 2 unedited rows."""
-        rows = train.study.rest if train.before is None else train.before
-        known = np.isfinite(rows).any(axis=1)
-        if known.sum() < 2:
-            return None
-        return Prediction(train.study.values, to_rows(_disagreement(rows[known], train.threshold)))
-
-
-def _disagreement(rows: Floats, threshold: float) -> Floats:
-    """(V,) share of pairs of rows whose scores are further apart than the threshold; NaN with fewer than 2 scores."""
-    found = np.full(rows.shape[1], np.nan)
-    for j, column in enumerate(rows.T):
-        score = np.sort(column[np.isfinite(column)])
-        n = len(score)
-        if n > 1:
-            close = np.searchsorted(score, score + threshold, side="right") - np.arange(n) - 1
-            found[j] = 1 - close.sum() / (n * (n - 1) / 2)
-    return found
 
 
 @dataclass(frozen=True)
