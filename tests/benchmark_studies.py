@@ -47,6 +47,25 @@ def linear_study(
     return pd.DataFrame(np.concatenate(list(tables.values())), index=index, columns=[f"v{i}" for i in range(values)])
 
 
+def balanced_null(values: int, personas: int, seed: int) -> pd.DataFrame:
+    """Every value is moved once as a target and once as a side effect, which is drawn at random: nothing can be told.
+
+    What moved under the other edits does not move under the one left out, so a rate of the others is worse than chance.
+    """
+    rng = np.random.default_rng(seed)
+    before = np.round(2 * rng.normal(size=(personas, values))) / 2
+    tables = [before]
+    for target, side in zip(rng.permutation(values), rng.permutation(values), strict=True):
+        shift = np.zeros(values)
+        shift[target] += 1.5 * rng.choice([-1, 1])
+        shift[side] += rng.choice([-1, 1])
+        taken = rng.random(before.shape) < 0.8
+        tables.append(before + shift * taken + 0.5 * np.round(0.6 * rng.normal(size=before.shape)))
+    labels = ["", *(f"e{i:02d}" for i in range(values))]
+    index = pd.MultiIndex.from_product([labels, [f"p{i:02d}" for i in range(personas)]], names=["edit", "persona"])
+    return pd.DataFrame(np.concatenate(tables), index=index, columns=[f"v{i}" for i in range(values)])
+
+
 def answered(rows: pd.DataFrame, items: int, seed: int, spread: float = 0.5) -> Responses:
     """Answers to so many items a value, half of them keyed against it, whose probabilities follow the scores."""
     rng = np.random.default_rng(seed)

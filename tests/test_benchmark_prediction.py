@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from pyvalue.edit_changes import paired_changes
 from pyvalue.evaluation.benchmark import benchmark_predictions
-from pyvalue.evaluation.benchmark_ranking import areas
+from pyvalue.evaluation.benchmark_ranking import areas, wins
 from pyvalue.evaluation.benchmark_verdict import holm
 from pyvalue.evaluation.held_out import hold_out
 from pyvalue.evaluation.predictors import Prediction, Training, to_rows
 from pyvalue.evaluation.predictors_graph import GraphReach
+from pyvalue.evaluation.predictors_items import ItemRate
 from pyvalue.evaluation.predictors_known import MarginalRate
 from pyvalue.evaluation.predictors_learnt import ChangeRegression, ConditionalRate, LowRank
 
@@ -66,6 +67,18 @@ def test_areas_of_counts_are_those_of_scikit_learn_with_weights(seed: int, cells
     assert area.precision[0] / area.hits[0] == pytest.approx(expected)
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10_000))
+def test_wins_of_rows_add_up_to_the_area_of_any_sample(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    score = rng.integers(0, 5, size=12) / 4
+    hits, misses = rng.integers(0, 2, size=(2, 6, 12)).astype(float)
+    weights = rng.multinomial(6, np.full(6, 1 / 6), size=4).astype(float)
+    made = areas(score, weights @ hits, weights @ misses)
+    found = ((weights @ wins(score, hits, misses)) * weights).sum(axis=1)
+    np.testing.assert_allclose(found, made.won, atol=1e-9)
+
+
 def test_holm_is_that_of_statsmodels() -> None:
     multitest = pytest.importorskip("statsmodels.stats.multitest")
     p = np.array([0.04, 0.001, 0.03, 0.2, 0.01])
@@ -103,6 +116,46 @@ def test_row_level_is_what_loops_over_rows_find(rows: pd.DataFrame) -> None:
     assert found.estimate("fixed").cells == len(labels)
     assert found.estimate("fixed", "sign accuracy").estimate == pytest.approx(right / told)
     assert found.estimate("fixed", "pooled AUROC").estimate == pytest.approx(metrics.roc_auc_score(labels, scores))
+
+
+def test_rows_of_those_told_by_the_others_are_ranked_together(rows: pd.DataFrame) -> None:
+    """Of personas that are tested at once each part is told by the rest: the rate of every row is that of its part."""
+    metrics = pytest.importorskip("sklearn.metrics")
+    test = linear_study(pairs_dag(6), 12, 9, seed=9)
+    test.index = test.index.set_levels([f"q{name}" for name in test.index.levels[1]], level="persona")
+    chosen = [MarginalRate(), ItemRate()]
+    found = benchmark_predictions(rows, test=test, predictors=chosen, threshold=0.5, folds=3, **QUICK)
+    split = hold_out(rows, test, "corrected", folds=3)
+    won = pairs = 0.0
+    for fold in split.folds:
+        assert len(fold.items) == 3
+        assert sorted(p for part in fold.items for p in part.personas) == list(range(9))
+        label, given_score = [], []
+        for part in fold.items:
+            own = [fold.test.personas[p] for p in part.personas]
+            assert sorted([*part.study.personas, *own]) == sorted(fold.test.personas)
+            assert not set(part.study.edits) & set(fold.test.edits) and len(part.study.edits) == 11
+            rate = (np.abs(part.study.change) > 0.5).mean(axis=(0, 1))
+            for row in fold.test.change[0][list(part.personas)]:
+                for i in np.flatnonzero(np.abs(row) > 0.5):
+                    others = np.arange(6) != i
+                    label += (np.abs(row) > 0.5)[others].tolist()
+                    given_score += rate[others].tolist()
+        weight = sum(label) * (len(label) - sum(label))
+        won, pairs = won + weight * metrics.roc_auc_score(label, given_score), pairs + weight
+    row = found.estimate("marginal rate, tested items")
+    assert row.estimate == pytest.approx(won / pairs)
+    assert row.cells == found.estimate("marginal rate").cells
+    assert 0 < row.p <= 1 and row.low < row.estimate < row.high
+
+
+def test_halved_items_are_known_from_training_personas(rows: pd.DataFrame) -> None:
+    responses = answered(rows.loc[["", "e00", "e01", "e02"]], items=4, seed=0)
+    for fold in hold_out(responses, None, "raw").folds:
+        (part,) = fold.items
+        assert part.study.personas == fold.train.personas and part.study.edits == fold.train.edits
+        assert not np.allclose(part.study.change, fold.train.change)
+        assert not set(part.study.personas) & set(fold.test.personas)
 
 
 def test_edit_level_is_what_t_tests_find(rows: pd.DataFrame) -> None:
@@ -362,11 +415,58 @@ def test_no_unedited_rows(rows: pd.DataFrame) -> None:
         ({"similarity": np.eye(6)}, TypeError, "similarity: expected a DataFrame"),
         ({"similarity": pd.DataFrame(np.eye(2), ["v0", "v1"], ["v0", "v1"])}, ValueError, "v2, v3, v4, v5 is missing"),
         ({"targets": {"e00": "nobody"}}, ValueError, "targets: 'nobody' of edit 'e00' is no value"),
+        ({"targets": {"zz": "v0"}}, ValueError, "targets: no edit 'zz'; the edits are e00, e01"),
+        ({"targets": "v0"}, TypeError, "targets: expected a dictionary with edits as keys, got str"),
+        ({"features": {1: "f"}}, ValueError, "features: no edit '1'; the edits are e00"),
+        ({"score": "zz"}, ValueError, "score: expected one of"),
+        ({"threshold": "a"}, TypeError, "threshold: expected a number, got 'a'"),
+        ({"confidence": "x"}, TypeError, "confidence: expected a number, got 'x'"),
+        ({"confidence": None}, ValueError, "confidence: expected a number between 0 and 1, got None"),
+        ({"resamples": "many"}, TypeError, "resamples: expected a whole number, got 'many'"),
+        ({"seed": -1}, ValueError, "seed: expected at least 0, got -1"),
+        ({"seed": "x"}, TypeError, "seed: expected a whole number"),
+        ({"graph": graph_of(pairs_dag(2), ["a", "b"])}, ValueError, "graph: it has none of the values of the source"),
     ],
 )
 def test_bad_arguments_are_named(rows: pd.DataFrame, options: Any, fault: type[Exception], message: str) -> None:
     with pytest.raises(fault, match=message):
         benchmark_predictions(rows, **options)
+
+
+def test_edits_may_be_numbers_texts_or_both(rows: pd.DataFrame) -> None:
+    few = rows.loc[["", "e00", "e01", "e02"]]
+    labels = {"": "", "e00": 14351, "e01": "14352", "e02": "x"}
+    index = [(labels[edit], persona) for edit, persona in few.index]
+    mixed = few.set_axis(pd.MultiIndex.from_tuples(index, names=["edit", "persona"])).set_axis(range(6), axis=1)
+    options: dict[str, Any] = {"predictors": [MarginalRate(), ConditionalRate()], **QUICK}
+    found = benchmark_predictions(mixed, features={14351: "f", 14352.0: "f"}, targets={"14351": 3}, **options)
+    assert found.facts["splits"] == 2 * 2
+    own = found.per_edit[found.per_edit["edit"] == "14351"]
+    assert set(own["target"]) == {"3"}
+    assert found.facts["targets"] == "given for 1 of 3 edits, else the value moved most in training personas"
+    with pytest.raises(ValueError, match="targets: expected every edit once, got 14351, 14351"):
+        benchmark_predictions(mixed, targets={14351: "0", "14351": "1"}, **options)
+
+
+def test_targets_of_a_broken_edit_are_passed_over(rows: pd.DataFrame) -> None:
+    broken = rows.copy()
+    broken.loc["e05"] = 0.0
+    found = benchmark_predictions(broken, predictors=[MarginalRate()], targets={"e05": "v0", "e00": "v0"}, **QUICK)
+    assert found.facts["targets"].startswith("given for 1 of 11 edits")
+
+
+def test_what_a_source_lacks_is_counted(rows: pd.DataFrame) -> None:
+    holed = rows.drop(index=[("", "p000"), ("", "p001"), ("e00", "p001")])
+    holed = holed.drop(index=[key for key in holed.index if key[1] == "p005" and key[0]])
+    holed.iloc[[0, 40, 41], 1] = np.nan
+    found = benchmark_predictions(holed, predictors=[MarginalRate()], **QUICK)
+    told = "; ".join(found.notes)
+    assert "23 rows under edits, of 2 personas without an unedited row, left out" in told
+    assert "1 persona without a row under any edit" in told
+    assert f"3 scores of {holed.size} missing (in v1), 1 of them unedited" in told
+    assert not any("missing" in note or "without a" in note for note in benchmark_predictions(
+        rows, predictors=[MarginalRate()], **QUICK
+    ).notes)  # fmt: skip
 
 
 # -- the result --------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from pyvalue.evaluation.benchmark import benchmark_predictions
 from pyvalue.evaluation.benchmark_result import PredictionBenchmark
 from pyvalue.evaluation.predictors import Predictor
 from pyvalue.evaluation.predictors_graph import GraphReach
-from pyvalue.evaluation.predictors_items import UneditedDisagreement
+from pyvalue.evaluation.predictors_items import ItemRate, ScoreLevels, UneditedDisagreement
 from pyvalue.evaluation.predictors_known import MarginalRate
 from pyvalue.wide_scores import score_rows
 
@@ -32,7 +32,9 @@ def kept_rows(part: str) -> pd.DataFrame:
 
 def run(**options: object) -> PredictionBenchmark:
     train, test = kept_rows("train"), kept_rows("test")
-    chosen: list[Predictor] = [MarginalRate(), GraphReach("possible"), UneditedDisagreement()]
+    chosen: list[Predictor] = [
+        MarginalRate(), GraphReach("possible"), ItemRate(), ScoreLevels(), UneditedDisagreement()
+    ]  # fmt: skip
     return benchmark_predictions(
         train, discover(train), test=test, predictors=chosen, permutations=199, resamples=200, **options
     )  # type: ignore[arg-type]
@@ -46,12 +48,20 @@ def test_pooled_rows_have_the_known_areas() -> None:
     assert found.estimate("marginal rate", "pooled AUROC").cells == 30064
 
 
-def test_what_beats_the_marginal_rate_is_no_graph() -> None:
+def test_nothing_beats_the_marginal_rate_that_knows_as_much() -> None:
+    """Disagreement on the tested items is above the rate of other items, but not above that of the same ones."""
     found = run()
     assert found.facts["held_out"] == {"edit": True, "persona": True, "item": None}
     graph = found.estimate("graph, possible descendants")
-    assert graph.difference < 0 and graph.p > 0.05
+    assert graph.compared_with == "marginal rate" and graph.difference < 0 and graph.p > 0.05
+    areas = {
+        "marginal rate": 0.55, "marginal rate, tested items": 0.66, "score levels, tested items": 0.65,
+        "unedited disagreement": 0.64,
+    }  # fmt: skip
+    assert {name: round(found.estimate(name).estimate, 2) for name in areas} == areas
     unsettled = found.estimate("unedited disagreement")
-    assert round(unsettled.estimate, 2) == 0.64
-    assert unsettled.difference_wide_low > 0 and unsettled.p < 0.05
-    assert "unedited disagreement" in found.verdict
+    assert unsettled.compared_with == "marginal rate, tested items"
+    assert unsettled.difference < 0 < unsettled.difference_wide_high
+    assert found.verdict.count("nothing is better than the marginal rate (") == 2
+    assert found.verdict.count("nothing is better than the marginal rate, tested items (") == 2
+    assert " better than" not in found.verdict.replace("nothing is better than", "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import networkx as nx
 import numpy as np
 import pandas as pd
@@ -15,7 +17,7 @@ from pyvalue.evaluation.benchmark_scores import StudyScores, study_scores
 from pyvalue.evaluation.detectable_change import detectable_change, moved
 from pyvalue.evaluation.predictors import Prediction, Predictor, Training, default_predictors, pair_regression
 from pyvalue.evaluation.predictors_graph import GraphEffects, GraphReach, RandomGraphs, reachable, rewired
-from pyvalue.evaluation.predictors_items import UneditedDisagreement
+from pyvalue.evaluation.predictors_items import ItemRate, ScoreLevels, UneditedDisagreement
 from pyvalue.evaluation.predictors_known import (
     Correlation,
     MarginalRate,
@@ -88,6 +90,8 @@ def test_changes_that_are_all_alike_are_detected_and_single_ones_are_not() -> No
 def test_detectable_change_refuses(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         detectable_change(np.zeros((3, 2)), **options)
+    with pytest.raises(TypeError, match="confidence: expected a number, got '95'"):
+        detectable_change(np.zeros((3, 2)), confidence="95")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"change: expected shape \(personas, values\), got \(3,\)"):
         detectable_change(np.zeros(3))
 
@@ -160,6 +164,26 @@ def test_marginal_interval_is_that_of_one_more_edit(train: Training) -> None:
     np.testing.assert_allclose(low[:, 0], means.mean() - half)
 
 
+def test_what_knows_the_tested_items_looks_at_them_alone(study: StudyScores) -> None:
+    """Items of training say one thing, those tested another: only the second is heard."""
+    other = StudyScores(
+        study.edits, study.personas, study.values, study.rest[:, ::-1], study.after[..., ::-1], study.change[..., ::-1]
+    )
+    before = np.round(other.rest, 1)
+    other = StudyScores(other.edits, other.personas, other.values, before, other.after, other.change)
+    train = Training(study, threshold=0.4, before=before, items=other)
+    for one, of in (
+        (ItemRate(), MarginalRate().fit(Training(other, threshold=0.4)).score[0]),
+        (ScoreLevels(), [len(set(column)) for column in before.T]),
+        (UneditedDisagreement(), UneditedDisagreement().fit(Training(other, threshold=0.4)).score[0]),
+    ):
+        made = one.fit(train)
+        assert made is not None and one.knows_items
+        np.testing.assert_allclose(made.score[0], of)
+        without = one.fit(Training(study, threshold=0.4))
+        assert without is None or not np.allclose(without.score[0], of)
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(-3, 3), min_size=2, max_size=12), st.sampled_from([0.0, 1.0, 1.5]))
 def test_disagreement_counts_pairs(scores: list[int], threshold: float) -> None:
@@ -214,6 +238,9 @@ def test_reach_and_effects_of_a_known_graph(train: Training) -> None:
     assert effects is not None and effects.slope is not None
     np.testing.assert_array_equal(np.abs(effects.slope - np.eye(6)) > 0, pairs_dag(6))
     rows = train.study.rows().dropna()
+    rows = rows - rows.groupby(level="edit").transform(
+        "mean"
+    )  # what an edit moves together is no effect of one on another
     for cause in (0, 2, 4):  # without parents: the plain regression
         fit = stats.linregress(rows[f"v{cause}"], rows[f"v{cause + 1}"])
         assert effects.slope[cause, cause + 1] == pytest.approx(fit.slope)
@@ -280,11 +307,62 @@ def test_logistic_is_that_of_scikit_learn() -> None:
     linear = pytest.importorskip("sklearn.linear_model")
     rng = np.random.default_rng(5)
     x = rng.normal(size=(60, 3))
-    yes, no = rng.integers(0, 9, size=(2, 60)).astype(float)
+    n = rng.integers(1, 9, size=60)
+    yes = rng.binomial(n, 1 / (1 + np.exp(-x @ [1.0, 0.5, 0.8]))).astype(float)
+    no = n - yes
     ours = logistic(x, yes, no, penalty=2.0)
     model = linear.LogisticRegression(C=0.5, tol=1e-10, max_iter=1000)
     model.fit(np.concatenate([x, x]), np.repeat([1, 0], 60), sample_weight=np.concatenate([yes, no]))
     np.testing.assert_allclose(ours, [*model.intercept_, *model.coef_[0]], atol=1e-6)
+
+
+def test_logistic_has_no_negative_weights_and_nothing_better() -> None:
+    """The conditions of Karush, Kuhn and Tucker: no slope where a weight is free, none downhill where it is 0."""
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(80, 4))
+    n = rng.integers(1, 9, size=80).astype(float)
+    yes = rng.binomial(n.astype(int), 1 / (1 + np.exp(-x @ [1.0, -1.0, 0.5, -0.2]))).astype(float)
+    weights = logistic(x, yes, n - yes, penalty=1.0)
+    wide = np.column_stack([np.ones(80), x])
+    slope = wide.T @ (n / (1 + np.exp(-wide @ weights)) - yes) + np.array([0, 1, 1, 1, 1]) * weights
+    free = np.array([True, True, False, True, False])
+    np.testing.assert_array_equal(weights[1:] > 0, free[1:])
+    np.testing.assert_allclose(slope[free], 0, atol=1e-4)
+    assert (slope[~free] > 1).all()
+
+
+@dataclass(frozen=True)
+class Remembers:
+    """What happened under the edits that it was fitted on, and nothing else: worthless under any other."""
+
+    name: str = "remembers"
+    seen: list[tuple[str, ...]] = field(default_factory=list)
+
+    def fit(self, train: Training) -> Prediction:
+        self.seen.append(train.study.edits)
+        return ConditionalRate(prior=0.01).fit(train)
+
+
+def test_stacked_weights_are_learnt_on_edits_that_no_base_has_seen() -> None:
+    """Each edit moves two values of its own: what was seen says nothing of the next edit, but all of those seen."""
+    values, edits, personas = 16, 8, 12
+    change = np.zeros((edits, personas, values))
+    for e in range(edits):
+        change[e, :, [2 * e, 2 * e + 1]] = 1.0
+    names = tuple(f"v{k}" for k in range(values))
+    study = StudyScores(
+        tuple(f"e{k}" for k in range(edits)), tuple(f"p{k}" for k in range(personas)), names,
+        np.zeros((personas, values)), change, change,
+    )  # fmt: skip
+    base = Remembers()
+    made = Stacked((base,), parts=4).fit(Training(study, threshold=0.5))
+    assert made is not None
+    whole, *nested = base.seen
+    assert whole == study.edits and len(nested) == 4
+    for part in nested:
+        assert len(part) == 6
+    assert sorted(edit for part in nested for edit in set(study.edits) - set(part)) == list(study.edits)
+    assert np.ptp(made.score) < 0.1  # a weight learnt on the same edits would be large
 
 
 def test_stacked_finds_the_predictor_that_knows(train: Training) -> None:

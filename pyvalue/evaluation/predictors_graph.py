@@ -42,7 +42,9 @@ class GraphReach:
 
 @dataclass(frozen=True)
 class GraphEffects:
-    """Total effects by IDA, estimated in all training rows with persona as the cluster.
+    """Total effects by IDA, estimated in all training rows less the mean of their edit, with persona as the cluster.
+
+    Means are taken off because an edit may move several values itself, which would pass for effects among them.
 
     Score: |middle| of the range of effects of i on j. The expected change is that middle times the change of i, its
     interval the range widened by the bootstrap (``pyvalue.effects.total_effects``).
