@@ -32,6 +32,17 @@ def test_coverage(benchmark: Any, n: int, d: int, personas: int | None) -> None:
     assert found["several"] > 0.95
 
 
+@pytest.mark.benchmark(group=f"coverage of 95% intervals, 60 personas under 8 edits, {SIMULATIONS} simulations")
+@pytest.mark.parametrize("hits", [2, 4])
+@pytest.mark.parametrize("edits", ["within", "unedited", "pooled"])
+def test_coverage_under_edits(benchmark: Any, hits: int, edits: str) -> None:
+    found = benchmark.pedantic(
+        lambda: coverage(SIMULATIONS, 0, 6, 60, seed=7, edited=(8, hits, 1.0), edits=edits), rounds=1, iterations=1
+    )
+    benchmark.extra_info.update(found)
+    assert found["identified"] < 0.93 if edits == "pooled" else abs(found["identified"] - 0.95) < 0.02
+
+
 @pytest.mark.benchmark(group=f"coverage of 95% intervals of two values changed together, {SIMULATIONS} simulations")
 @pytest.mark.parametrize(("n", "known"), [(200, True), (1000, True), (200, False)])
 def test_joint_coverage(benchmark: Any, n: int, known: bool) -> None:

@@ -53,6 +53,20 @@ class LinearModel:
         x = (noise + shared) * np.sqrt(self.noise / 2) @ self.total()
         return pd.DataFrame(x, columns=names, index=pd.Index([f"p{k}" for k in persona], name="persona"))
 
+    def edited_rows(self, rng: np.random.Generator, personas: int, edits: int, hits: int, shift: float) -> pd.DataFrame:
+        """Rows (edit, persona): every persona without and under each edit, which shifts ``hits`` values by ±shift."""
+        d = len(self.noise)
+        shared = rng.standard_normal((personas, d))
+        parts = {}
+        for edit in range(edits + 1):
+            moved = np.zeros(d)
+            if edit:
+                moved[rng.choice(d, hits, replace=False)] = shift * rng.choice([-1, 1], hits)
+            noise = (rng.standard_normal((personas, d)) + shared) * np.sqrt(self.noise / 2)
+            names = [f"v{k}" for k in range(d)]
+            parts[f"f{edit}" if edit else ""] = pd.DataFrame((noise + moved) @ self.total(), columns=names)
+        return pd.concat(parts, names=["edit", "persona"])
+
 
 def graph_of_marks(marks: np.ndarray) -> ValueGraph:
     return ValueGraph(tuple(f"v{k}" for k in range(len(marks))), marks, DiscoverySettings(alpha=0.05, n=100))
@@ -67,28 +81,43 @@ def random_model(rng: np.random.Generator, d: int, degree: float = 2.5) -> Linea
 
 
 def coverage(
-    simulations: int, n: int, d: int, personas: int | None = None, seed: int = 0, resamples: int = 300, **options: Any
+    simulations: int,
+    n: int,
+    d: int,
+    personas: int | None = None,
+    seed: int = 0,
+    resamples: int = 300,
+    edited: tuple[int, int, float] | None = None,
+    **options: Any,
 ) -> dict[str, float]:
-    """Share of 95% intervals that hold the true effect, of pairs that the true CPDAG joins by a possible path.
+    """Share of 95% intervals that hold the true effect, of pairs of which one can follow from the other.
+
+    Args:
+        edited: edits, values that each shifts, and by how much; then every persona is there without and under each
+            edit, and ``n`` is not looked at.
 
     Returns:
         "identified": of effects with a single valid set of parents; "several": of the others; each with its Monte-Carlo
-        standard error over simulations ("... error") and the number of effects ("... effects").
+        standard error over simulations ("... error") and the number of effects ("... effects"); "width", their mean.
     """
     held: dict[str, list[tuple[int, int]]] = {"identified": [], "several": []}
+    widths: list[float] = []
     for number in range(simulations):
         rng = np.random.default_rng([seed, number])
         model = random_model(rng, d)
         graph = model.graph()
-        rows = model.rows(rng, n, personas)
-        effects = estimate_effects(graph, rows, resamples=resamples, seed=number, **options)
+        rows = model.rows(rng, n, personas) if edited is None else model.edited_rows(rng, personas or 60, *edited)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", EffectsWarning)  # that edits are pooled
+            effects = estimate_effects(graph, rows, resamples=resamples, seed=number, **options)
         truth = model.total()
         inside = (effects.low <= truth + 1e-12) & (truth - 1e-12 <= effects.high)
         asked = np.isin(effects.relations(), ["definite", "possible"])
+        widths += (effects.high - effects.low)[asked].tolist()
         sets = np.array([effects.facts["sets"][name] for name in effects.names])[:, None]
         for kind, of_kind in (("identified", asked & (sets == 1)), ("several", asked & (sets > 1))):
             held[kind].append((int(inside[of_kind].sum()), int(of_kind.sum())))
-    found: dict[str, float] = {}
+    found: dict[str, float] = {"width": float(np.mean(widths))}
     for kind, counts in held.items():
         share, spread, total = _share(counts)
         found |= {kind: share, f"{kind} error": spread, f"{kind} effects": total}

@@ -22,6 +22,15 @@ def test_coverage_of_two_values_changed_together() -> None:
     assert joint_coverage(50, 300, 6, resamples=100)["coverage"] > 0.95
 
 
+@pytest.mark.parametrize(
+    ("edits", "least", "most"), [("within", 0.93, 0.97), ("unedited", 0.93, 0.97), ("pooled", 0, 0.8)]
+)
+def test_coverage_under_edits_that_hit_several_values(edits: str, least: float, most: float) -> None:
+    found = coverage(200, 0, 6, 60, seed=1, resamples=150, edited=(8, 4, 1.0), edits=edits)
+    assert found["identified effects"] > 350
+    assert least < found["identified"] < most
+
+
 def test_rows_of_a_persona_taken_for_independent_are_found_out() -> None:
     """The simulation can fail: with clusters ignored, the intervals are far too narrow."""
     found = coverage(100, 400, 6, 20, resamples=100, cluster=None)

@@ -1,7 +1,8 @@
 """Covariance matrices of resampled rows, all at once, and intervals from what is computed of them.
 
-Whole clusters are drawn, as many as there are, with replacement; rows of a persona stay together. The graph is held
-fixed: the intervals know nothing of an edge that was found wrongly.
+Whole clusters are drawn, as many as there are, with replacement; rows of a persona stay together. Covariances are those
+within edits: in every resample the mean of the rows of an edit is taken out, since what an edit adds was not drawn but
+set. The graph is held fixed: the intervals know nothing of an edge that was found wrongly.
 """
 
 from __future__ import annotations
@@ -20,10 +21,21 @@ _BLOCK = 1 << 23
 MOST_LEFT_OUT = 500
 
 
-def covariance(rows: Floats) -> Floats:
-    """(d, d) of rows (n, d)."""
-    centred = rows - rows.mean(axis=0)
-    found: Floats = centred.T @ centred / (len(rows) - 1)
+def covariance(rows: Floats, edit: NDArray[np.int64] | None = None) -> Floats:
+    """(d, d) of rows (n, d), within edits whose numbers are given."""
+    edit = np.zeros(len(rows), dtype=np.int64) if edit is None else edit
+    centred = within_edits(rows, edit)
+    found: Floats = centred.T @ centred / (len(rows) - len(np.unique(edit)))
+    return found
+
+
+def within_edits(rows: Floats, edit: NDArray[np.int64]) -> Floats:
+    """(n, d) rows without the mean of the rows of the same edit."""
+    count = np.bincount(edit)
+    sums = np.zeros((len(count), rows.shape[1]))
+    centred = rows - rows.mean(axis=0)  # so that no digits are lost
+    np.add.at(sums, edit, centred)
+    found: Floats = centred - (sums / np.maximum(count, 1)[:, None])[edit]
     return found
 
 
@@ -32,25 +44,26 @@ def resampled_covariances(data: EffectRows, resamples: int, seed: int) -> Floats
 
     Rows are summed into moments of their clusters once; a replicate is then a weighted sum of these.
     """
-    table = _moments(data)
-    clusters = len(table)
+    table, d = _moments(data), data.rows.shape[1]
+    clusters, width = table.shape
     rng = np.random.default_rng(seed)
-    totals = np.empty((resamples, table.shape[1]))
-    step = max(1, _BLOCK // clusters)
+    found = np.empty((resamples, d, d))
+    step = max(1, _BLOCK // max(clusters, width))
     for start in range(0, resamples, step):
         size = min(step, resamples - start)
         drawn = rng.integers(clusters, size=(size, clusters)) + clusters * np.arange(size)[:, None]
         weight = np.bincount(drawn.ravel(), minlength=size * clusters).reshape(size, clusters)
-        totals[start : start + size] = weight.astype(float) @ table
-    return _of_totals(totals, data.rows.shape[1])
+        found[start : start + size] = _of_totals(weight.astype(float) @ table, d, data.n_edits)
+    return found
 
 
 def left_out_covariances(data: EffectRows) -> Floats:
     """(C, d, d) covariance matrices without one cluster each; none where there are more than ``MOST_LEFT_OUT``."""
-    table, d = _moments(data), data.rows.shape[1]
-    if len(table) > MOST_LEFT_OUT:
+    d = data.rows.shape[1]
+    if data.n_clusters > MOST_LEFT_OUT:
         return np.empty((0, d, d))
-    return _of_totals(table.sum(axis=0) - table, d)
+    table = _moments(data)
+    return _of_totals(table.sum(axis=0) - table, d, data.n_edits)
 
 
 def cluster_worth(data: EffectRows) -> float:
@@ -59,11 +72,15 @@ def cluster_worth(data: EffectRows) -> float:
     return float(sizes.sum() ** 2 / (sizes @ sizes))
 
 
-def _of_totals(totals: Floats, d: int) -> Floats:
-    n, mean = totals[:, :1], totals[:, 1 : d + 1] / totals[:, :1]
-    above = np.triu_indices(d)
-    packed = (totals[:, d + 1 :] - n * (mean[:, above[0]] * mean[:, above[1]])) / (n - 1)
-    return unpacked(packed, d)
+def _of_totals(totals: Floats, d: int, edits: int) -> Floats:
+    """(R, d, d) covariances within edits; NaN where no edit has two rows."""
+    count = np.rint(totals[:, :edits])
+    sums = totals[:, edits : edits * (1 + d)].reshape(-1, edits, d)
+    means = sums / np.maximum(count, 1)[..., None]
+    products = unpacked(totals[:, edits * (1 + d) :], d) - sums.swapaxes(1, 2) @ means
+    freedom = count.sum(axis=1) - (count > 0).sum(axis=1)
+    found: Floats = products / np.where(freedom > 0, freedom, np.nan)[:, None, None]
+    return (found + found.swapaxes(1, 2)) / 2
 
 
 def unpacked(packed: Floats, d: int) -> Floats:
@@ -75,13 +92,20 @@ def unpacked(packed: Floats, d: int) -> Floats:
 
 
 def _moments(data: EffectRows) -> Floats:
-    """Of every cluster the rows, their sums and sums of products about the grand mean: (C, 1 + d + d (d + 1) / 2)."""
-    centred = data.rows - data.rows.mean(axis=0)
-    above = np.triu_indices(centred.shape[1])
+    """Of every cluster (C): its rows under each of E edits, their sums, and sums of products over all edits.
+
+    Sums are about the means of the edits: (C, E (1 + d) + d (d + 1) / 2).
+    """
+    centred = within_edits(data.rows, data.edit)
+    d, edits, clusters = centred.shape[1], data.n_edits, data.n_clusters
+    place = data.cluster * edits + data.edit
+    count = np.bincount(place, minlength=clusters * edits).reshape(clusters, edits).astype(float)
+    sums = np.zeros((clusters * edits, d))
+    np.add.at(sums, place, centred)
+    above = np.triu_indices(d)
     products = centred[:, above[0]] * centred[:, above[1]]
     starts = np.flatnonzero(np.diff(data.cluster, prepend=-1))
-    count = np.diff(np.append(starts, len(centred))).astype(float)
-    return np.column_stack([count, np.add.reduceat(centred, starts), np.add.reduceat(products, starts)])
+    return np.column_stack([count, sums.reshape(clusters, edits * d), np.add.reduceat(products, starts)])
 
 
 def reach(estimate: Floats, replicates: Floats, left_out: Floats, worth: float, confidence: float) -> Floats:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pyvalue.cpdag import cpdag_of_dag
 from pyvalue.effects.valid_parents import most_directed
+from pyvalue.given_graphs import as_value_graph
 from pyvalue.graph import ValueGraph
 
 #: directed cycles that are listed; there can be exponentially many
@@ -38,7 +39,10 @@ class GraphSoundness:
             ``MAX_CYCLES``.
         bidirected: pairs with two arrowheads.
         conflicts: undirected edges that cannot be turned without a cycle or a new unshielded collider, and why.
-        not_compelled: arrows that no collider compels: what is known beforehand, or two collider decisions in conflict.
+        by_knowledge: arrows that no collider compels but what was known beforehand does: ``settings.knowledge`` of the
+            graph, or directions from contexts that were written there.
+        not_compelled: arrows that neither compels: two collider decisions in conflict, or knowledge that the graph does
+            not tell of.
         undecided: undirected edges whose direction the arrows compel.
         determined: values whose parents are certain and that lie on no directed cycle. Their effects can be
             computed even where the graph is not extendable, if what the graph says of them is right.
@@ -50,6 +54,7 @@ class GraphSoundness:
     cycles: tuple[tuple[str, ...], ...]
     bidirected: tuple[tuple[str, str], ...]
     conflicts: tuple[tuple[str, str, str], ...]
+    by_knowledge: tuple[tuple[str, str], ...]
     not_compelled: tuple[tuple[str, str], ...]
     undecided: tuple[tuple[str, str], ...]
     determined: tuple[str, ...]
@@ -63,6 +68,7 @@ class GraphSoundness:
             "cycles": [list(cycle) for cycle in self.cycles],
             "bidirected": [list(pair) for pair in self.bidirected],
             "conflicts": [list(conflict) for conflict in self.conflicts],
+            "by_knowledge": [list(pair) for pair in self.by_knowledge],
             "not_compelled": [list(pair) for pair in self.not_compelled],
             "undecided": [list(pair) for pair in self.undecided],
             "determined": list(self.determined),
@@ -79,35 +85,62 @@ def graph_soundness(graph: ValueGraph) -> GraphSoundness:
     Example:
         >>> graph_soundness(graph).reason
         'no DAG agrees with it: directed cycle Power → Wealth → Status → Power'
+
+    Raises:
+        TypeError: ``graph`` is neither a ``ValueGraph`` nor a networkx ``DiGraph``.
     """
+    graph = as_value_graph(graph)
     marks, names = graph.marks, graph.names
-    arrows: NDArray[np.bool_] = (marks == -1) & (marks.T == 1)
+    arrows = _arrows(marks)
     bidirected = tuple(graph.bidirected_edges())
     closed = most_directed(marks)
     cycles = () if closed is not None else _cycles(graph)
     conflicts: tuple[tuple[str, str, str], ...] = ()
     extra: list[tuple[str, str]] = []
+    known: list[tuple[str, str]] = []
     undecided: list[tuple[str, str]] = []
     if closed is None:
         conflicts = _conflicts(graph)
     else:
-        from_colliders = cpdag_of_dag(_some_dag(closed))
-        extra = [
-            (names[i], names[j]) for i, j in np.argwhere(arrows & ~((from_colliders == -1) & (from_colliders.T == 1)))
-        ]
-        undecided = [(names[i], names[j]) for i, j in np.argwhere((closed == -1) & (closed.T == 1) & ~arrows)]
-    valid = closed is not None and not extra and not undecided
+        dag = _some_dag(closed)
+        from_colliders = _arrows(cpdag_of_dag(dag))
+        with_knowledge = _arrows(cpdag_of_dag(dag, known=arrows & _known_directions(graph)))
+        known = _named(arrows & ~from_colliders & with_knowledge, names)
+        extra = _named(arrows & ~from_colliders & ~with_knowledge, names)
+        undecided = _named(_arrows(closed) & ~arrows, names)
+    valid = closed is not None and not extra and not known and not undecided
     return GraphSoundness(
         valid_cpdag=valid,
         extendable=closed is not None,
         cycles=cycles,
         bidirected=bidirected,
         conflicts=conflicts,
+        by_knowledge=tuple(known),
         not_compelled=tuple(extra),
         undecided=tuple(undecided),
         determined=_determined(graph),
-        reason=_reason(closed is not None, cycles, bidirected, conflicts, extra, undecided),
+        reason=_reason(closed is not None, cycles, bidirected, conflicts, known, extra, undecided),
     )
+
+
+def _arrows(marks: NDArray[np.int8]) -> NDArray[np.bool_]:
+    arrows: NDArray[np.bool_] = (marks == -1) & (marks.T == 1)
+    return arrows
+
+
+def _named(pairs: NDArray[np.bool_], names: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(names[i], names[j]) for i, j in np.argwhere(pairs)]
+
+
+def _known_directions(graph: ValueGraph) -> NDArray[np.bool_]:
+    """(d, d) directions that the graph's knowledge gives to any edge: required ones, and the opposite of forbidden."""
+    knowledge = graph.settings.knowledge
+    if not knowledge:
+        return np.zeros(graph.marks.shape, dtype=bool)
+    groups = (*knowledge.tiers, *knowledge.required, *knowledge.forbidden, knowledge.context)
+    forbidden, required = knowledge.matrices(graph.names, excluded={name for group in groups for name in group})
+    found: NDArray[np.bool_] = (required | forbidden.T).astype(bool)
+    return found
 
 
 def _some_dag(closed: NDArray[np.int8]) -> NDArray[np.bool_]:
@@ -205,13 +238,15 @@ def _reason(
     cycles: tuple[tuple[str, ...], ...],
     bidirected: tuple[tuple[str, str], ...],
     conflicts: tuple[tuple[str, str, str], ...],
+    known: list[tuple[str, str]],
     extra: list[tuple[str, str]],
     undecided: list[tuple[str, str]],
 ) -> str:
+    given = "with what is known beforehand, which compels " + ", ".join(f"{a} → {b}" for a, b in known)
     if extendable and not extra and not undecided:
-        return "a valid CPDAG"
+        return f"a valid graph {given}" if known else "a valid CPDAG"
     if extendable:
-        parts = []
+        parts = [given] if known else []
         if extra:
             parts.append("no collider compels " + ", ".join(f"{a} → {b}" for a, b in extra))
         if undecided:

@@ -5,7 +5,7 @@ Which sets there are is told by :mod:`pyvalue.effects.valid_parents`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 
 # Least share of a value's variance that its parents may leave; below, a coefficient has lost ten digits.
 _COLLINEAR = 1e-10
+
+# Doubles that partial covariances may take, a gibibyte; beyond, each set is solved by itself.
+_MOST = 1 << 27
 
 
 def coefficients(covariance: Floats, cause: int, parents: Sequence[int]) -> Floats:
@@ -54,6 +57,51 @@ def effects_given(covariance: Floats, cause: int, sets: ParentSets, place: int =
     """(..., d) total effects of the cause where it has these parents; exactly 0 on what it cannot reach then."""
     found = coefficients(covariance, cause, sets.parents[place])
     return np.where(sets.reached[place] | ~np.isfinite(found), found, 0.0)
+
+
+def effects_over_sets(
+    covariance: Floats, wanted: Mapping[tuple[int, ...], Sequence[int]]
+) -> Iterator[tuple[tuple[int, ...], list[int], Floats]]:
+    """What ``coefficients`` gives for many sets of parents, shared between sets and between causes.
+
+    A set is taken out of the covariances one parent after another (the sweep of Gaussian elimination). What is left
+    after the parents that two sets begin with is used for both, and a set serves all causes that have it.
+
+    Args:
+        covariance: (N, d, d).
+        wanted: set of parents, ascending -> columns of its causes.
+
+    Yields:
+        The set, its causes (k), and (N, k, d) effects.
+    """
+    n, d = covariance.shape[:2]
+    if n * d * d * (2 + max(map(len, wanted), default=0)) > _MOST:
+        for parents, causes in wanted.items():
+            yield from ((parents, [cause], coefficients(covariance, cause, parents)[:, None]) for cause in causes)
+        return
+    least = _COLLINEAR * np.diagonal(covariance, axis1=1, axis2=2)
+    done: list[int] = []
+    left = [covariance]  # after the first 0, 1, ... parents
+    for parents in sorted(wanted):
+        shared = next((k for k, (a, b) in enumerate(zip(done, parents, strict=False)) if a != b), len(done))
+        del done[shared:], left[shared + 1 :]
+        for parent in parents[shared:]:
+            done.append(parent)
+            left.append(_without(left[-1], parent, least[:, parent]))
+        causes = list(wanted[parents])
+        variance = left[-1][:, causes, causes]
+        scale = np.where(variance > least[:, causes], variance, np.nan)
+        yield parents, causes, left[-1][:, causes] / scale[..., None]
+
+
+def _without(covariance: Floats, parent: int, least: Floats) -> Floats:
+    """(N, d, d) covariances given the parent; NaN where it has no more variance than the ``least``."""
+    row = covariance[:, parent]
+    variance = row[:, parent]
+    scaled = row / np.where(variance > least, variance, np.nan)[:, None]
+    found: Floats = covariance - row[:, :, None] * scaled[:, None, :]
+    found[:, parent, :] = found[:, :, parent] = 0.0 * scaled
+    return found
 
 
 def _solve(matrices: Floats, right: Floats) -> Floats:

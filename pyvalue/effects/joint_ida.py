@@ -33,7 +33,15 @@ def joint_effects(covariance: Floats, causes: Sequence[int], sets: ParentSets) -
     Returns:
         (..., k, d); among the causes 1 on themselves and 0 on each other, and 0 where no path leads past the others.
     """
-    total = np.stack([effects_given(covariance, cause, sets, place) for place, cause in enumerate(causes)], axis=-2)
+    return past_each_other(
+        np.stack([effects_given(covariance, cause, sets, place) for place, cause in enumerate(causes)], axis=-2),
+        causes,
+        sets,
+    )
+
+
+def past_each_other(total: Floats, causes: Sequence[int], sets: ParentSets) -> Floats:
+    """(..., k, d) joint effects of the causes from their total effects (..., k, d) by the same sets of parents."""
     among = total[..., list(causes)]
     known = np.isfinite(among).all(axis=(-2, -1), keepdims=True)
     found: Floats = np.asarray(np.linalg.solve(np.where(known, among, np.eye(len(causes))), total), dtype=np.float64)

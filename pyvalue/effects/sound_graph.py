@@ -5,11 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from pyvalue.discovery import discover
+from pyvalue.discovery.options import TESTS
 from pyvalue.effects.graph_soundness import graph_soundness
+from pyvalue.effects.value_table import value_table
 from pyvalue.errors import PyvalueError
+from pyvalue.given_graphs import as_value_graph
 from pyvalue.graph import ValueGraph
 
 #: ``uc_rule`` and ``uc_priority`` of ``discover``, the most careful first; priority -1 is the rule's own
@@ -58,14 +64,17 @@ def sound_graph(
 
     Args:
         graph: that may have a fault.
-        data: what it was learnt from; see ``discover``.
+        data: what it was learnt from; what ``estimate_effects`` or ``discover`` takes. Columns that are no value of the
+            graph are not looked at, but for those that ``cluster`` names.
         rules: pairs of ``uc_rule`` and ``uc_priority`` to try, in this order.
         options: of ``discover`` besides, such as ``cluster``, where the graph was learnt with them. They stand over
             the graph's settings.
 
     Raises:
-        PyvalueError: the graph was made with a test of your own: pass ``test`` again.
+        PyvalueError: the graph was made with a test of its own: pass ``test``.
+        TypeError: ``graph`` is no graph.
     """
+    graph = as_value_graph(graph)
     tried, graphs = {"as given": graph_soundness(graph).reason}, {"as given": graph}
     if graph_soundness(graph).extendable:
         return SoundGraph(graph, "as given", tried, graphs)
@@ -77,13 +86,20 @@ def sound_graph(
         "knowledge": made.knowledge,
         "cluster": tuple(made.cluster) or None,
     }
+    if "test" not in options and made.test not in TESTS:
+        raise PyvalueError(
+            f"graph: it was made with the test {made.test!r}, which pv.discover does not have; pass test='fisherz' or "
+            "another, with which the graph is then learnt again"
+        )
+    settings |= options
+    data = _values_of(data, graph, settings)
     for uc_rule, uc_priority in rules:
         rule = uc_rule if uc_priority == -1 else f"{uc_rule} with priority {uc_priority}"
         turned = {"uc_rule": uc_rule, "uc_priority": uc_priority}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what the data lack was said when the graph was first learnt
-                graphs[rule] = discover(data, **(settings | turned | options))
+                graphs[rule] = discover(data, **(settings | turned))
         except ValueError as fault:
             raise PyvalueError(
                 f"the graph cannot be learnt again as it was (test {made.test!r}, cluster {made.cluster}): {fault}; "
@@ -94,3 +110,22 @@ def sound_graph(
         if soundness.extendable:
             return SoundGraph(graphs[rule], rule, tried, graphs)
     return SoundGraph(None, None, tried, graphs)
+
+
+def _values_of(data: Any, graph: ValueGraph, settings: dict[str, Any]) -> Any:
+    """Tables and files without what is no value, and with labels of edits and personas in the index; others as they
+    are. An array has the columns of the graph where no names are given."""
+    if isinstance(data, str | Path | pd.DataFrame):
+        table, _ = value_table(data, graph.names)
+        asked = settings["cluster"]
+        clusters = [asked] if isinstance(asked, str) else asked if isinstance(asked, tuple) else []
+        beside = [name for name in clusters if isinstance(name, str) and name not in table.index.names]
+        kept = [*graph.names, *dict.fromkeys(beside)]
+        absent = [name for name in kept if name not in table.columns]
+        if absent:
+            raise PyvalueError(f"data: no column {', '.join(absent)}, which the graph was learnt with or is asked for")
+        settings.pop("names", None), settings.pop("drop", None)
+        return table[kept]
+    if "names" not in settings and getattr(data, "ndim", None) == 2 and data.shape[1] == len(graph.names):
+        settings["names"] = list(graph.names)
+    return data

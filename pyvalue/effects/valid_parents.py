@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import factorial, prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyvalue.cpdag import Marks, consistent_extension, cpdag_of_dag, is_cpdag
+from pyvalue.effects.causal_relations import reached_over
 from pyvalue.errors import PyvalueError
 
 Mask = NDArray[np.bool_]
@@ -72,8 +74,8 @@ def valid_parent_sets(marks: Marks, node: int, *, limit: int = MAX_SETS) -> list
         ValueError: no DAG agrees with the graph.
         TooManySetsError: there are more than ``limit`` sets.
     """
-    closed, local = _class(marks)
-    return [_alone(closed, node, parents) for parents in _sets(closed, node, local, limit)]
+    found = _class(marks)
+    return [_alone(found, node, parents) for parents in _sets(found.marks, node, found.local, limit)]
 
 
 def joint_parent_sets(marks: Marks, nodes: Sequence[int], *, limit: int = MAX_SETS) -> list[ParentSets]:
@@ -89,31 +91,54 @@ def joint_parent_sets(marks: Marks, nodes: Sequence[int], *, limit: int = MAX_SE
 
     Raises:
         ValueError: no DAG agrees with the graph, or a value comes twice.
-        TooManySetsError: there are more than ``limit`` combinations.
+        TooManySetsError: there are more than ``limit`` combinations. Where the values are in a large clique, that is
+            said before any is listed.
     """
     if len(set(nodes)) != len(nodes):
         raise ValueError(f"nodes: expected distinct values, got {list(nodes)}")
     if len(nodes) == 1:
         return valid_parent_sets(marks, nodes[0], limit=limit)
-    closed, local = _class(marks)
+    told = f"{len(nodes)} values have more than {limit} combinations of sets of parents"
+    class_ = _class(marks)
+    if class_.local and _least_combinations(class_.marks, nodes) > limit:
+        raise TooManySetsError(told)
     found: list[ParentSets] = []
-    for graph in _oriented(closed, list(nodes), local, limit):
-        found.append(determined_sets(graph, nodes))
+    for graph in _oriented(class_.marks, list(nodes)):
+        found.append(_sets_by_steps(graph, nodes, _arrows(graph)))
         if len(found) > limit:
-            raise TooManySetsError(f"{len(nodes)} values have more than {limit} combinations of sets of parents")
+            raise TooManySetsError(told)
     return found
 
 
 def determined_sets(marks: Marks, nodes: Sequence[int]) -> ParentSets:
-    """The sets of values that have no undirected edge: their directed parents."""
+    """The sets of values that have no undirected edge, in a graph that no DAG need agree with: directed parents."""
+    return _sets_by_steps(marks, nodes, (marks == -1) & (marks.T != 0))
+
+
+def _sets_by_steps(marks: Marks, nodes: Sequence[int], step: Mask) -> ParentSets:
+    """Directed parents, and what steps lead to. In a graph with all that it compels, arrows are enough: what follows
+    from a value without undirected edges in some DAG does so over arrows (see ``reached_over``)."""
     parents = tuple(tuple(np.flatnonzero(_arrows(marks)[:, node]).tolist()) for node in nodes)
-    reached = [_reached(marks, node) for node in nodes]
-    past = [_reached(_without(marks, [other for other in nodes if other != node]), node) for node in nodes]
+    reached = [_reached(step, node) for node in nodes]
+    past = []
+    for node in nodes:
+        others = [other for other in nodes if other != node]
+        left = step.copy()
+        left[others, :] = left[:, others] = False
+        past.append(_reached(left, node))
     return ParentSets(parents, np.array(reached), np.array(past))
 
 
-def _class(marks: Marks) -> tuple[Marks, bool]:
-    """The graph with all that it compels, and whether it is a CPDAG, so that sets can be told by their neighbours."""
+@dataclass(frozen=True, eq=False)
+class _Class:
+    """The graph with all that it compels, whether it is a CPDAG, whose sets neighbours tell, and ``reached_over``."""
+
+    marks: Marks
+    local: bool
+    over: Mask
+
+
+def _class(marks: Marks) -> _Class:
     known = _known_class(np.ascontiguousarray(marks, dtype=np.int8).tobytes(), len(marks))
     if known is None:
         raise ValueError("marks: expected a graph that extends to a DAG; see graph_soundness")
@@ -121,27 +146,54 @@ def _class(marks: Marks) -> tuple[Marks, bool]:
 
 
 @lru_cache(maxsize=8)  # the values of a graph ask for it one after another
-def _known_class(entries: bytes, d: int) -> tuple[Marks, bool] | None:
+def _known_class(entries: bytes, d: int) -> _Class | None:
     marks = np.frombuffer(entries, dtype=np.int8).reshape(d, d)
     closed = most_directed(marks)
-    return None if closed is None else (closed, is_cpdag(marks))
+    return None if closed is None else _Class(closed, is_cpdag(marks), reached_over(closed))
 
 
 def _sets(closed: Marks, node: int, local: bool, limit: int) -> list[tuple[int, ...]]:
-    arrows, adjacent = _arrows(closed), closed != 0
-    sure = np.flatnonzero(arrows[:, node])
-    undirected = np.flatnonzero((closed[node] == -1) & (closed[:, node] == -1)).tolist()
-    open_ = [k for k in undirected if adjacent[k, sure].all()]
+    sure = np.flatnonzero(_arrows(closed)[:, node]).tolist()
     found = []
-    for chosen in _cliques(adjacent, open_):
+    for chosen in _candidates(closed, node):
         if not local and consistent_extension(_orient(closed, node, chosen)) is None:
             continue
-        found.append(tuple(sorted([*sure.tolist(), *chosen])))
+        found.append(tuple(sorted([*sure, *chosen])))
         if len(found) > limit:
-            raise TooManySetsError(
-                f"a value with {len(open_)} undirected neighbours has more than {limit} sets of parents"
-            )
+            open_ = int(((closed[node] == -1) & (closed[:, node] == -1)).sum())
+            raise TooManySetsError(f"a value with {open_} undirected neighbours has more than {limit} sets of parents")
     return found
+
+
+def _candidates(closed: Marks, node: int) -> Iterator[tuple[int, ...]]:
+    """Undirected neighbours that can be parents together without a new unshielded collider."""
+    adjacent = closed != 0
+    sure = np.flatnonzero(_arrows(closed)[:, node])
+    undirected = np.flatnonzero((closed[node] == -1) & (closed[:, node] == -1)).tolist()
+    return _cliques(adjacent, [k for k in undirected if adjacent[k, sure].all()])
+
+
+def _least_combinations(closed: Marks, nodes: Sequence[int]) -> int:
+    """A number that the combinations of a CPDAG are at least.
+
+    Undirected components are turned independently. In one, a clique can be put in any order, so that k of the values
+    in a clique of m have at least k! (k + 1)^(m - k) combinations: the order of the k, and of every other between
+    which of them it comes.
+    """
+    import networkx as nx
+
+    loose = nx.from_numpy_array(np.triu((closed == -1) & (closed.T == -1)))
+    counts = []
+    for part in nx.connected_components(loose):
+        inside = part & set(nodes)
+        if inside:
+            cliques = [set(clique) for clique in nx.find_cliques(loose.subgraph(part))]
+            counts.append(max(_orders(len(clique & inside), len(clique)) for clique in cliques))
+    return prod(counts)
+
+
+def _orders(k: int, m: int) -> int:
+    return factorial(k) * int((k + 1) ** (m - k))
 
 
 def _cliques(adjacent: Mask, nodes: list[int], inside: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
@@ -160,28 +212,22 @@ def _orient(marks: Marks, node: int, parents: Sequence[int]) -> Marks:
     return turned
 
 
-def _oriented(marks: Marks, nodes: list[int], local: bool, limit: int) -> Iterator[Marks]:
+def _oriented(marks: Marks, nodes: list[int]) -> Iterator[Marks]:
     """The graphs, closed under Meek's rules, in which the edges at all nodes are directed."""
     if not nodes:
         yield marks
         return
-    for parents in _sets(marks, nodes[0], local, limit):
-        closed = most_directed(_orient(marks, nodes[0], parents))
+    for chosen in _candidates(marks, nodes[0]):
+        closed = most_directed(_orient(marks, nodes[0], chosen))
         if closed is not None:
-            yield from _oriented(closed, nodes[1:], False, limit)
+            yield from _oriented(closed, nodes[1:])
 
 
-def _alone(closed: Marks, node: int, parents: tuple[int, ...]) -> ParentSets:
-    # No DAG has a path from a value to its parents, so that what lies behind them alone is out of reach.
-    reached = _reached(_without(_orient(closed, node, parents), parents), node)[None]
+def _alone(found: _Class, node: int, parents: tuple[int, ...]) -> ParentSets:
+    out = (found.marks[node] == -1) & ~np.isin(np.arange(len(found.marks)), parents)
+    reached = found.over[node, out].any(axis=0)[None]
+    reached[0, node] = True
     return ParentSets((parents,), reached, reached)
-
-
-def _without(marks: Marks, nodes: Sequence[int]) -> Marks:
-    """The graph without the edges at these nodes."""
-    left = marks.copy()
-    left[list(nodes), :] = left[:, list(nodes)] = 0
-    return left
 
 
 def _arrows(marks: Marks) -> Mask:
@@ -189,10 +235,9 @@ def _arrows(marks: Marks) -> Mask:
     return arrows
 
 
-def _reached(marks: Marks, node: int) -> Mask:
-    """(d,) whether a possibly directed path leads from the node to each, itself included."""
-    step = (marks == -1) & (marks.T != 0)
-    seen = np.zeros(len(marks), dtype=bool)
+def _reached(step: Mask, node: int) -> Mask:
+    """(d,) whether steps lead from the node to each, itself included."""
+    seen = np.zeros(len(step), dtype=bool)
     seen[node] = True
     ahead = seen
     while ahead.any():

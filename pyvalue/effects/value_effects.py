@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyvalue.effects.effect_bootstrap import reach
-from pyvalue.effects.joint_ida import joint_effects
-from pyvalue.effects.valid_parents import ParentSets, determined_sets, joint_parent_sets
+from pyvalue.effects.causal_relations import relations, relations_by_paths
+from pyvalue.effects.effect_ranges import Ranges, listed_sets
+from pyvalue.effects.ida import coefficients
+from pyvalue.effects.joint_ida import past_each_other
+from pyvalue.effects.valid_parents import most_directed
 from pyvalue.graph import ValueGraph
 
 if TYPE_CHECKING:
@@ -20,13 +23,16 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+# Doubles that total effects kept for a prediction may take, a quarter of a gibibyte.
+_MOST_KEPT = 1 << 25
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Effects:
     """Total effects of d values on each other; row = cause, column = effect, 1 on the diagonal.
 
-    An effect is what is added to one value when one unit is added to another. It is exactly 0 where the graph has no
-    possibly directed path, and NaN where it cannot be computed; ``notes`` says why.
+    An effect is what is added to one value when one unit is added to another. It is exactly 0 where the one follows
+    from the other in no DAG of the graph's class, and NaN where it cannot be computed; ``notes`` says why.
 
     Attributes:
         minimum: (d, d) least effect over the valid sets of parents of the cause.
@@ -34,7 +40,7 @@ class Effects:
         low: (d, d) least lower end of the intervals of the effects over these sets.
         high: (d, d) largest upper end.
         graph: that the effects are by.
-        covariance: (d, d) of the rows; NaN at values that they lack.
+        covariance: (d, d) of the rows, within edits unless they were pooled; NaN at values that they lack.
         replicates: (R, d, d) of resampled rows.
         left_out: (C, d, d) without one cluster each; none with many clusters.
         facts: what the effects were estimated from and how.
@@ -57,17 +63,13 @@ class Effects:
         """The d values, those of the graph."""
         return self.graph.names
 
-    @property
-    def covariances(self) -> tuple[Floats, Floats, Floats]:
-        """Of all rows (d, d), of resamples, and without one cluster each."""
-        return self.covariance, self.replicates, self.left_out
-
     def table(self) -> pd.DataFrame:
         """One row an ordered pair: ``source, target, relation, minimum, maximum, low, high, sets``.
 
-        ``relation`` is "definite" where a directed path leads from source to target, "possible" where only a possibly
-        directed one does, "none" otherwise. ``sets`` counts the valid sets of parents of the source; 0 where none
-        could be listed.
+        ``relation`` is "definite" where the target follows from the source in every DAG of the graph's class,
+        "possible" where it does in some, "none" where it does in none. Of a graph that no DAG agrees with it goes by
+        paths: all arrows, or some edges undirected. ``sets`` counts the valid sets of parents of the source; 0 where
+        none could be listed.
         """
         import pandas as pd
 
@@ -89,14 +91,13 @@ class Effects:
         return pd.DataFrame(rows, columns=columns)
 
     def relations(self) -> NDArray[np.str_]:
-        """(d, d) "definite", "possible" or "none" by the graph; "self" on the diagonal."""
-        found = np.full((len(self.names), len(self.names)), "none", dtype="<U8")
-        for i, name in enumerate(self.names):
-            possible, definite = self.graph.possible_descendants(name), self.graph.definite_descendants(name)
-            found[i, [b in possible for b in self.names]] = "possible"
-            found[i, [b in definite for b in self.names]] = "definite"
-            found[i, i] = "self"
-        return found
+        """(d, d) "definite", "possible" or "none" as in ``table``; "self" on the diagonal.
+
+        More is definite than ``ValueGraph.definite_descendants`` has: a value can follow in every DAG without one path
+        that is in all (see ``pyvalue.effects.causal_relations``).
+        """
+        closed = most_directed(self.graph.marks)
+        return relations_by_paths(self.graph.marks) if closed is None else relations(closed)
 
     def predict(self, change: Mapping[str, float]) -> pd.DataFrame:
         """What happens to every value when some are changed by these amounts, and held there.
@@ -113,20 +114,36 @@ class Effects:
 
         Raises:
             ValueError: no value, an unknown one, or an amount that is not finite.
+            TypeError: ``change`` is no mapping, or an amount no number.
             TooManySetsError: the values have too many sets of parents together; change fewer.
         """
         import pandas as pd
 
         causes, amounts = _checked_change(change, self.names)
-        sets = listed_sets(self.graph, causes, self.facts["determined"])
-        ranges = np.full((4, len(self.names)), np.nan)
-        if sets:
-            stacks = (tuple(amounts @ joint_effects(c, causes, one) for c in self.covariances) for one in sets)
-            ranges = effect_ranges(stacks, self.facts["worth"], self.facts["confidence"])
+        ranges = self._ranges_of_one(causes[0], amounts[0]) if len(causes) == 1 else self._ranges(causes, amounts)
         ranges[:, causes] = amounts
         return pd.DataFrame(
             {"value": self.names, **dict(zip(("minimum", "maximum", "low", "high"), ranges, strict=True))}
         )
+
+    def _ranges_of_one(self, cause: int, amount: float) -> Floats:
+        rows = (self.minimum, self.maximum, self.low, self.high)
+        turned = rows if amount >= 0 else (self.maximum, self.minimum, self.high, self.low)
+        return amount * np.array([row[cause] for row in turned])
+
+    def _ranges(self, causes: list[int], amounts: Floats) -> Floats:
+        stack = np.concatenate([self.covariance[None], self.replicates, self.left_out])
+
+        @lru_cache(maxsize=max(len(causes), _MOST_KEPT // (len(stack) * len(self.names))))
+        def total(cause: int, parents: tuple[int, ...]) -> Floats:
+            return coefficients(stack, cause, parents)
+
+        found = Ranges(self.facts["worth"], self.facts["confidence"], (len(self.names),))
+        for one in listed_sets(self.graph, causes, self.facts["determined"]):
+            totals = np.stack([total(cause, of) for cause, of in zip(causes, one.parents, strict=True)], axis=-2)
+            totals = np.where(one.reached | ~np.isfinite(totals), totals, 0.0)
+            found.add(amounts @ past_each_other(totals, causes, one), len(self.replicates))
+        return found.ends
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, and all that :meth:`from_dict` needs."""
@@ -155,52 +172,32 @@ class Effects:
         return load(path)
 
     def __repr__(self) -> str:
-        known = np.isfinite(self.minimum).all(axis=1)
-        open_ = sum(self.facts["sets"][name] > 1 for name in self.names)
-        return (
-            f"Effects({len(self.names)} values, {int(known.sum())} with effects, {open_} with several sets of parents, "
-            f"{self.facts['rows']} rows in {self.facts['clusters']} clusters, {len(self.replicates)} resamples)"
-        )
+        relation = self.relations()
+        definite, possible = (int((relation == kind).sum()) for kind in ("definite", "possible"))
+        parts = [f"{len(self.names)} values", f"{definite} definite and {possible} possible effects"]
+        lacking = int((~np.isfinite(self.minimum).any(axis=1)).sum())
+        if lacking:
+            parts.append(f"those of {lacking} values not computed")
+        several = sum(self.facts["sets"][name] > 1 for name in self.names)
+        if several:
+            parts.append(f"{several} values with several sets of parents")
+        parts.append(f"{self.facts['rows']} rows in {self.facts['clusters']} clusters")
+        if self.facts.get("means", 1) > 1:
+            parts.append(f"within {self.facts['means']} edits")
+        return f"Effects({', '.join([*parts, f'{len(self.replicates)} resamples'])})"
 
 
-def listed_sets(graph: ValueGraph, causes: list[int], determined: Sequence[str] | None) -> list[ParentSets]:
-    """Sets of parents of the causes; none where the graph does not tell them.
-
-    Args:
-        graph: that some DAG agrees with, or not.
-        causes: column numbers.
-        determined: values with certain parents where no DAG agrees with the graph, else None.
-    """
-    if determined is None:
-        return joint_parent_sets(graph.marks, causes)
-    if not all(graph.names[i] in determined for i in causes):
-        return []
-    return [determined_sets(graph.marks, causes)]
-
-
-def effect_ranges(stacks: Iterable[tuple[Floats, ...]], worth: float, confidence: float) -> Floats:
-    """(4, d) minimum, maximum, low, high over sets of parents; NaN where one of them has no answer.
-
-    Args:
-        stacks: of each set, what ``reach`` takes: estimates over all rows, resamples, and without one cluster each. One
-            is held at a time.
-        worth: of the clusters.
-        confidence: of the intervals.
-    """
-    ends = []
-    for point, replicates, left_out in stacks:
-        width = reach(point, replicates, left_out, worth, confidence)
-        ends.append((point, point - width, point + width))
-    points, lows, highs = np.array(ends).swapaxes(0, 1)
-    return np.array([points.min(axis=0), points.max(axis=0), lows.min(axis=0), highs.max(axis=0)])
-
-
-def _checked_change(change: Mapping[str, float], names: tuple[str, ...]) -> tuple[list[int], Floats]:
+def _checked_change(change: Any, names: tuple[str, ...]) -> tuple[list[int], Floats]:
+    if not isinstance(change, Mapping):
+        raise TypeError(f'change must be a mapping of values to amounts, such as {{"{names[0]}": 1.0}}, got {change!r}')
     if not change:
         raise ValueError("change: expected at least one value with the amount added, got none")
     unknown = [name for name in change if name not in names]
     if unknown:
         raise ValueError(f"change: expected values among {', '.join(names)}, got {', '.join(map(repr, unknown))}")
+    for name, amount in change.items():
+        if not isinstance(amount, int | float | np.number) or isinstance(amount, bool):
+            raise TypeError(f"change: expected a number for {name}, the amount added, got {amount!r}")
     amounts = np.array([float(amount) for amount in change.values()])
     if not np.isfinite(amounts).all():
         raise ValueError(f"change: expected finite amounts, got {dict(change)}")
