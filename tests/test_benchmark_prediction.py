@@ -118,6 +118,35 @@ def test_row_level_is_what_loops_over_rows_find(rows: pd.DataFrame) -> None:
     assert found.estimate("fixed", "pooled AUROC").estimate == pytest.approx(metrics.roc_auc_score(labels, scores))
 
 
+def test_samples_of_personas_are_those_of_repeated_rows(rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The area of every bootstrap sample, as scikit-learn has it with rows weighted by how often they were drawn."""
+    metrics = pytest.importorskip("sklearn.metrics")
+    import pyvalue.evaluation.benchmark as module
+
+    kept: dict[str, Any] = {}
+
+    def spied(*given: Any) -> Any:
+        kept["strata"], _, kept["draws"] = given
+        kept["made"] = row_level(*given)
+        return kept["made"]
+
+    row_level = module.row_level
+    monkeypatch.setattr(module, "row_level", spied)
+    score = np.random.default_rng(8).normal(size=(6, 6)).round(1)
+    benchmark_predictions(rows, predictors=[Fixed("fixed", score)], threshold=0.5, folds=1, **QUICK)
+    for draw in (0, 1, 7):
+        won = pairs = 0.0
+        for stratum in kept["strata"]:
+            weights = kept["draws"].personas[draw][stratum.personas]
+            did = np.abs(stratum.change) > 0.5
+            cells = [(did[p, j], score[i, j], weights[p]) for p, i, j in np.ndindex(30, 6, 6) if did[p, i] and i != j]
+            label, given_score, often = (np.array(column) for column in zip(*cells, strict=True))
+            weight = often[label].sum() * often[~label].sum()
+            won += weight * metrics.roc_auc_score(label, given_score, sample_weight=often)
+            pairs += weight
+        assert kept["made"][0]["AUROC"].plain[draw] == pytest.approx(won / pairs)
+
+
 def test_rows_of_those_told_by_the_others_are_ranked_together(rows: pd.DataFrame) -> None:
     """Of personas that are tested at once each part is told by the rest: the rate of every row is that of its part."""
     metrics = pytest.importorskip("sklearn.metrics")
@@ -493,12 +522,39 @@ def test_the_picture_has_a_mark_for_every_predictor_and_level(rows: pd.DataFrame
 
     found = benchmark_predictions(rows.loc[["", "e00", "e01"]], predictors=[MarginalRate(), ConditionalRate()], **QUICK)
     axes = draw_benchmark(found).axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["marginal rate", "conditional rate"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["marginal rate *", "conditional rate"]
     drawn = {round(float(line.get_xdata()[0]), 9) for line in axes.lines if len(line.get_xdata()) == 1}
     areas_ = found.table[found.table["metric"] == "AUROC"]
     assert drawn == set(areas_["estimate"].round(9))
     with pytest.raises(ValueError, match="metric: expected one of AUROC"):
         draw_benchmark(found, metric="F1")
+
+
+def test_the_legend_shows_marks_as_they_are_drawn(rows: pd.DataFrame) -> None:
+    from pyvalue.reporting.benchmark_plot import draw_benchmark
+    from pyvalue.reporting.theme import SURFACE
+
+    test = linear_study(pairs_dag(6), 3, 12, seed=7)
+    test.index = test.index.set_levels([f"q{name}" for name in test.index.levels[1]], level="persona")
+    chosen = [ItemRate(), MarginalRate(), ConditionalRate()]
+    found = benchmark_predictions(rows.loc[["", "e00", "e01", "e02"]], test=test, predictors=chosen, **QUICK)
+    figure = draw_benchmark(found)
+    axes, legend = figure.axes[0], figure.legends[0]
+    handles = dict(zip([text.get_text() for text in legend.get_texts()], legend.legend_handles, strict=True))
+    assert list(handles)[-2:] == ["interval over personas and edits", "over personas alone"]
+    drawn = {line.get_linewidth() for line in axes.lines if len(line.get_xdata()) == 2 and line.get_marker() == "None"}
+    assert {handles[name].get_linewidth() for name in list(handles)[-2:]} <= drawn
+    marks = [line for line in axes.lines if len(line.get_xdata()) == 1]
+    for name in ("mean change of an edit", "a persona's change"):
+        alike = [m for m in marks if (m.get_color(), m.get_marker()) == (
+            handles[name].get_color(), handles[name].get_marker()
+        )]  # fmt: skip
+        assert len(alike) == 3
+        assert handles[name].get_markerfacecolor() == SURFACE
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "marginal rate *", "conditional rate", "marginal rate, tested items",
+    ]  # fmt: skip
+    assert {text.get_text() for text in axes.texts} == {"told by other items", "knows the tested items"}
 
 
 def test_responses_and_their_matrix_agree_where_items_are_not_split(rows: pd.DataFrame) -> None:
