@@ -14,10 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from test_docs import check
 
-from pyvalue.evaluation.circumplex import QUANTITIES, circumplex
+from pyvalue.evaluation.circumplex import circumplex
+from pyvalue.evaluation.circumplex_centring import by_centring_alone, raw_variances, simulated_centred
 from pyvalue.evaluation.circumplex_moments import bootstrap_counts, persona_moments
 from pyvalue.evaluation.circumplex_order import order_fit, order_statistics
 from pyvalue.evaluation.circumplex_profile import external_profile
+from pyvalue.evaluation.circumplex_quantities import QUANTITIES, fits, independence_p, jackknifed, without_noise
 from pyvalue.evaluation.circumplex_structure import structure_statistics, structure_tests
 from pyvalue.evaluation.ess import SurveyValues
 from pyvalue.reporting.circumplex_plot import draw_circumplex, draw_external_profile, draw_sinusoids
@@ -231,22 +233,114 @@ def test_noise_is_no_circle() -> None:
     assert (np.mean(np.array(p) <= 0.05, axis=0) < 0.16).all() and (np.abs(np.mean(p, axis=0) - 0.5) < 0.15).all()
 
 
-def test_intervals_of_the_linear_quantities_hold_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyvalue.evaluation.circumplex.MAPPED_RESAMPLES", 1)  # maps and these tests take the time
-    monkeypatch.setattr("pyvalue.evaluation.circumplex.structure_tests", lambda *_, **__: None)
-    turn = np.radians(ANGLES)
-    population = np.cos(turn[:, None] - turn) + np.eye(10)
-    centring = np.eye(10) - 0.1
-    covariance = centring @ population @ centring
-    scale = np.sqrt(np.diag(covariance))
-    exact = pd.DataFrame(covariance / np.outer(scale, scale), CIRCLE, CIRCLE)
-    truth = circumplex(exact, map_permutations=1).intervals["estimate"].to_numpy()[:2]
-    held = []
+def uneven(n: int, seed: int, kind: str, yes: float = 2.0) -> np.ndarray:
+    """Independent values of unequal variances, which centring alone puts into the order of a circle."""
+    rng = np.random.default_rng(seed)
+    spread = 1 + 0.8 * np.cos(np.radians(ANGLES)) if kind == "smooth" else np.r_[4, 4, np.ones(8)]
+    return rng.normal(size=(n, 10)) * spread + yes * rng.normal(size=(n, 1))
+
+
+def test_raw_variances_are_those_before_centring() -> None:
+    raw = np.random.default_rng(0).uniform(0.3, 9, size=(5, 7))
+    centring = np.eye(7) - 1 / 7
+    centred = np.stack([np.diag(centring @ np.diag(v) @ centring) for v in raw])
+    np.testing.assert_allclose(raw_variances(centred), raw)
+    expected = centring @ np.diag(raw[0]) @ centring
+    scale = np.sqrt(np.diag(expected))
+    np.testing.assert_allclose(by_centring_alone(centred[0]), expected / np.outer(scale, scale))
+    assert (raw_variances(np.array([0.0, 1, 1, 1])) > 0).all()  # no raw variance gives these
+
+
+def test_simulated_rows_have_the_variances_of_the_data() -> None:
+    variances = np.var(uneven(300, 0, "smooth") @ (np.eye(10) - 0.1), axis=0)
+    drawn = simulated_centred(variances, 50, 2000, 0)
+    np.testing.assert_allclose(drawn.mean(axis=0).diagonal(), variances, rtol=0.03)
+    np.testing.assert_allclose(drawn.sum(axis=2), 0, atol=1e-9)  # as centred rows sum to 0
+    few = simulated_centred(variances, 5, 10, 0)
+    assert (np.linalg.matrix_rank(few, tol=1e-8) == 4).all()
+
+
+@pytest.mark.parametrize("kind", ["smooth", "two large neighbours"])
+def test_what_centring_makes_of_unequal_variances_is_no_circle(kind: str) -> None:
+    p, arrangements = [], []
     for seed in range(80):
-        scores = table(on_the_circle(80, seed=seed))
-        found = circumplex(scores, permutations=1, map_permutations=1, resamples=150, level="interval").intervals
-        held.append((found["low"][:2] <= truth) & (truth <= found["high"][:2]))
-    assert np.mean(held) > 0.87
+        rows = uneven(40, seed, kind)
+        rows = rows - rows.mean(axis=1, keepdims=True)
+        covariance = np.cov(rows.T)
+        drawn = simulated_centred(np.diag(covariance), 40, 79, seed)
+        p.append(list(independence_p(covariance, drawn, DISTANCE, ANGLES, None, None, "ordinal", 1).values()))
+        arrangements.append(order_fit(np.corrcoef(rows.T), DISTANCE, permutations=79, seed=seed).correlation_p)
+    assert (np.mean(np.array(p) <= 0.05, axis=0) < 0.14).all() and np.mean(np.array(arrangements) <= 0.05) > 0.3
+
+
+def test_all_of_it_on_unequal_variances() -> None:
+    p, verdicts = [], []
+    for seed in range(8):
+        found = circumplex(table(uneven(40, seed, "smooth")), permutations=99, simulations=99, **FAST)
+        p.append(found.summary().dropna(subset="p").set_index("quantity")["p"])
+        verdicts.append(found.verdict)
+    assert (np.mean(np.array(p) <= 0.05, axis=0) < 0.4).all() and p[0].index[-1] == "fit of the map"
+    assert sum("no more of the circle's order than centring makes" in verdict for verdict in verdicts) > 4
+    assert verdicts[-1] in repr(found)
+
+
+def test_a_circle_of_unequal_variances_is_one() -> None:
+    spread = 1 - 0.5 * np.cos(np.radians(ANGLES))
+    for seed in range(3):
+        found = circumplex(table(on_the_circle(60, noise=2, seed=seed) * spread), simulations=199, **FAST)
+        strong = found.summary().iloc[:-1]  # the map, which starts from the theory, has less power
+        assert (strong["p"].dropna() <= 0.05).all() and found.verdict.startswith("the order of the circle, p=0.0")
+
+
+def test_structure_tests_do_not_blame_a_circle_for_unequal_variances() -> None:
+    p, equal = [], []
+    for seed in range(50):
+        rows = on_the_circle(100, yes=0, seed=seed) * np.exp(np.random.default_rng(seed).normal(size=10) * 0.5)
+        rows = rows - rows.mean(axis=1, keepdims=True)
+        for kept, variances in ((p, rows.var(axis=0)), (equal, None)):
+            found = structure_tests(
+                np.corrcoef(rows.T), ANGLES, 100, centred=True, variances=variances, simulations=79, seed=seed
+            )
+            kept.append(found["circle_p"])
+    assert (np.mean(np.array(p) <= 0.05, axis=0) < 0.15).all()
+    assert (np.mean(np.array(equal) <= 0.05, axis=0) > 0.15).all()  # what is lost without the variances
+
+
+def test_intervals_hold_the_truth() -> None:
+    turn = np.radians(ANGLES)
+    centring = np.eye(10) - 0.1
+    loadings = np.random.default_rng(7).normal(size=(10, 2))
+    for factors, noise in ((np.stack([np.cos(turn), np.sin(turn)], axis=1), 2.0), (loadings, 1.0)):
+        covariance = centring @ (factors @ factors.T + noise**2 * np.eye(10)) @ centring
+        scale = np.sqrt(np.diag(covariance))
+        truth = fits((covariance / np.outer(scale, scale))[None], DISTANCE, ANGLES)[:3, 0]
+        held = []
+        for seed in range(80):
+            rng = np.random.default_rng(seed)
+            rows = (rng.normal(size=(50, 2)) @ factors.T + noise * rng.normal(size=(50, 10))) @ centring
+            moments = persona_moments(rows - rows.mean(axis=0), np.arange(50))
+            r = moments.correlations(np.ones((1, 50)))[0]
+            low, high = jackknifed(moments, fits(r[None], DISTANCE, ANGLES)[:2, 0], DISTANCE, ANGLES, 0.95)
+            _, from_, to = without_noise(moments, r, DISTANCE, 200, 0.95, seed)
+            held.append([*((low <= truth[:2]) & (truth[:2] <= high)), from_ <= truth[2] <= to])
+        assert (np.mean(held, axis=0) > 0.84).all() and np.mean(held) > 0.9
+
+
+def test_noise_is_taken_off_the_correlation_with_closeness() -> None:
+    summary = circumplex(table(on_the_circle(60, noise=2.5)), **FAST).summary().set_index("quantity")
+    rough, clean = summary.loc["correlation with closeness"], summary.loc["the same, noise taken off"]
+    assert rough["estimate"] < clean["estimate"] <= 1 and clean["low"] < clean["estimate"] and np.isnan(rough["low"])
+    for quantity in ("correspondence index", "mean sinusoid R²", "fit of the map"):
+        assert np.isnan(summary.loc[quantity, "low"])
+    without = circumplex(table(on_the_circle(60, noise=2.5)), map_permutations=1, resamples=0).intervals
+    assert without["low"].notna().tolist() == [True, True, False, False, False, False, False]
+
+
+def test_a_jackknife_is_that_of_leaving_rows_out() -> None:
+    rows = on_the_circle(15)
+    moments = persona_moments(rows - rows.mean(axis=0), np.arange(15))
+    for k, r in enumerate(moments.without_one()):
+        np.testing.assert_allclose(r, np.corrcoef(np.delete(rows, k, axis=0).T), atol=1e-12)
 
 
 def test_same_whatever_the_order_of_rows_and_columns() -> None:
@@ -285,6 +379,11 @@ def test_a_matrix_of_correlations(tmp_path: Path) -> None:
     assert "no personas" in found.notes[0]
     read = json.loads(found.save(tmp_path / "c.json").read_text())
     assert read["order"]["met"] == found.order.met and read["summary"][0]["low"] is None
+    assert "of arrangements only" in repr(found) and found.summary()["p"].isna().all()
+    with pytest.raises(ValueError, match=r"ones on its diagonal, got 0\.5; are these covariances"):
+        circumplex(matrix * 0.5)
+    with pytest.raises(ValueError, match="must be of numbers"):
+        circumplex(matrix.astype(object).replace(1.0, "one"))
     matrix.iloc[0, 1] = 0.3
     with pytest.raises(ValueError, match="symmetric"):
         circumplex(matrix)
@@ -319,12 +418,17 @@ def test_three_values_have_an_order_only() -> None:
         (table(on_the_circle(9)), {"confidence": 95}, "confidence"),
         (table(on_the_circle(9)), {"resamples": -1}, "resamples"),
         (table(on_the_circle(9)), {"map_permutations": 0}, "map_permutations"),
+        (table(on_the_circle(9)), {"simulations": 0}, "simulations: expected at least 1, got 0"),
+        (table(on_the_circle(9)), {"permutations": None}, "permutations: expected a whole number.*got None"),
+        (table(on_the_circle(9)), {"resamples": 2.5}, "resamples: expected a whole number of at least 0, got 2.5"),
+        (table(on_the_circle(9)), {"confidence": "x"}, "confidence: expected a number"),
+        (table(on_the_circle(9)), {"layout": "round"}, "layout"),
         (table(on_the_circle(9)), {"level": "nominal"}, "level"),
         (table(on_the_circle(9)).assign(power=np.arange(9.0)), {}, "two columns are the same basic value"),
     ],
 )
 def test_what_is_wrong_is_named(rows: pd.DataFrame, options: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         circumplex(rows, **options)
 
 
@@ -358,6 +462,17 @@ def test_profile_needs_a_variable_of_the_personas() -> None:
         external_profile(table(on_the_circle(9)), {"p1": 3.0, "Anna": 1.0})
 
 
+def test_profile_needs_numbers_and_three_angles() -> None:
+    rows = table(on_the_circle(9))
+    with pytest.raises(TypeError, match="variable: expected a number for each persona"):
+        external_profile(rows, {f"p{k}": "old" for k in range(9)})  # type: ignore[dict-item]
+    age = {f"p{k}": float(k) for k in range(9)}
+    with pytest.raises(ValueError, match="3 different angles of the circle at least, got Power, Conformity, Tradition"):
+        external_profile(rows[["Power", "Conformity", "Tradition"]], age)
+    with pytest.raises(ValueError, match="permutations: expected at least 1, got 0"):
+        external_profile(rows, age, permutations=0)
+
+
 def test_one_persona_is_too_few() -> None:
     labels = pd.MultiIndex.from_product([[*map(str, range(9))], ["only"]], names=["edit", "persona"])
     rows = pd.DataFrame(on_the_circle(9), labels, list(CIRCLE))
@@ -378,7 +493,12 @@ def test_pictures_show_every_value_and_the_numbers() -> None:
     found = circumplex(rows, **FAST)
     shown = texts_of(draw_circumplex(found))
     assert set(CIRCLE) <= shown
-    assert any(f"fit {found.scaling.fit:.2f} (p = 0.05)" in text for text in shown)
+    assert any(f"fit {found.scaling.fit:.2f} (p = 0.05)" in text and found.verdict in text for text in shown)
+    ax = draw_circumplex(found).axes[0]
+    spots = {text.get_text(): np.array(text.get_position()) for text in ax.texts}
+    for name, place in zip(found.names, found.scaling.theory, strict=True):  # beside their points, not far off
+        assert np.linalg.norm(spots[name] - place) < 0.45
+    assert max(ax.get_xlim()) < 2.3 and max(ax.get_ylim()) < 1.7
     curves = draw_sinusoids(found)
     assert len(curves.axes) == 10 and any(text.startswith("Power, R² = 0.") for text in texts_of(curves))
     x, y = curves.axes[4].lines[1].get_data()  # the correlations of Power

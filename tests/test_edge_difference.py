@@ -74,7 +74,7 @@ def by_hand(x: np.ndarray) -> tuple[float, np.ndarray]:
     r = np.corrcoef(x.T)[0, 1]
     hat = np.diag(np.column_stack([np.ones(len(x)), x]) @ np.linalg.pinv(np.column_stack([np.ones(len(x)), x])))
     influence = x[:, 0] * x[:, 1] - r * (x**2).sum(axis=1) / 2
-    return np.arctanh(r), influence / (len(x) * (1 - r * r) * (1 - np.minimum(hat, 0.95)))
+    return np.arctanh(r), influence / (len(x) * (1 - r * r) * (1 - np.minimum(hat, 0.7)))
 
 
 def test_p_of_pairs_is_that_of_all_swaps() -> None:
@@ -156,6 +156,19 @@ def test_size_with_groups_of_other_levels_and_spreads(paired: bool) -> None:
         p.append([found.max_p, found.sum_p, *found.table["p"]])
     assert (np.mean(np.array(p) <= 0.05, axis=0) < 0.13).all()
     assert (np.abs(np.mean(p, axis=0) - 0.5) < 0.12).all()
+
+
+def test_size_with_many_rows_of_few_personas_against_one_row_of_many() -> None:
+    def rows(personas: int, edits: int, first: int) -> pd.DataFrame:
+        own = np.repeat(rng.normal(size=(personas, 6)), edits, axis=0)
+        return table(own + 0.3 * rng.normal(size=own.shape), first, edits)
+
+    p = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        found = edge_differences(rows(12, 10, 0), rows(120, 1, 500), edit=None, permutations=59, resamples=0, seed=seed)
+        p.append(found.table["p"])
+    assert np.mean(np.array(p) <= 0.05) < 0.1
 
 
 def test_rows_of_a_persona_in_ten_copies_say_no_more() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import pyvalue as pv
 from pyvalue.evaluation.ess import ITEMS, KEY, load_ess
 from pyvalue.schwartz_circle import CIRCLE
 
@@ -121,3 +122,23 @@ def test_what_is_wrong_is_named(tmp_path: Path, change: dict, options: dict, mes
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"ess\.sikt\.no"):
         load_ess(tmp_path / "none.csv")
+
+
+def test_a_table_is_taken_as_its_file_is(tmp_path: Path) -> None:
+    path, table = survey(tmp_path)
+    found, read = load_ess(table.rename(columns=str.upper), weights="pspwght"), load_ess(path, weights="pspwght")
+    pd.testing.assert_frame_equal(found.rows, read.rows)
+    pd.testing.assert_series_equal(found.weights, read.weights)
+    assert found.facts["file"] == "a DataFrame"
+    with pytest.raises(ValueError, match=r"impfun.*in a DataFrame; missing: impfun"):
+        load_ess(table.drop(columns="impfun"))
+    with pytest.raises(TypeError, match="path: expected the path of a CSV file or a DataFrame of it, got list"):
+        load_ess([1])  # type: ignore[arg-type]
+
+
+def test_a_survey_goes_wherever_rows_go(tmp_path: Path) -> None:
+    people = load_ess(survey(tmp_path, 120)[0])
+    graph = pv.discover(people)
+    assert graph.names == CIRCLE and graph.settings.n == 120
+    assert pv.circumplex(people, map_permutations=1, resamples=0).facts["personas"] == 120
+    assert pv.priorities(people, resamples=0).facts["personas"] == 120

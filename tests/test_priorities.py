@@ -127,11 +127,41 @@ def test_few_personas_values_that_do_not_vary_and_others(tmp_path: Path) -> None
         ({"Wit": 1}, ValueError, "ten basic values once at most, got Wit"),
         ({"Power": 1, "Security": 2}, ValueError, "at least 3 values in common, got Power, Security"),
         (3, TypeError, "got int"),
+        ({"Power": 1, "Security": np.nan, "Hedonism": 3}, ValueError, "got nan for 'Security'; leave it out"),
+        ({"Power": 1, "Security": "second", "Hedonism": 3}, ValueError, "got 'second' for 'Security'"),
+        ({"Power": 1, "Security": 1, "Hedonism": 1}, ValueError, "ranks that differ"),
     ],
 )
 def test_wrong_references(reference: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         priorities(table(np.eye(10)), reference)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"resamples": -1}, ValueError, "resamples: expected at least 0, got -1"),
+        ({"resamples": "a"}, TypeError, "resamples: expected a whole number of at least 0, got 'a'"),
+        ({"confidence": 95}, ValueError, "confidence: expected a number between 0 and 1, got 95"),
+    ],
+)
+def test_wrong_numbers(options: dict, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        priorities(table(np.eye(10)), **options)
+
+
+def test_what_is_printed_is_short() -> None:
+    level = np.array([-PAN_CULTURAL[name] for name in CIRCLE])
+    found = priorities(table(level + np.random.default_rng(2).normal(0, 0.1, (20, 10))))
+    assert (
+        repr(found)
+        == str(found)
+        == (
+            "Priorities(10 values, first Benevolence, Self-Direction, Universalism; rank correlation with "
+            "Schwartz & Bardi (2001) 1.00 [1.00, 1.00], p=5.5e-07)"
+        )
+    )
+    assert "[" not in repr(priorities(table(np.arange(20.0).reshape(2, 10))))  # too few personas for an interval
 
 
 def test_too_few_basic_values() -> None:

@@ -38,12 +38,28 @@ class PersonaMoments:
 
     def correlations(self, counts: ArrayLike) -> Floats:
         """(B, d, d) correlations of resamples; NaN where a column does not vary."""
+        return correlation_of(self.covariances(counts))
+
+    def covariances(self, counts: ArrayLike) -> Floats:
+        """(B, d, d) covariances of resamples, divided by their weight."""
         counts = np.asarray(counts, dtype=float)
         d = self.total.shape[1]
         weight = (counts @ self.weight)[:, None]
         mean = (counts @ self.total) / weight
         second = (counts @ self.product.reshape(len(self.product), d * d)) / weight
-        return correlation_of(second.reshape(-1, d, d) - mean[:, :, None] * mean[:, None, :])
+        return np.asarray(second.reshape(-1, d, d) - mean[:, :, None] * mean[:, None, :])
+
+    def without_one(self) -> Floats:
+        """(P, d, d) correlations of all personas but one each, for a jackknife."""
+        weight = (self.weight.sum() - self.weight)[:, None]
+        mean = (self.total.sum(axis=0) - self.total) / weight
+        second = (self.product.sum(axis=0) - self.product) / weight[:, :, None]
+        return correlation_of(second - mean[:, :, None] * mean[:, None, :])
+
+    @property
+    def effective_personas(self) -> float:
+        """How many equally weighted personas are worth these (Kish 1965)."""
+        return float(self.weight.sum() ** 2 / (self.weight**2).sum())
 
 
 def persona_moments(scores: Floats, persona: NDArray[np.intp], weights: Floats | None = None) -> PersonaMoments:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pyvalue.evaluation.circumplex_moments import Floats, bootstrap_counts, persona_moments
+from pyvalue.evaluation.circumplex_options import check_numbers, check_share
 from pyvalue.evaluation.circumplex_rows import circle_rows
 from pyvalue.evaluation.sinusoid import Sinusoid, fit_sinusoids, sinusoid
 from pyvalue.responses import Score
@@ -64,10 +65,17 @@ def external_profile(
         seed: of both.
 
     Raises:
-        ValueError: fewer than 4 personas have both, or the variable does not vary over them.
+        ValueError: fewer than 4 personas have both, the variable does not vary over them, or the values that there are
+            lie at fewer than 3 angles.
+        TypeError: the variable is not of numbers.
     """
+    check_share("confidence", confidence)
+    check_numbers(permutations=(permutations, 1), resamples=(resamples, 0), seed=(seed, 0))
     rows = circle_rows(source, score, edit=edit, centre=centre)
-    known = pd.Series(variable, dtype=float)
+    try:
+        known = pd.Series(variable, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"variable: expected a number for each persona: {error}") from error
     known.index = known.index.astype(str)
     moments = persona_moments(rows.scores, rows.persona, rows.weights)
     x = known.reindex(list(rows.labels)).to_numpy(dtype=float)
@@ -77,12 +85,16 @@ def external_profile(
             f"variable: expected numbers that differ for at least 4 personas of the source, got {int(has.sum())} of "
             f"{rows.personas} personas with one; its names must be those of the personas, such as {rows.labels[0]!r}"
         )
+    angles = np.array([angle(name, layout) for name in rows.names])
+    if len(set(angles.tolist())) < 3:
+        raise ValueError(
+            f"source: a sinusoid needs values at 3 different angles of the circle at least, got {', '.join(rows.names)}"
+        )
     x, weight = x[has], moments.weight[has]
     means = moments.total[has] / weight[:, None]
     both = np.column_stack([means, (x - x.mean()) / x.std()])
     of_all = persona_moments(both - both.mean(axis=0), np.arange(len(x)), weight)
     r = of_all.correlations(np.ones((1, len(x))))[0, :-1, -1]
-    angles = np.array([angle(name, layout) for name in rows.names])
     curve = sinusoid(dict(zip(rows.names, r, strict=True)), layout)
     rng = np.random.default_rng(seed)
     dealt = rng.permuted(np.tile(x, (permutations, 1)), axis=1)

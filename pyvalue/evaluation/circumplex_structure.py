@@ -5,6 +5,9 @@ gaps between neighbours are equal (gap test), all values are as far out (Fisher 
 better than another (rotation and variance test). What counts as small depends on the number of values, of people and on
 how much the components take up, so each statistic is compared with two simulations of just these: a circle with the
 angles of the theory, and four clusters at right angles.
+
+The statistics do not know which value is where: a circle in a wrong order passes, and so does noise, whose loadings
+point every way. That the order is the theory's is the business of ``circumplex_order`` and ``circumplex_centring``.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pyvalue.evaluation.circumplex_centring import centred_covariance, raw_variances, wishart_halves
 from pyvalue.evaluation.circumplex_moments import correlation_of
 
 Floats = NDArray[np.float64]
@@ -23,6 +27,7 @@ _TURNS = np.radians(5.0 * np.arange(36))
 _MOST_COMMUNALITY = 0.98
 #: samples that the share of the factors is set with
 _CALIBRATING = 100
+_ROUNDS = 50
 
 
 def structure_statistics(correlations: Floats) -> Floats:
@@ -61,20 +66,30 @@ def plane_loadings(correlations: Floats) -> Floats:
 
 
 def structure_tests(
-    correlation: Floats, angles: Floats, rows: int, *, centred: bool, simulations: int = 1000, seed: int = 0
+    correlation: Floats,
+    angles: Floats,
+    rows: int,
+    *,
+    centred: bool,
+    variances: Floats | None = None,
+    simulations: int = 1000,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Each statistic beside what a circle and what simple structure would give.
 
     Both simulations have the d values, the given number of independent rows, and on average the mean communality that
     was found (that of their population is lower, as components take up error, too). Their rows are taken about their
-    means if those of the data were. The clusters of simple structure are at 0°, 90°, 180° and 270°: every value goes to
-    the one nearest its angle in the theory.
+    means if those of the data were, and then have the variances of the data: centring distorts a circle whose values
+    vary differently, and this must not count against it. The clusters of simple structure are at 0°, 90°, 180° and
+    270°: every value goes to the one nearest its angle in the theory.
 
     Args:
         correlation: (d, d), d >= 4.
         angles: (d,) of the theory, in degrees.
         rows: independent rows behind the correlations, such as the number of personas.
         centred: whether every row's mean was taken off.
+        variances: (d,) of the centred values; None for equal ones before centring. Not used of rows as they are,
+            whose correlations do not depend on them.
         simulations: of each kind.
         seed: of the simulations.
 
@@ -90,7 +105,8 @@ def structure_tests(
     rng = np.random.default_rng(seed)
     simple = np.round(angles / 90.0) * 90.0
     circle, clusters = (
-        structure_statistics(_simulated(a, communality, rows, centred, simulations, rng)) for a in (angles, simple)
+        structure_statistics(_simulated(a, communality, rows, centred, variances, simulations, rng))
+        for a in (angles, simple)
     )
     columns = {
         "test": TESTS,
@@ -104,38 +120,49 @@ def structure_tests(
 
 
 def _simulated(
-    angles: Floats, communality: float, rows: int, centred: bool, simulations: int, rng: np.random.Generator
+    angles: Floats,
+    communality: float,
+    rows: int,
+    centred: bool,
+    variances: Floats | None,
+    simulations: int,
+    rng: np.random.Generator,
 ) -> Floats:
     """Sample correlations (B, d, d) of normal rows with two factors, whose mean communality is the given one."""
     d, freedom = len(angles), max(rows - 1, 2)
-    halves = _halves(d, freedom, simulations, rng)
+    halves = wishart_halves(d, freedom, simulations, rng)
     some = halves[:_CALIBRATING]
     low, high = 0.0, _MOST_COMMUNALITY
     for _ in range(10):  # the mean rises with the share of the factors; to 0.001
         share = (low + high) / 2
-        mean = float((plane_loadings(_sampled(angles, share, some, freedom, centred)) ** 2).sum(axis=2).mean())
+        mean = float(
+            (plane_loadings(_sampled(angles, share, some, freedom, centred, variances)) ** 2).sum(axis=2).mean()
+        )
         low, high = (share, high) if mean < communality else (low, share)
-    return _sampled(angles, (low + high) / 2, halves, freedom, centred)
+    return _sampled(angles, (low + high) / 2, halves, freedom, centred, variances)
 
 
-def _halves(d: int, freedom: int, simulations: int, rng: np.random.Generator) -> Floats:
-    """Matrices H with H Hᵀ Wishart about the identity: Bartlett's decomposition, or rows where there are fewer."""
-    if freedom < d:
-        return rng.normal(size=(simulations, d, freedom))
-    lower = np.tril(rng.normal(size=(simulations, d, d)), -1)
-    lower[:, range(d), range(d)] = np.sqrt(rng.chisquare(freedom - np.arange(d), size=(simulations, d)))
-    return lower
-
-
-def _sampled(angles: Floats, share: float, halves: Floats, freedom: int, centred: bool) -> Floats:
+def _sampled(
+    angles: Floats, share: float, halves: Floats, freedom: int, centred: bool, variances: Floats | None
+) -> Floats:
     turn = np.radians(angles)
     loadings = np.sqrt(share) * np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    half = np.linalg.cholesky(loadings @ loadings.T + (1.0 - share) * np.eye(len(angles))) @ halves
+    population = loadings @ loadings.T + (1.0 - share) * np.eye(len(angles))
+    if centred and variances is not None:
+        spread = np.sqrt(_raw_variances(population, variances))
+        population = population * np.outer(spread, spread)
+    half = np.linalg.cholesky(population) @ halves
     covariance = half @ half.transpose(0, 2, 1) / freedom
-    if centred:
-        centring = np.eye(len(angles)) - 1.0 / len(angles)
-        covariance = centring @ covariance @ centring
-    return correlation_of(covariance)
+    return correlation_of(centred_covariance(covariance) if centred else covariance)
+
+
+def _raw_variances(population: Floats, centred: Floats) -> Floats:
+    """Variances of values with these correlations so that, once centred, they have the given ones; by iteration."""
+    raw = raw_variances(centred)
+    for _ in range(_ROUNDS):
+        spread = np.sqrt(raw)
+        raw = raw * centred / np.diagonal(centred_covariance(population * np.outer(spread, spread)))
+    return np.asarray(np.maximum(raw, 1e-6 * raw.max()))
 
 
 def _variation(x: Floats) -> Floats:

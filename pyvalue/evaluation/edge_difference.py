@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pyvalue.atomic_files import write_json
 from pyvalue.evaluation.circumplex_moments import PersonaMoments, correlation_of
+from pyvalue.evaluation.circumplex_options import check_numbers, check_share
 from pyvalue.evaluation.edge_difference_errors import difference_errors
 from pyvalue.evaluation.edge_difference_groups import TwoGroups, partial_of, two_groups
 from pyvalue.responses import Score
@@ -121,11 +122,8 @@ def edge_differences(
     """
     if measure not in ("partial", "correlation"):
         raise ValueError(f"measure: expected 'partial' or 'correlation', got {measure!r}")
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha: expected a number between 0 and 1, got {alpha}")
-    for name, number, least in (("resamples", resamples, 0), ("permutations", permutations, 1)):
-        if number < least:
-            raise ValueError(f"{name}: expected at least {least}, got {number}")
+    check_share("alpha", alpha)
+    check_numbers(resamples=(resamples, 0), permutations=(permutations, 1), seed=(seed, 0))
     groups = two_groups(one, other, score, edit, paired)
     moments = groups.standardised()
     own = [
@@ -216,7 +214,8 @@ def _permuted(
         first_in_other = groups.present[0] - first_in_one
         second_in_other = groups.present[1] - second_in_one
         counts = (first_in_one, second_in_one, first_in_other, second_in_other)
-        new_one, new_other = (_associations(*moments, *counts[k : k + 2], measure) for k in (0, 2))
+        new_one = _associations(*moments, counts[0], counts[1], measure)
+        new_other = _associations(*moments, counts[2], counts[3], measure)
         parts.append((_z(new_other) - _z(new_one)) / difference_errors(moments, counts, measure == "partial"))
     found = np.concatenate(parts)
     return found[np.isfinite(found).all(axis=1)]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pyvalue.evaluation.circumplex_moments import PersonaMoments
 
 Floats = NDArray[np.float64]
-#: largest leverage that is believed
-_MOST_LEVERAGE = 0.95
+#: largest leverage that is believed; with .95, a few personas of many rows among personas of one made errors too large
+_MOST_LEVERAGE = 0.7
 _TINY = 1e-12
 
 
@@ -66,7 +66,7 @@ def _parts(
             return None
         precision = np.linalg.inv(r)
         own = precision @ product
-        leverage = (share + np.sqrt(np.maximum((own * own.transpose(0, 2, 1)).sum(axis=(1, 2)), 0.0)) / whole)[:, None]
+        norm = np.sqrt(np.maximum((own * own.transpose(0, 2, 1)).sum(axis=(1, 2)), 0.0))[:, None]
         scale = np.sqrt(np.diagonal(precision))
         product = (own @ precision) / np.outer(scale, scale)
         r = precision / np.outer(scale, scale)  # less the partial correlations
@@ -74,11 +74,11 @@ def _parts(
     across, mine, theirs, c = product[:, row, column], squares[:, row], squares[:, column], r[row, column]
     free = np.maximum(1.0 - c**2, _TINY)
     if not partial:
-        # Of the two values alone: the norm of R⁻¹S, whose square is its trace squared less twice its determinant.
+        # That of the two values alone: the norm of R⁻¹S, whose square is its trace squared less twice its determinant.
         trace = (mine + theirs - 2 * c * across) / free
         norm = np.sqrt(np.maximum(trace**2 - 2 * (mine * theirs - across**2) / free, 0.0))
-        leverage = share[:, None] + norm / whole
+    leverage = np.minimum(share[:, None] + norm / whole, _MOST_LEVERAGE)
     parts = np.zeros((len(first), len(row)))
     influence = across - c / 2 * (mine + theirs)
-    parts[there] = influence / (whole * free * (1.0 - np.minimum(leverage, _MOST_LEVERAGE)))
+    parts[there] = influence / (whole * free * (1.0 - leverage))
     return -parts if partial else parts

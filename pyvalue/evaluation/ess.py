@@ -61,6 +61,10 @@ class SurveyValues:
     weights: pd.Series = field(repr=False)
     facts: Mapping[str, Any]
 
+    def matrix(self) -> pd.DataFrame:
+        """``rows``, for ``discover``, which knows no weights; ``missing="drop"`` there leaves out who lacks a value."""
+        return self.rows
+
     def means(self) -> pd.Series:
         """Weighted mean of every value."""
         table = self.rows.to_numpy()
@@ -73,17 +77,22 @@ class SurveyValues:
 
 
 def load_ess(
-    path: str | Path, *, country: str | Sequence[str] | None = None, weights: str | None = None, centre: bool = False
+    path: str | Path | pd.DataFrame,
+    *,
+    country: str | Sequence[str] | None = None,
+    weights: str | None = None,
+    centre: bool = False,
 ) -> SurveyValues:
     """Read the ten basic values of the respondents of a European Social Survey file.
 
     Answers are turned round (7 less the answer), so that higher is more important. A value is the mean of the answered
     portraits of its key; missing where none was answered. Respondents with more than 5 of 21 answers missing, and such
-    as gave one answer to all, are left out.
+    as gave one answer to all, are left out. The second rule is ours: users of the scale often drop everyone with the
+    same answer to nearly all items, but we found no published number for the 21 items to hold to.
 
     Args:
-        path: CSV file with the 21 columns (``ipcrtiv ... impfun`` or, in newer rounds, ``ipcrtiva ... impfuna``;
-            capitals do not matter), one row a respondent. Other columns are not read.
+        path: CSV file, or a DataFrame read from one, with the 21 columns (``ipcrtiv ... impfun`` or, in newer rounds,
+            ``ipcrtiva ... impfuna``; capitals do not matter), one row a respondent. Other columns are not used.
         country: code or codes of ``cntry`` to keep, such as "DE"; None for all.
         weights: ``"anweight"``, ``"pspwght"`` or another column with weights; None for none. Respondents without a
             weight above 0 are left out.
@@ -92,12 +101,15 @@ def load_ess(
 
     Raises:
         FileNotFoundError: there is no such file.
+        TypeError: ``path`` is neither.
         ValueError: a column is missing, an answer is no code of the survey, or nobody is left.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(f"path: no such file: {file}; the survey's files are at https://ess.sikt.no")
-    table, items = _read(file, country, weights)
+    if not isinstance(path, str | Path | pd.DataFrame):
+        raise TypeError(f"path: expected the path of a CSV file or a DataFrame of it, got {type(path).__name__}")
+    if isinstance(path, str | Path) and not Path(path).is_file():
+        raise FileNotFoundError(f"path: no such file: {path}; the survey's files are at https://ess.sikt.no")
+    name = "a DataFrame" if isinstance(path, pd.DataFrame) else Path(path).name
+    table, items = _read(path, name, country, weights)
     read = len(table)
     answers = _answers(table[items], items)
     left_out: dict[str, int] = {}
@@ -115,19 +127,22 @@ def load_ess(
     rows = _values(answers[keep], centre)
     index = pd.MultiIndex.from_arrays([[""] * len(rows), _labels(table[keep])], names=["edit", "persona"])
     countries = sorted(map(str, table["cntry"].unique())) if "cntry" in table else None
-    facts = {"file": file.name, "countries": countries, "weights": weights, "centred": centre, "read": read,
+    facts = {"file": name, "countries": countries, "weights": weights, "centred": centre, "read": read,
              "kept": int(keep.sum()), "left_out": left_out}  # fmt: skip
     return SurveyValues(rows.set_axis(index), pd.Series(weight[keep], index, name="weight"), facts)
 
 
-def _read(file: Path, country: str | Sequence[str] | None, weights: str | None) -> tuple[pd.DataFrame, list[str]]:
+def _read(
+    source: str | Path | pd.DataFrame, file: str, country: str | Sequence[str] | None, weights: str | None
+) -> tuple[pd.DataFrame, list[str]]:
     """The respondents of the countries, columns in small letters, and the names of the 21 portraits among them."""
-    header = [str(name).lower() for name in pd.read_csv(file, nrows=0).columns]
+    head = source if isinstance(source, pd.DataFrame) else pd.read_csv(source, nrows=0)
+    header = [str(name).lower() for name in head.columns]
     items = next((own for own in ([*ITEMS], [f"{item}a" for item in ITEMS]) if set(own) <= set(header)), None)
     if items is None:
         lacking = [item for item in ITEMS if item not in header and f"{item}a" not in header]
         raise ValueError(
-            f"path: expected the 21 columns {ITEMS[0]} ... {ITEMS[-1]} (or all with an 'a' at the end) in {file.name}; "
+            f"path: expected the 21 columns {ITEMS[0]} ... {ITEMS[-1]} (or all with an 'a' at the end) in {file}; "
             f"missing: {', '.join(lacking) or 'some of either kind'}. Download the human values of the survey"
         )
     wanted: list[str] = [name for name in ("cntry", "idno", "essround") if name in header]
@@ -135,11 +150,15 @@ def _read(file: Path, country: str | Sequence[str] | None, weights: str | None) 
         if column is not None and column.lower() not in header:
             there = ", ".join(name for name in WEIGHTS if name in header)
             raise ValueError(
-                f"{argument}: expected a column {column!r} in {file.name}, got none; weights there: {there or 'none'}"
+                f"{argument}: expected a column {column!r} in {file}, got none; weights there: {there or 'none'}"
             )
     if weights is not None and weights.lower() not in wanted:
         wanted.append(weights.lower())
-    table = pd.read_csv(file, usecols=lambda name: str(name).lower() in {*items, *wanted}, low_memory=False)
+    used = {*items, *wanted}
+    if isinstance(source, pd.DataFrame):
+        table = source.loc[:, [str(name).lower() in used for name in source.columns]].copy()
+    else:
+        table = pd.read_csv(source, usecols=lambda name: str(name).lower() in used, low_memory=False)
     table.columns = pd.Index([str(name).lower() for name in table.columns])
     if weights is not None and weights != weights.lower():
         table[weights] = table[weights.lower()]
@@ -148,7 +167,7 @@ def _read(file: Path, country: str | Sequence[str] | None, weights: str | None) 
         absent = [code for code in codes if code not in set(table["cntry"])]
         if absent:
             there = ", ".join(sorted(map(str, table["cntry"].unique())))
-            raise ValueError(f"country: {file.name} has nobody of {', '.join(absent)}; it has {there}")
+            raise ValueError(f"country: {file} has nobody of {', '.join(absent)}; it has {there}")
         table = table[table["cntry"].isin(codes)]
     return table.reset_index(drop=True), items
 

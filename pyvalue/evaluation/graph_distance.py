@@ -91,6 +91,14 @@ class GraphDistance:
     sid: IdentificationDistance | None = field(default=None)
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        found = {"parent AID": self.parent_aid, "SID": self.sid}
+        aid = "".join(f", {label} {one.share:.2f}" for label, one in found.items() if one is not None)
+        return (
+            f"GraphDistance({len(self.names)} values: SHD {self.shd} of {self.pairs} pairs, skeleton "
+            f"{self.shd_skeleton}; F1 of adjacencies {self.adjacencies.f1:.2f}, of arrows {self.arrows.f1:.2f}{aid})"
+        )
+
     def to_frame(self) -> pd.DataFrame:
         """One row a measure: ``measure, count, share``."""
         pairs = max(self.pairs, 1)

@@ -5,6 +5,7 @@ Compares the ranking of means with a reference ranking. How values go together i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from pyvalue.atomic_files import write_json
 from pyvalue.evaluation.circumplex_moments import bootstrap_counts, persona_moments
+from pyvalue.evaluation.circumplex_options import check_numbers, check_share
 from pyvalue.evaluation.circumplex_rows import circle_rows
 from pyvalue.evaluation.ess import SurveyValues
 from pyvalue.responses import Score
@@ -65,6 +67,14 @@ class Priorities:
     left_out: Mapping[str, str]
     facts: Mapping[str, Any] = field(repr=False)
 
+    def __repr__(self) -> str:
+        first = ", ".join(self.table["value"].head(3))
+        interval = f" [{self.spearman_low:.2f}, {self.spearman_high:.2f}]" if math.isfinite(self.spearman_low) else ""
+        return (
+            f"Priorities({len(self.table)} values, first {first}; rank correlation with {self.facts['reference']} "
+            f"{self.spearman:.2f}{interval}, p={self.spearman_p:.2g})"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; missing numbers are null."""
         rows = self.table.astype(object).where(self.table.notna(), None).to_dict("records")
@@ -102,10 +112,12 @@ def priorities(
         seed: of the resamples.
 
     Raises:
-        ValueError: fewer than 3 values in common with the reference, no complete rows, or an unknown reference.
+        ValueError: fewer than 3 values in common with the reference, no complete rows, an unknown reference or one with
+            missing ranks, or a number out of range.
+        TypeError: the reference is nothing of the above, or a number is none.
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence: expected a number between 0 and 1, got {confidence}")
+    check_share("confidence", confidence)
+    check_numbers(resamples=(resamples, 0), seed=(seed, 0))
     ranks, label = _reference(reference)
     rows = circle_rows(source, score, edit=edit, means=True)
     names = [name for name in rows.names if name in ranks]
@@ -153,14 +165,26 @@ def _reference(reference: Any) -> tuple[Mapping[str, float], str]:
             raise ValueError(f"reference: expected 'pan-cultural' or ranks of values, got {reference!r}")
         return PAN_CULTURAL, "Schwartz & Bardi (2001)"
     if isinstance(reference, SurveyValues):
-        return {str(name): -mean for name, mean in reference.means().items()}, str(reference.facts["file"])
+        means = reference.means().dropna()
+        return {str(name): -mean for name, mean in means.items()}, str(reference.facts["file"])
     if not isinstance(reference, Mapping):
         raise TypeError(
             f"reference: expected 'pan-cultural', ranks of values or a survey, got {type(reference).__name__}"
         )
-    ranks = {basic_value(str(name)): float(rank) for name, rank in reference.items()}
+    ranks = {}
+    for name, rank in reference.items():
+        try:
+            number = float(rank)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise ValueError(f"reference: expected a number for each value, got {rank!r} for {name!r}; leave it out")
+        ranks[basic_value(str(name))] = number
     if None in ranks or len(ranks) < len(reference):
-        raise ValueError(f"reference: expected each of the ten basic values once at most, got {', '.join(reference)}")
+        given = ", ".join(map(str, reference))
+        raise ValueError(f"reference: expected each of the ten basic values once at most, got {given}")
+    if len(ranks) > 1 and len(set(ranks.values())) == 1:
+        raise ValueError("reference: expected ranks that differ, got the same for all values")
     return {str(name): rank for name, rank in ranks.items()}, "given"
 
 

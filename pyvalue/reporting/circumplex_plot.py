@@ -12,6 +12,7 @@ from matplotlib.patches import Circle
 
 from pyvalue.evaluation.circumplex import Circumplex
 from pyvalue.evaluation.circumplex_profile import ExternalProfile
+from pyvalue.evaluation.scaling import Scaling
 from pyvalue.evaluation.sinusoid import Sinusoid
 from pyvalue.reporting.theme import INK, MUTED, RULE, SURFACE
 from pyvalue.schwartz_circle import quadrants
@@ -23,7 +24,8 @@ QUADRANT_COLOURS = {
     "conservation": "#009e73",
     "self-transcendence": "#cc79a7",
 }
-_LABEL_RADIUS = 1.4
+#: how much farther out than its place in the theory a label is
+_LABEL_GAP = 0.16
 _COLUMNS = 5
 
 
@@ -44,7 +46,7 @@ def draw_circumplex(found: Circumplex, ax: Axes | None = None) -> Figure:
     if scaling is None:
         raise ValueError(f"found: it has no map, which needs 4 values; it has {', '.join(found.names)}")
     if ax is None:
-        ax = Figure(figsize=(6.4, 6.6), layout="constrained").add_subplot()
+        ax = Figure(figsize=(6.4, 6.0), layout="constrained").add_subplot()
     ax.add_patch(Circle((0, 0), 1, fill=False, edgecolor=RULE, linewidth=1))
     for name, (x, y), (wanted_x, wanted_y) in zip(found.names, scaling.coordinates, scaling.theory, strict=True):
         colour = QUADRANT_COLOURS[quadrants(name)[0]]
@@ -56,23 +58,35 @@ def draw_circumplex(found: Circumplex, ax: Axes | None = None) -> Figure:
     for name, degrees in _label_angles(found).items():
         turn = math.radians(degrees)
         across, up = math.cos(turn), math.sin(turn)
+        out = _label_radius(scaling, found.names.index(name))
         side = "center" if abs(across) < 0.3 else "left" if across > 0 else "right"
         ax.text(
-            _LABEL_RADIUS * across, _LABEL_RADIUS * up, name, ha=side, va="center", size=10.5,
+            out * across, out * up, name, ha=side, va="center", size=10.5,
             color=QUADRANT_COLOURS[quadrants(name)[0]],
         )  # fmt: skip
-    reach = max(1.45, float(np.abs(scaling.coordinates).max()) + 0.1)
-    ax.set_xlim(-reach - 0.75, reach + 0.75)
-    ax.set_ylim(-reach - 0.1, reach + 0.1)
+    points = np.vstack([scaling.coordinates, scaling.theory])
+    wide, high = np.abs(points).max(axis=0) + np.array([0.75, 0.25])
+    ax.set_xlim(-wide, wide)
+    ax.set_ylim(-high, high)
     ax.set_aspect("equal")
     ax.axis("off")
+    p = found.summary().set_index("quantity")["p"]
+    beyond = p["fit of the map"]
+    said = f"p = {beyond:.2g}" if math.isfinite(beyond) else f"p = {scaling.fit_p:.2g}, of arrangements"
     ax.set_title(
-        f"filled: data, hollow: theory\nfit {scaling.fit:.2f} (p = {scaling.fit_p:.2g}), stress {scaling.stress:.2f}; "
-        f"{found.order.met} of {found.order.predictions} order predictions (p = {found.order.index_p:.2g})",
-        size=10,
+        f"filled: data, hollow: theory\nfit {scaling.fit:.2f} ({said}), stress {scaling.stress:.2f}; "
+        f"{found.order.met} of {found.order.predictions} order predictions\n{found.verdict}",
+        size=9.5,
         color=MUTED,
     )
     return cast(Figure, ax.figure)
+
+
+def _label_radius(scaling: Scaling, place: int) -> float:
+    """Just outside of a value's place in the theory, and of its point if that is in about the same direction."""
+    wanted, found = scaling.theory[place], scaling.coordinates[place]
+    radius = float(np.hypot(*wanted))
+    return _LABEL_GAP + (max(radius, float(np.hypot(*found))) if wanted @ found > 0 else radius)
 
 
 def _label_angles(found: Circumplex) -> dict[str, float]:
