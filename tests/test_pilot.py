@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from pyvalue.effects.leakage import leakage
 from pyvalue.errors import ModelError
 from pyvalue.graph import DiscoverySettings, ValueGraph
 from pyvalue.measurement.personas import make_personas
 from pyvalue.responses import Responses, make_table
-from pyvalue.steering.pilot import side_inventory
+from pyvalue.steering.pilot import MAX_P, _problems, side_inventory
+from pyvalue.steering.pilot_figures import p_value
 from pyvalue.steering.plan import plan
 from pyvalue.steering.plan_choice import least_leaky, why
 
@@ -86,7 +88,7 @@ def test_the_least_leaky_finalist_that_reaches_is_taken(trial):
     table = made.pilot.set_index("feature")
     assert list(made.pilot["stage"]) == ["chosen", "finalist", "finalist", "screened", "screened"]
     assert table["gain"].rank(ascending=False).to_dict() == {1: 1, 2: 2, 3: 3, 4: 4, 5: 5}
-    assert table.loc[[3, 2, 1], "leakage"].is_monotonic_increasing
+    assert table.loc[[3, 2, 1], "leakage_high"].is_monotonic_increasing
     assert table.loc[[4, 5], "leakage"].isna().all()
     assert "this one leaks least on all other values" in made.choice and made.choice.startswith(made.edits[0].label)
     assert made.amount == pytest.approx(table.loc[3, "gain"]) and made.problems == ()
@@ -163,7 +165,7 @@ def test_where_all_finalists_break_the_next_are_tried(trial):
 
 
 def test_no_evidence_is_said(trial):
-    with pytest.warns(UserWarning, match="no evidence that any candidate edit reaches Power"):
+    with pytest.warns(UserWarning, match="no evidence that the chosen edit moves Power: the best of 5 candidates"):
         made = trial(Asked(effects={f: {"Power": 0.1 * f} for f in EFFECTS}, sway=2.0), personas=4)
     assert made.pilot.loc[made.pilot["stage"] != "screened", "leakage"].isna().all()
     assert made.pilot_leakage.reason == "the interval of the gain has 0"
@@ -172,6 +174,84 @@ def test_no_evidence_is_said(trial):
     assert made.amount is None and "largest gain" in made.choice
     with pytest.warns(UserWarning, match=r"no finalist has the wanted gain of \+0.900"):
         assert trial(Asked(), reach=0.9).edits[0].feature == 1
+
+
+def test_evidence_is_asked_of_the_chosen_edit_at_a_level_for_all_that_were_tried(trial):
+    """p is SciPy's, times the candidates: an interval of one edit that leaves out 0 may not be evidence."""
+    asked = Asked(effects={f: {"Power": 0.3 + 0.05 * f} for f in EFFECTS}, noise=0.25)
+    made = trial(asked, personas=4)
+    plain, edited = (
+        asked(None, asked.calls[0][0], make_personas(3), {label: edits}).matrix().droplevel("edit")["Power"]
+        for label, edits in (("", []), (made.edits[0].label, [made.edits[0]]))
+    )
+    row = made.pilot.iloc[0]
+    assert row["gain_p"] == pytest.approx(min(1, 5 * stats.ttest_rel(edited, plain).pvalue))
+    assert row["gain_low"] > 0 and bool(made.problems) == (row["gain_p"] > 0.05)
+
+
+@pytest.mark.parametrize(
+    ("p", "told"), [((0.6, 0.01), "; there is for sure, whose gain is smaller"), ((0.01, 0.6), None), ((0.6, 0.6), "1")]
+)
+def test_another_edit_is_no_evidence_for_the_chosen_one(p, told, small_inventory):
+    ready = pd.DataFrame({"label": ["noisy", "sure"], "gain": [0.3, 0.1], "gain_low": [0.01, 0.05], "gain_p": p})
+    found = _problems(ready, 0, {"Power": 1}, (), small_inventory, 4, 12, None)
+    assert len(found) == (told is not None)
+    if told:
+        assert "the best of 12 candidates" in found[0] and ("there is for" in found[0]) == (told != "1")
+
+
+def test_twelve_edits_that_do_nothing_are_no_evidence():
+    """Of 12 null edits on 4 personas each, how often does the largest gain count as evidence?"""
+    random, runs, found = np.random.default_rng(0), 300, 0
+    index = pd.Index([f"p{i}" for i in range(4)], name="persona")
+    for _ in range(runs):
+        changes = [pd.DataFrame({"A": random.normal(0, 1, 4)}, index) for _ in range(12)]
+        best = max(changes, key=lambda change: change["A"].mean())
+        found += 12 * p_value(best, {"A": 1}) <= MAX_P
+    assert found <= stats.binom.ppf(0.999, runs, 0.05)
+
+
+def test_a_noisy_edit_is_not_favoured():
+    """One leaks .2 for sure, one .35 with ten times the noise: estimates alone would take the noisy one often."""
+    random, by_limit, by_estimate, runs = np.random.default_rng(0), 0, 0, 0
+    names = ["T", *(f"v{i}" for i in range(9))]
+    for _ in range(120):
+        rows = []
+        for label, spread, leaks in (("quiet", 0.02, 0.2), ("noisy", 0.4, 0.35)):
+            x = random.normal(0, spread, (4, 10))
+            x[:, 1:] += leaks * 0.5 * random.choice([-1, 1], 9)
+            x[:, 0] = 0.5 + random.normal(0, 0.05, 4)
+            estimate, _, high = leakage(pd.DataFrame(x, columns=names), {"T": 1}).estimate()
+            rows.append({"label": label, "gain": x[:, 0].mean(), "leakage": estimate, "leakage_high": high})
+        table = pd.DataFrame(rows)
+        runs += 1
+        by_limit += least_leaky(table, None) == 1
+        by_estimate += table["leakage"].idxmin() == 1
+    assert by_estimate > 0.15 * runs and by_limit < 0.05 * runs
+
+
+def test_leakages_below_noise_are_equal():
+    """A negative leakage of a small gain is further below 0 than that of a large one; neither leaks."""
+    table = pd.DataFrame({"label": ["large", "small"], "gain": [1.0, 0.6], "leakage": [-0.1, -0.1 / 0.6]})
+    assert least_leaky(table, None) == 0
+    table["leakage_high"] = [0.3, 0.4]
+    assert least_leaky(table, None) == 0 and "at most 0.30 by its interval, -0.10 by the estimate" in why(
+        table, 0, None, "x"
+    )
+
+
+@pytest.mark.parametrize(
+    ("leaks", "said"),
+    [
+        ([np.nan, np.nan, 3.0], "C: the only candidate whose gain is surely above 0, so that its leakage is known "
+         "(nothing is known of the leakage of 2 more with a gain of at least +0.500 (half of the best)); it leaks on"),
+        ([2.0, np.nan, 3.0], "A: of 2 candidates whose leakage is known (nothing is known of the leakage of 1 more"),
+        ([2.0, 2.5, 3.0], "A: of 3 candidates with a gain of at least +0.500 (half of the best), this one leaks least"),
+    ],
+)  # fmt: skip
+def test_only_candidates_whose_leakage_is_known_are_counted(leaks, said):
+    table = pd.DataFrame({"label": list("ABC"), "gain": [1.0, 0.9, 0.55], "leakage": leaks, "plain_leakage": 0.1})
+    assert why(table, least_leaky(table, None), None, "x").startswith(said)
 
 
 def test_one_persona_has_no_intervals_and_the_choice_is_by_plain_leakage(trial):
@@ -204,7 +284,9 @@ def test_the_plan_prints_and_saves(trial, tmp_path):
         "keep",
         "Security (should stay)",
         "pilot's leakage",
+        "on the answers that the edit was chosen by",
         "prompts",
+        "about 0.0 s",
     ):
         assert said in text
     assert "nan" not in text.lower()
@@ -253,5 +335,7 @@ def test_no_other_candidate_that_reaches_leaks_less(rows, reach):
     if reaching.empty or reaching["leakage"].isna().all():
         assert table["gain"][chosen] == table["gain"].max()
     else:
-        assert chosen in reaching.index and table["leakage"][chosen] == reaching["leakage"].min()
+        assert chosen in reaching.index
+        leaks = reaching["leakage"].clip(lower=0)
+        assert leaks[chosen] == leaks.min() and reaching["gain"][chosen] == reaching["gain"][leaks == leaks.min()].max()
     assert why(table.dropna(subset="gain"), chosen, reach, "all").startswith("f: ")

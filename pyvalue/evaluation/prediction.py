@@ -40,13 +40,15 @@ class Evaluation:
             and not to move, noise taken out), ``contrast`` (signed root of the difference of the mean squares; see
             ``pyvalue.evaluation.magnitude``), and ``leakage`` (root mean square change of all other values per unit of
             target change; missing unless the gain's interval leaves out 0; see ``pyvalue.effects.leakage``). Where the
-            plan has numbers also ``coverage`` (share of values that are covered), ``coverage of no change`` (share
+            plan has numbers, leakage is over the values that have both a predicted and a measured change, and there are
+            also ``coverage`` (share of values that are covered), ``coverage of no change`` (share
             that would be if no change had been predicted of any: where it is as high, intervals say little) and
             ``sign accuracy`` (share with the predicted sign, of the values whose predicted and measured intervals both
-            leave out 0); they have no intervals.
+            leave out 0; missing unless the gain's interval does); they have no intervals.
         personas: number of personas with a score both times on at least one value.
         facts: score, confidence, the edit's label; ``expected``, what the summary's quantities should be if the graph
-            is right: ``coverage`` at least the confidence, ``leakage`` the plan's range, ``sign accuracy`` of a guess;
+            is right: ``coverage`` at least the confidence, ``leakage`` the plan's ``minimum, maximum, low, high`` over
+            the same values, ``sign accuracy`` of a guess; ``not_in_leakage``, the values that leakage leaves out;
             ``too_few``, the values with fewer than 3 pairs, where there are any; and ``broken``, the reason, where the
             edit broke the model.
     """
@@ -106,32 +108,41 @@ def evaluate(
     called changed, and stays out of the summary.
 
     Args:
-        plan: with the target and the predicted relation of every value; and with ``unit_changes``, where changes are
-            predicted in numbers.
+        plan: with the target and the predicted relation of every value; and with ``effects`` and ``unit_changes``,
+            where changes are predicted in numbers.
         base: unedited answers.
         steered: answers under the plan's edits.
         score: see ``Responses.answers``.
         confidence: of the intervals, in (0, 1).
 
     Raises:
-        ValueError: fewer than 3 personas with a score both times, no common values, steered answers under more than
-            one edit, or answers of different models.
+        ValueError: fewer than 3 personas with a score both times, no common values, steered answers under no edit or
+            more than one, or answers of different models.
+        TypeError: the plan or the answers are something else, such as a table of scores.
 
     Warns:
         UserWarning: the edit broke the model, so that its answers say little; see ``pyvalue.broken_edits``. Or some
             values have fewer than 3 personas with a score both times.
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence: expected a number between 0 and 1, got {confidence}")
+    _check_kinds(plan, base, steered, confidence)
     before, after = _paired(plan, base, steered, score)
     change = (after - before).to_numpy()
     sign = np.array([plan.target.get(v, 0) for v in before.columns], dtype=float)
     predicted = predicted_columns(plan.unit_changes, list(before.columns), change, sign, confidence)
     effects = _effects(plan, before, after, confidence).join(predicted.drop(columns="still"))
-    summary = _summary(plan, after - before, sign, confidence)
-    summary = pd.concat([summary, pd.DataFrame(prediction_rows(effects, predicted["still"]))], ignore_index=True)
+    numbered = bool(effects["covered"].notna().any())
+    counted = [
+        v for v, known in zip(effects["value"], effects["covered"].notna(), strict=True) if known or not numbered
+    ]
+    summary = _summary(plan, after - before, sign, confidence, counted)
     facts: dict[str, Any] = {"score": score, "confidence": confidence, "edit": steered.edits[0]}
-    facts |= _expected(plan, summary, confidence)
+    if numbered:
+        gain = summary.set_index("quantity").loc["target gain"]
+        rows = prediction_rows(effects, predicted["still"], bool(gain["low"] > 0 or gain["high"] < 0))
+        summary = pd.concat([summary, pd.DataFrame(rows)], ignore_index=True)
+        facts["expected"] = _expected(plan, confidence, counted)
+        if left := [v for v in plan.predicted if v not in counted and v not in plan.target]:
+            facts["not_in_leakage"] = left
     few = effects[effects["pairs"] < MIN_PAIRS]
     if len(few):
         facts["too_few"] = list(few["value"])
@@ -146,9 +157,24 @@ def evaluate(
     return Evaluation(effects, summary, len(change), facts)
 
 
+def _check_kinds(plan: Any, base: Any, steered: Any, confidence: float) -> None:
+    if not isinstance(plan, SteeringPlan):
+        raise TypeError(f"plan: expected a SteeringPlan, such as of pv.plan, got {type(plan).__name__}")
+    for name, given in (("base", base), ("steered", steered)):
+        if not isinstance(given, Responses):
+            raise TypeError(
+                f"{name}: expected Responses, got {type(given).__name__}; for a table of scores there is "
+                "pv.side_effects(rows, target)"
+            )
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence: expected a number between 0 and 1, got {confidence}")
+
+
 def _paired(plan: SteeringPlan, base: Responses, steered: Responses, score: Score) -> tuple[pd.DataFrame, pd.DataFrame]:
     if len(steered.edits) != 1:
         raise ValueError(f"steered: expected answers under one edit, got {len(steered.edits)}; use .only(edit=...)")
+    if steered.edits == ("",):
+        raise ValueError("steered: expected answers under an edit, got unedited ones, which are no steering to judge")
     models = set(base.table["model"]) | set(steered.table["model"])
     if len(models) != 1:
         raise ValueError(f"base, steered: expected answers of one model, got {', '.join(sorted(models))}")
@@ -199,21 +225,24 @@ def _effects(plan: SteeringPlan, before: pd.DataFrame, after: pd.DataFrame, conf
     return pd.DataFrame(rows)
 
 
-def _summary(plan: SteeringPlan, change: pd.DataFrame, sign: Floats, confidence: float) -> pd.DataFrame:
+def _summary(
+    plan: SteeringPlan, change: pd.DataFrame, sign: Floats, confidence: float, counted: list[str]
+) -> pd.DataFrame:
     relation = np.array([plan.predicted[v] for v in change.columns])
     groups = {"expected": np.isin(relation, ["definite", "possible"]), "unexpected": relation == "unaffected"}
     found = summarise(change.to_numpy(), sign, groups, confidence)
-    leaks = leakage(change, plan.target, confidence=confidence).estimate()
+    # Values without a prediction would be measured against nothing.
+    compared = change[[v for v in change.columns if v in plan.target or v in counted]]
+    leaks = leakage(compared, plan.target, confidence=confidence).estimate()
     row = dict(zip(("quantity", "estimate", "low", "high"), ("leakage", *leaks), strict=True))
     return pd.concat([found, pd.DataFrame([row])], ignore_index=True)
 
 
-def _expected(plan: SteeringPlan, summary: pd.DataFrame, confidence: float) -> dict[str, Any]:
-    """What the quantities should be if the graph is right; empty where it predicts no numbers."""
-    if "coverage" not in set(summary["quantity"]):
-        return {}
-    low, high = plan.expected_leakage
-    return {"expected": {"coverage": confidence, "sign accuracy": 0.5, "leakage": [low, high]}}
+def _expected(plan: SteeringPlan, confidence: float, counted: list[str]) -> dict[str, Any]:
+    """What the quantities should be if the graph is right; of leakage nothing where the plan has no effects."""
+    found: dict[str, Any] = {"coverage": confidence, "sign accuracy": 0.5}
+    leaks = plan.expected_leakage_on(counted)
+    return found | ({"leakage": leaks._asdict()} if leaks.known else {})
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

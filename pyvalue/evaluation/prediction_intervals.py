@@ -90,17 +90,19 @@ def predicted_columns(
     return frame.astype({"covered": "boolean", "still": "boolean"})
 
 
-def prediction_rows(effects: pd.DataFrame, still: pd.Series) -> list[dict[str, Any]]:
+def prediction_rows(effects: pd.DataFrame, still: pd.Series, moved: bool) -> list[dict[str, Any]]:
     """Rows of the summary about the intervals; none where nothing was predicted in numbers.
 
     Args:
         effects: of an ``Evaluation``.
         still: whether no change at all would have agreed, one a row of ``effects``.
+        moved: whether the interval of the target's gain leaves out 0. Else the predicted signs, which turn with it, are
+            those of noise, and sign accuracy is undefined.
     """
     judged = effects["covered"].notna()
     if not judged.any():
         return []
-    signed = judged & ((effects["predicted_low"] > 0) | (effects["predicted_high"] < 0)) & effects["changed"]
+    signed = judged & moved & ((effects["predicted_low"] > 0) | (effects["predicted_high"] < 0)) & effects["changed"]
     middle = (effects["predicted_low"] + effects["predicted_high"])[signed]
     right = np.sign(middle) == np.sign(effects["change"][signed])
     return [

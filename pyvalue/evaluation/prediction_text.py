@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pyvalue.steering.plan_text import between, ends_text, spread
+from pyvalue.steering.plan_leakage import ExpectedLeakage
+from pyvalue.steering.plan_text import ends_text, leakage_text, spread
 
 if TYPE_CHECKING:
     from pyvalue.evaluation.prediction import Evaluation
@@ -36,6 +37,9 @@ def evaluation_lines(outcome: Evaluation) -> list[str]:
     lines.append(f"over {outcome.personas} personas; predicted: interval by the graph for the target's measured change")
     for row in outcome.summary.to_dict("records"):
         lines.append(f"{row['quantity']:21}  {quantity_text(outcome, row['quantity'])}")
+    if outcome.facts.get("not_in_leakage"):
+        named = ", ".join(outcome.facts["not_in_leakage"])
+        lines.append(f"leakage, measured and expected, leaves out {named}: no prediction, or too few answers")
     if outcome.facts.get("broken"):
         lines.append(f"the edit broke the model: {outcome.facts['broken']}")
     return lines
@@ -53,6 +57,6 @@ def quantity_text(outcome: Evaluation, quantity: str) -> str:
         found = spread(estimate, low, high)
     if expected is None:
         return found
-    if isinstance(expected, list):
-        return f"{found} (expected by the graph: {between(*expected)})"
+    if isinstance(expected, dict):
+        return f"{found} (expected by the graph: {leakage_text(ExpectedLeakage(**expected))})"
     return f"{found} (expected: {expected:.0%}{' or more' if quantity == 'coverage' else ' by chance'})"

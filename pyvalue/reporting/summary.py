@@ -12,7 +12,8 @@ from pyvalue.reporting.effects_plot import profile
 from pyvalue.reporting.parts import Parts
 from pyvalue.responses import VALID, Responses
 from pyvalue.steering.plan import SteeringPlan
-from pyvalue.steering.plan_text import between
+from pyvalue.steering.plan_leakage import ExpectedLeakage
+from pyvalue.steering.plan_text import leakage_text
 
 
 def summary(parts: Parts, quality: str = "") -> list[tuple[str, str]]:
@@ -117,10 +118,12 @@ def describe_plan(plan: SteeringPlan) -> str:
     stay = plan.values("unaffected")
     if definite or possible:
         text += f" {listed(stay)} should stay." if stay else " No value is predicted to stay."
-    low, high = plan.expected_leakage
-    if np.isfinite(low):
-        text += f" So the other values should move by {between(low, high)} per unit of the target (root mean square)"
-        text += f"; in the pilot they moved by {_piloted(plan)}." if plan.pilot_leakage is not None else "."
+    leaks = plan.expected_leakage
+    if leaks.known:
+        text += f" So the other values should move by {leakage_text(leaks)} per unit of the target (root mean square)"
+        if plan.pilot_leakage is not None:
+            text += f"; in the pilot, whose answers chose the edit, they moved by {_piloted(plan)}"
+        text += "."
     return text + "".join(f" Mind: {told}." for told in plan.problems)
 
 
@@ -141,7 +144,7 @@ def _piloted(plan: SteeringPlan) -> str:
     estimate, low, high = plan.pilot_leakage.estimate()
     if not np.isfinite(estimate):
         return f"an amount that is undefined ({plan.pilot_leakage.reason or 'too few answers'})"
-    return f"{estimate:.2f} [{low:.2f}, {high:.2f}]"
+    return f"{estimate:z.2f} [{low:z.2f}, {high:z.2f}]"
 
 
 def describe_outcome(evaluation: Evaluation) -> str:
@@ -186,16 +189,18 @@ def _numbers(evaluation: Evaluation) -> list[str]:
     signs = evaluation.estimate("sign accuracy")[0]
     if np.isfinite(signs):
         sentences.append(f"Of the values that were predicted to move in one direction and changed, {signs:.0%} did so.")
+    if "leakage" not in expected:
+        return sentences
     estimate, low, high = evaluation.estimate("leakage")
-    wanted = between(*expected["leakage"])
+    leaks = ExpectedLeakage(**expected["leakage"])
+    wanted = leakage_text(leaks)
     if not np.isfinite(estimate):
         sentences.append(f"Leakage (expected {wanted}) is undefined, since the interval of the gain holds zero.")
         return sentences
-    told = f"Other values moved by {estimate:.2f} [{low:.2f}, {high:.2f}] per unit of the target (expected {wanted})"
-    least, most = expected["leakage"]
-    if low > most:
+    told = f"Other values moved by {estimate:z.2f} [{low:z.2f}, {high:z.2f}] per unit of the target (expected {wanted})"
+    if low > leaks.high:
         told += ": more than the graph accounts for."
-    elif high < least:
+    elif high < leaks.low:
         told += ": less than the graph predicts."
     else:
         told += ": as the graph predicts, within the noise."
@@ -290,7 +295,7 @@ def signed(number: float | None) -> str:
     """Three decimals with a sign; a dash where there is no number."""
     if number is None or not np.isfinite(number):
         return "–"
-    return f"{number:+.3f}".replace("-", "−")
+    return f"{number:+z.3f}".replace("-", "−")
 
 
 def interval(estimate: float, low: float, high: float) -> str:

@@ -19,13 +19,19 @@ from pyvalue.reporting.summary import interval, signed, span_text
 from pyvalue.reporting.theme import RELATION_NAMES, schwartz_order
 from pyvalue.responses import VALID, Responses
 from pyvalue.steering.plan import SteeringPlan
-from pyvalue.steering.plan_text import between
+from pyvalue.steering.plan_leakage import ExpectedLeakage
+from pyvalue.steering.plan_text import leakage_text
 
 #: rows of a table on the page; the files of the run hold all
 MAX_ROWS = 200
 _SIGNS = {"directed": "→", "undirected": "—", "bidirected": "↔"}
 _PACKAGES = ("pyvalue", "numpy", "pandas", "torch", "transformers", "triton", "sae-lens", "causal-learn")
-_HEADERS = {"plain_leakage": "noise and all", "perplexity_ratio": "perplexity"}
+_HEADERS = {
+    "plain_leakage": "noise and all",
+    "perplexity_ratio": "perplexity",
+    "gain_p": "p × candidates",
+    "observed": "as answered",
+}
 _QUANTITIES = {
     "target gain": "mean change of the target, in the wanted direction",
     "expected change": "root mean square change of the values predicted to move, noise taken out",
@@ -37,7 +43,7 @@ _QUANTITIES = {
     "coverage of no change": "the same if no change had been predicted of any value; where it is as high, intervals "
     "say little",
     "sign accuracy": "share with the predicted sign, of the values whose predicted and measured intervals leave out "
-    "zero",
+    "zero; undefined where the interval of the gain holds zero",
 }
 
 
@@ -122,6 +128,8 @@ def frame_table(frame: Any, caption: str, most: int = MAX_ROWS) -> Table:
         "feature": str,
         "strength": lambda x: f"{x:+g}".replace("-", "−"),
         "activation": _two_digits,
+        "gain_p": _two_digits,
+        "reliability": _two_digits,
         "plain_leakage": _two_digits,
         "perplexity_ratio": _two_digits,
         "valid": "{:.1%}".format,
@@ -144,7 +152,7 @@ def frame_table(frame: Any, caption: str, most: int = MAX_ROWS) -> Table:
 
 
 def _two_digits(x: float) -> str:
-    return f"{x:.2f}".replace("-", "−") if np.isfinite(x) else "–"
+    return f"{x:z.2f}".replace("-", "−") if np.isfinite(x) else "–"
 
 
 def effects_table(evaluation: Evaluation) -> Table:
@@ -233,7 +241,7 @@ def expected_text(expected: Any) -> str:
     """A range, a share, or a dash where nothing was expected."""
     if expected is None:
         return "–"
-    return between(*expected) if isinstance(expected, list) else percent(expected)
+    return leakage_text(ExpectedLeakage(**expected)) if isinstance(expected, dict) else percent(expected)
 
 
 def answers_table(sets: Sequence[Responses]) -> Table:

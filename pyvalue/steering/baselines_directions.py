@@ -41,6 +41,10 @@ def difference_of_means(
     the answer. "Yes" is for the value in one half of the items and against it in the other: the two kinds are averaged
     apart and then weigh the same, so that the direction is not that from "no" to "yes".
 
+    The tokens of the prompt stand before any answer, so that only at the answer's own token the two sides differ. The
+    direction is read there and pushed along where an edit acts (its ``positions``), as in contrastive activation
+    addition: a weak effect may be the fault of this step and not of the value's direction.
+
     Ask other items, or other personas, of the edits that it is compared with: on its own items it looks better than it
     is.
 

@@ -28,6 +28,9 @@ from pyvalue.steering.features import find_features
 from pyvalue.steering.pilot_figures import edit_figures
 from pyvalue.steering.plan_choice import least_leaky, why
 
+#: ``gain_p`` up to which the pilot counts as evidence that the chosen edit moves the target
+MAX_P = 0.05
+
 
 @dataclass(frozen=True)
 class Pilot:
@@ -70,12 +73,15 @@ def run_pilot(
 ) -> Pilot:
     """Try every feature at every strength, and the best few on other values too; choose the least leaky that reaches.
 
-    The table has the columns ``feature, strength, stage, gain, gain_low, gain_high, leakage, leakage_low, leakage_high,
-    plain_leakage, valid, perplexity_ratio, usable, activation``; the chosen edit first, then the other finalists, then
-    the rest, each by gain. ``gain`` is the mean over personas and target values of
+    The table has the columns ``feature, strength, stage, gain, gain_low, gain_high, gain_p, leakage, leakage_low,
+    leakage_high, plain_leakage, valid, perplexity_ratio, usable, activation``; the chosen edit first, then the other
+    finalists, then the rest, each by gain. ``gain`` is the mean over personas and target values of
     sign * (steered - unedited), on corrected scores of the questions that were answered both times; its interval needs
-    3 personas. Leakage is that of ``pyvalue.effects.leakage`` on the kept values, or on all others. An edit is usable
-    where it does not break the model (``pyvalue.broken_edits``). ``stage`` is "chosen", "finalist" or "screened".
+    3 personas. The interval knows nothing of the choice among many; ``gain_p`` does: the p-value of a t test that the
+    gain is 0, two-sided, times the number of candidates that were screened (Bonferroni). The pilot has evidence for the
+    chosen edit where this is at most ``MAX_P``.
+    Leakage is that of ``pyvalue.effects.leakage`` on the kept values, or on all others. An edit is usable where it does
+    not break the model (``pyvalue.broken_edits``). ``stage`` is "chosen", "finalist" or "screened".
 
     The gain of the best of several looks larger than it is; the personas of the outcome should be others.
     """
@@ -88,7 +94,7 @@ def run_pilot(
     # Asked together: the layers below the SAE run once for all of them.
     screened = measure(model, aimed, personas, {"": [], **_alone(edits)}, progress=progress)
     settings = pd.DataFrame(found, index=list(by_label))
-    first, leaks = edit_figures(screened, list(by_label), target, keep)
+    first, leaks = edit_figures(screened, list(by_label), target, keep, len(edits))
     left = first[first["usable"]].sort_values("gain", ascending=False, kind="stable")
     if left.empty:
         raise ModelError(f"every candidate edit breaks the model ({first['reason'].iloc[-1]}); try smaller strengths")
@@ -101,7 +107,7 @@ def run_pilot(
             raise ModelError("every candidate edit breaks the model on the other values; try smaller strengths")
         stage[labels] = "finalist"
         answers = _with_side(model, side, personas, answers, [by_label[label] for label in labels], progress)
-        figures.loc[labels], more = edit_figures(answers, labels, target, keep)
+        figures.loc[labels], more = edit_figures(answers, labels, target, keep, len(edits))
         leaks |= more
     numbered = ready.assign(label=ready.index).reset_index(drop=True)
     place = least_leaky(numbered, reach)
@@ -110,7 +116,7 @@ def run_pilot(
     stage[best] = "chosen"
     table = _in_order(settings.join(figures.drop(columns="reason")).assign(stage=stage))
     choice = why(numbered, place, reach, "the kept values" if keep else "all other values")
-    problems = _problems(numbered, place, target, keep, inventory, len(personas), reach)
+    problems = _problems(numbered, place, target, keep, inventory, len(personas), len(edits), reach)
     seconds = time.perf_counter() - start
     return Pilot(by_label[best], table, leaks[best], choice, len(answers.table), seconds, tuple(problems))
 
@@ -188,8 +194,10 @@ def _problems(
     keep: Sequence[str],
     inventory: Inventory,
     personas: int,
+    screened: int,
     reach: float | None,
 ) -> list[str]:
+    """What limits the choice of one of the usable finalists, in sentences."""
     named, told = ", ".join(target), []
     row = ready.loc[chosen]
     advice = "try more candidates, larger strengths or more personas"
@@ -200,10 +208,12 @@ def _problems(
             f"the pilot has {personas} persona{'s' * (personas > 1)}, and intervals need 3: whether any candidate "
             "reaches the target is not known"
         )
-    elif not (ready["gain_low"] > 0).any():
+    elif not row["gain_p"] <= MAX_P:
+        shown = ready[(ready["gain"] > 0) & (ready["gain_p"] <= MAX_P)]
+        others = f"; there is for {', '.join(shown['label'])}, whose gain is smaller than wanted" if len(shown) else ""
         told.append(
-            f"there is no evidence that any candidate edit reaches {named}: the interval of every finalist's gain "
-            f"holds 0; {advice}"
+            f"there is no evidence that the chosen edit moves {named}: the best of {screened} candidates may have such "
+            f"a gain by chance (p times candidates is {row['gain_p']:.2f}){others}; {advice}"
         )
     if reach is not None and 0 < row["gain"] < reach:
         told.append(f"no finalist has the wanted gain of {reach:+.3f} (best {row['gain']:+.3f}); {advice}")

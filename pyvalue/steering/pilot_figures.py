@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pyvalue.broken_edits import edit_table
 from pyvalue.edit_changes import paired_changes
+from pyvalue.effects.change_moments import Moments
 from pyvalue.effects.leakage import Leakage, leakage
 from pyvalue.responses import Responses
 
 COLUMNS = [
-    "gain", "gain_low", "gain_high", "leakage", "leakage_low", "leakage_high", "plain_leakage",
+    "gain", "gain_low", "gain_high", "gain_p", "leakage", "leakage_low", "leakage_high", "plain_leakage",
     "valid", "perplexity_ratio", "usable", "reason",
 ]  # fmt: skip
 
 
 def edit_figures(
-    answers: Responses, edits: Sequence[str], target: Mapping[str, int], keep: Sequence[str] = ()
+    answers: Responses, edits: Sequence[str], target: Mapping[str, int], keep: Sequence[str] = (), screened: int = 1
 ) -> tuple[pd.DataFrame, dict[str, Leakage]]:
     """One row an edit, in the order given; the columns of ``run_pilot`` that come from answers, and ``reason``.
 
@@ -30,6 +33,7 @@ def edit_figures(
         edits: their labels.
         target: value -> +1 or -1.
         keep: values whose leakage counts; default all but the target's that were asked about.
+        screened: how many candidates these edits are among; ``gain_p`` is multiplied with it.
     """
     state = edit_table(answers.table).set_index("edit")
     wanted = Responses(answers.table[answers.table["edit"].isin(["", *edits])].reset_index(drop=True))
@@ -39,11 +43,13 @@ def edit_figures(
     group = "kept" if keep else "all"
     for label, found in leaks.items():
         estimate, low, high = found.estimate(group)
-        plain = float(found.table.set_index("group").loc[group, "plain"])
-        gain = found.gain
+        change, gain = changes.of(label), found.gain
+        counted = [v for v in change.columns if v not in target and (not keep or v in keep)]
+        plain = float(change[counted].mean().abs().mean() / abs(gain)) if gain else math.nan
         rows.append(
             {
                 "gain": gain, "gain_low": found.low, "gain_high": found.high,
+                "gain_p": np.minimum(1.0, screened * p_value(change, target)),
                 "leakage": estimate, "leakage_low": low, "leakage_high": high, "plain_leakage": plain,
                 "valid": float(state.loc[label, "valid"]),
                 "perplexity_ratio": float(state.loc[label, "perplexity_ratio"]),
@@ -52,3 +58,14 @@ def edit_figures(
             }
         )  # fmt: skip
     return pd.DataFrame(rows, index=list(edits), columns=COLUMNS), leaks
+
+
+def p_value(change: pd.DataFrame, target: Mapping[str, int]) -> float:
+    """Of Student's t test over personas that the target's gain is 0, two-sided; NaN with fewer than 3 personas."""
+    from scipy.special import stdtr
+
+    sign = np.array([float(target.get(value, 0)) for value in change.columns])
+    gain, error, n = Moments.of(change.to_numpy(dtype=float)).gain(sign)
+    if math.isnan(error):
+        return math.nan
+    return float(2 * stdtr(n - 1, -abs(gain) / error)) if error else float(gain == 0)

@@ -12,6 +12,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,15 @@ import pandas as pd
 
 from pyvalue.atomic_files import write_json
 from pyvalue.effects.total_effects import Effects
+from pyvalue.given_graphs import as_value_graph
 from pyvalue.graph import ValueGraph
 from pyvalue.steering.plan_checks import check_numbers, checked_keep, checked_target
 from pyvalue.steering.plan_choice import least_leaky, wanted_gain, why
-from pyvalue.steering.plan_effects import ENDS, effects_of, expected_leakage, soundness_problem, unit_changes
+from pyvalue.steering.plan_effects import ENDS, effects_of, soundness_problem, unit_changes
+from pyvalue.steering.plan_leakage import UNKNOWN, ExpectedLeakage, expected_leakage
 from pyvalue.steering.plan_relations import Relation as Relation
 from pyvalue.steering.plan_relations import predict as predict
-from pyvalue.steering.plan_text import between, plan_lines
+from pyvalue.steering.plan_text import leakage_text, plan_lines
 from pyvalue.steering.roles import rank_roles, unedited_rows
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ class SteeringPlan:
         predicted: value -> ``target``, ``definite``, ``possible``, ``unaffected``, or ``unknown`` (no part of the
             graph).
         edits: of the residual stream, chosen by the pilot; empty when none was asked for.
-        roles: personas that already score as wanted, the largest gain first (columns ``persona, gain, leakage``, ...).
+        roles: personas that already score as wanted, the largest gain first; see ``pyvalue.steering.roles``.
         pilot: what every candidate edit did, the chosen one first; empty without a pilot.
         keep: values that should stay.
         effects: of the values on each other, by the graph; None where they could not be estimated.
@@ -50,6 +53,7 @@ class SteeringPlan:
             minimum, maximum, low, high``; empty without effects. [minimum, maximum] is over the directions that the
             graph leaves open, [low, high] the same widened by a bootstrap over personas.
         amount: intended change of the target in its wanted direction, in units of the score; None where none is known.
+            Of a role it is the gain that is expected of other questions, where ``base`` has answers to single ones.
         choice: why this edit, or this role where there is no edit, in a sentence.
         role: the persona that reaches the target and is least off on the kept values; None without answers.
         pilot_leakage: of the chosen edit, on the pilot's personas.
@@ -95,24 +99,22 @@ class SteeringPlan:
                 table[list(ENDS)] = table[["maximum", "minimum", "high", "low"]].to_numpy()
         return table
 
-    @property
-    def expected_leakage(self) -> tuple[float, float]:
-        """(low, high) of the root mean square change of all other values per unit of target change, by the graph.
+    @cached_property
+    def expected_leakage(self) -> ExpectedLeakage:
+        """Root mean square change of all other values per unit of target change, by the graph, with its interval.
 
-        A range over the directions that the graph leaves open; NaN without effects. See
-        ``pyvalue.steering.plan_effects.expected_leakage``.
+        ``minimum, maximum, low, high``: a range over the directions that the graph leaves open, and the interval; NaN
+        without effects. See ``pyvalue.steering.plan_leakage.expected_leakage``.
         """
         return self.expected_leakage_on()
 
-    def expected_leakage_on(self, values: Sequence[str] | None = None) -> tuple[float, float]:
+    def expected_leakage_on(self, values: Sequence[str] | None = None) -> ExpectedLeakage:
         """The same over some of the values, such as ``keep``."""
-        if self.unit_changes.empty:
-            return math.nan, math.nan
-        return expected_leakage(self.unit_changes, values)
+        return UNKNOWN if self.effects is None else expected_leakage(self.effects, self.target, values)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; edits carry the identity of their SAE, not its weights, and effects their facts."""
-        low, high = self.expected_leakage
+        leaks = self.expected_leakage
         return {
             "target": dict(self.target),
             "predicted": dict(self.predicted),
@@ -122,7 +124,7 @@ class SteeringPlan:
             "choice": self.choice,
             "role": self.role,
             "unit_changes": _records(self.unit_changes),
-            "expected_leakage": None if math.isnan(low) else [low, high],
+            "expected_leakage": leaks._asdict() if leaks.known else None,
             "effects": None if self.effects is None else self.effects.facts,
             "pilot_leakage": None if self.pilot_leakage is None else self.pilot_leakage.to_dict(),
             "roles": _records(self.roles),
@@ -147,13 +149,13 @@ class SteeringPlan:
         wish = ", ".join(("raise " if sign > 0 else "lower ") + value for value, sign in self.target.items())
         counts = ", ".join(f"{len(self.values(r))} {r}" for r in ("definite", "possible", "unaffected"))
         labels = "; ".join(edit.label for edit in self.edits) or "no edits"
-        low, high = self.expected_leakage
-        leak = "" if math.isnan(low) else f"; expected leakage {between(low, high)}"
+        leaks = self.expected_leakage
+        leak = f"; expected leakage {leakage_text(leaks)}" if leaks.known else ""
         return f"SteeringPlan({wish}; {labels}; predicted {counts}{leak})"
 
 
 def plan(
-    graph: ValueGraph,
+    graph: Any,
     raise_values: Sequence[str] = (),
     lower_values: Sequence[str] = (),
     *,
@@ -176,7 +178,7 @@ def plan(
     """Predict from the graph what moves with the target and how far, and choose the least leaky means that reach it.
 
     Args:
-        graph: of the values.
+        graph: of the values: a ``ValueGraph``, or a networkx ``DiGraph``.
         raise_values: values to raise.
         lower_values: values to lower.
         base: unedited answers (``Responses``, or what ``pyvalue.wide_scores`` takes; rows under edits are not looked
@@ -191,13 +193,13 @@ def plan(
         amount: intended change of the target, in units of the score, above 0. Default the gain of the chosen edit in
             the pilot, or of the chosen role.
         reach: gain that the chosen means must have; default half of the best candidate's. Of those that have it, the
-            one with the least leakage on the kept values is taken.
+            one whose leakage on the kept values has the lowest upper limit is taken.
         candidates: features tried, the most active at ``positions``.
         strengths: tried for each feature, relative to the length of the residual (0.8 is 80% of it).
         positions: where the edit acts; default the tokens "your values".
         finalists: candidates with the largest gains, that are tried on the other values too.
         side_items: items of each other value that the finalists are asked; of kept values all.
-        seed: of the bootstrap of the effects.
+        seed: of the bootstrap of the effects, and of the halves of items that role gains are judged by.
         progress: show a bar; default when the terminal is one.
 
     Returns:
@@ -206,15 +208,17 @@ def plan(
     Raises:
         ValueError: no target; a value both raised and lowered, or kept and steered, or not in the graph; a number out
             of its range; or a pilot without personas.
-        TypeError: a string where a sequence of values belongs.
+        TypeError: a string where a sequence of values belongs, a graph of another kind, or text for a number.
         ModelError: every candidate edit breaks the model.
 
     Warns:
         UserWarning: once for each entry of ``problems``.
     """
+    graph = as_value_graph(graph)
     target = checked_target(graph, raise_values, lower_values)
     kept = checked_keep(graph, keep, target)
-    check_numbers(amount, reach, finalists, side_items)
+    counts = {"candidates": candidates, "finalists": finalists, "side_items": side_items}
+    check_numbers(amount, reach, counts, strengths, seed)
     if model is not None and sae is not None and (inventory is None or not personas):
         raise ValueError("inventory, personas: the pilot that chooses an edit needs both; pass them or leave sae out")
     problems = [told] if (told := soundness_problem(graph)) else []
@@ -251,7 +255,7 @@ def _with_answers(
     made: SteeringPlan, graph: ValueGraph, base: Any, reach: float | None, seed: int
 ) -> tuple[SteeringPlan, list[str]]:
     """With predicted changes and roles, and what limits them."""
-    roles = rank_roles(base, made.target, made.keep)
+    roles = rank_roles(base, made.target, made.keep, seed=seed)
     rows = unedited_rows(base)
     effects, problems = effects_of(graph, rows, seed)
     changes = pd.DataFrame()
@@ -269,7 +273,13 @@ def _with_answers(
         if amount < wanted_gain(roles["gain"], reach):
             problems.append(f"no role has the wanted gain of {reach:+.3f} (best {amount:+.3f})")
     elif len(roles) <= 1:
-        problems.append("base: has one persona, so there are no roles to choose from")
+        counted = "one persona" if len(roles) else "no persona"
+        problems.append(f"base: has {counted}, so there are no roles to choose from")
+    elif roles["reliability"].eq(0).all():
+        problems.append(
+            "base: one half of the items on the target ranks the personas otherwise than the other half does, so that "
+            "no role can be chosen"
+        )
     made = replace(made, roles=roles, effects=effects, unit_changes=changes, role=role, choice=choice, amount=amount)
     return made, problems
 

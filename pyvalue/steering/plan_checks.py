@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
 
 from pyvalue.graph import ValueGraph
 
@@ -41,14 +43,31 @@ def checked_keep(graph: ValueGraph, keep: Sequence[str], target: Mapping[str, in
     return kept
 
 
-def check_numbers(amount: float | None, reach: float | None, finalists: int, side_items: int) -> None:
-    """Refuse changes that are not above 0 and counts below 1."""
+def check_numbers(amount: Any, reach: Any, counts: Mapping[str, Any], strengths: Any, seed: Any) -> None:
+    """Refuse changes that are not above 0, counts below 1, strengths that push nothing and seeds below 0."""
     for name, number in (("amount", amount), ("reach", reach)):
+        if number is not None and not _is_number(number):
+            raise TypeError(f"{name}: expected a number or None, got {number!r}")
         if number is not None and not (math.isfinite(number) and number > 0):
             raise ValueError(
                 f"{name}: expected a change of the score above 0 (in the wanted direction, also of values that are "
                 f"lowered), got {number}"
             )
-    for name, count in (("finalists", finalists), ("side_items", side_items)):
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+    for name, count in counts.items():
+        if not _is_whole(count) or count < 1:
             raise ValueError(f"{name}: expected a whole number of at least 1, got {count!r}")
+    if not _is_whole(seed) or seed < 0:
+        raise ValueError(f"seed: expected a whole number of at least 0, got {seed!r}")
+    if isinstance(strengths, str) or not isinstance(strengths, Iterable):
+        raise TypeError(f"strengths: expected a sequence of numbers, got {strengths!r}")
+    pushes = list(strengths)
+    if not pushes or any(not _is_number(push) or not math.isfinite(push) or not push for push in pushes):
+        raise ValueError(f"strengths: expected at least one finite number, none of them 0, got {pushes}")
+
+
+def _is_number(number: Any) -> bool:
+    return isinstance(number, Real) and not isinstance(number, bool)
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, Integral) and not isinstance(number, bool)

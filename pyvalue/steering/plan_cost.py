@@ -35,7 +35,8 @@ class PlanCost:
     def steering(self, personas: int) -> dict[str, float | None]:
         """``questions, tokens, dollars, seconds`` of asking so many personas under the plan.
 
-        Seconds are at the pilot's speed, whose candidates shared their lower layers: a lower bound; None without one.
+        Seconds are at the pilot's speed; None without one. They are no bound: its candidates shared their lower layers
+        and its prompts differed in length from those of the whole inventory.
         """
         if personas < 1:
             raise ValueError(f"personas: expected at least 1, got {personas}")
@@ -58,7 +59,7 @@ class PlanCost:
         counted = "" if self.exact else "about "
         each = f"each persona steered takes {self.questions:,.0f} prompts of {counted}{self.tokens:,.0f} tokens in all"
         seconds = self.steering(1)["seconds"]
-        each += f", {seconds:.1f} s or more" if seconds is not None else ""
+        each += f", about {seconds:.1f} s" if seconds is not None else ""
         each += f", at most ${self.dollars:,.4f}" if self.dollars else ""
         return "; ".join([*told, each])
 

@@ -5,11 +5,9 @@ Relations come from ``plan_relations``; here they get numbers, and what stands i
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from pyvalue.effects.graph_soundness import graph_soundness
@@ -39,7 +37,8 @@ def effects_of(graph: ValueGraph, rows: pd.DataFrame, seed: int) -> tuple[Effect
 
     Args:
         graph: of the values.
-        rows: unedited scores, rows (edit, persona), columns values.
+        rows: unedited scores, rows (edit, persona), columns values; with one condition there is one mean, whatever
+            ``estimate_effects`` does between edits.
         seed: of the resamples.
     """
     try:
@@ -70,33 +69,18 @@ def unit_changes(
         found = pd.DataFrame(columns=["value", *ENDS])
         told = f"graph: no numbers are predicted, since {fault}"
     table = frame.merge(found[["value", *ENDS]], on="value", how="left")
-    lacking = [v for v, r, x in zip(table["value"], table["relation"], table["low"], strict=True)
-               if math.isnan(x) and r not in ("target", "unknown")]  # fmt: skip
-    if lacking and not told:
-        told = f"no change can be predicted in numbers for {', '.join(lacking)}"
-    return table, told
+    return table, told or _without_numbers(table)
 
 
-def expected_leakage(changes: pd.DataFrame, values: Sequence[str] | None = None) -> tuple[float, float]:
-    """Least and most root mean square change of other values per unit of target change, by the predicted ranges.
-
-    A root mean square, because that is what ``pyvalue.effects.leakage`` can free from noise and so what can be
-    compared. The ends are bounds: not every value need have its least (or most) effect in the same graph.
-
-    Args:
-        changes: of ``unit_changes``.
-        values: that count; default all but the target's. Values without a prediction do not count.
-
-    Returns:
-        ``(low, high)`` over the graphs that the data leave open; NaN where no value counts.
-    """
-    counted = changes[changes["relation"] != "target"]
-    if values is not None:
-        counted = counted[counted["value"].isin(list(values))]
-    counted = counted.dropna(subset=["minimum", "maximum"])
-    if counted.empty:
-        return math.nan, math.nan
-    least, most = counted["minimum"].to_numpy(float), counted["maximum"].to_numpy(float)
-    near = np.maximum(0.0, np.maximum(least, -most))
-    far = np.maximum(np.abs(least), np.abs(most))
-    return float(np.sqrt((near**2).mean())), float(np.sqrt((far**2).mean()))
+def _without_numbers(table: pd.DataFrame) -> str:
+    """What the plan says of values without numbers, in a sentence; empty where all have some."""
+    lacking = table[table["low"].isna()]
+    movers = list(lacking.loc[lacking["relation"].isin(["definite", "possible"]), "value"])
+    stayers = list(lacking.loc[lacking["relation"] == "unaffected", "value"])
+    told = [f"how far {', '.join(movers)} would move cannot be predicted in numbers"] if movers else []
+    if stayers:
+        told.append(
+            f"that {', '.join(stayers)} should stay is read off the arrows alone, without an effect that could be "
+            "estimated, and is not counted in the expected leakage"
+        )
+    return "; ".join(told)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyvalue.steering.plan import SteeringPlan
+    from pyvalue.steering.plan_leakage import ExpectedLeakage
 
 #: predicted movers that are named with their numbers; the table has all
 MOST_NAMED = 12
@@ -38,7 +39,7 @@ def _means(plan: SteeringPlan) -> list[str]:
         lines.append(_line("edit", label + _figures(best)))
     if plan.role is not None:
         row = plan.roles.set_index("persona").loc[plan.role].to_dict()
-        lines.append(_line("or role" if plan.edits else "role", plan.role + _figures(row)))
+        lines.append(_line("or role" if plan.edits else "role", plan.role + _role_figures(row, len(plan.roles))))
     if plan.choice:
         lines.append(_line("chosen", plan.choice))
     return lines or [_line("means", "none chosen: give base for roles; model, sae, inventory and personas for edits")]
@@ -51,10 +52,29 @@ def _figures(row: dict[str, Any]) -> str:
     leaks = row.get("leakage", math.nan)
     if not math.isnan(leaks):
         ends = (row.get("leakage_low", math.nan), row.get("leakage_high", math.nan))
-        told.append(f"leakage {leaks:.2f}" + ("" if any(map(math.isnan, ends)) else f" [{ends[0]:.2f}, {ends[1]:.2f}]"))
+        told.append(
+            f"leakage {leaks:z.2f}" + ("" if any(map(math.isnan, ends)) else f" [{ends[0]:z.2f}, {ends[1]:z.2f}]")
+        )
     elif not math.isnan(plain := row.get("plain_leakage", math.nan)):
         told.append(f"leakage {plain:.2f}, noise and all")
     return f" ({', '.join(told)})" if told else ""
+
+
+def _role_figures(row: dict[str, Any], personas: int) -> str:
+    """What one persona deviates by, and how far that can be believed."""
+    told = [f"gain {row['gain']:+z.3f}"]
+    if not math.isnan(row["leakage"]):
+        told.append(f"leakage {row['leakage']:.2f}")
+    figures = ", ".join(told)
+    if math.isnan(row.get("reliability", math.nan)):
+        return (
+            f" ({figures}: as it answered, against the mean of {personas} personas; the best of many, so expect less "
+            "on other questions)"
+        )
+    return (
+        f" ({figures}: expected of other questions, against the mean of {personas} personas; it answered "
+        f"{row['observed']:+z.3f}, with a reliability of {row['reliability']:.2f})"
+    )
 
 
 def _predicted(plan: SteeringPlan) -> list[str]:
@@ -98,32 +118,32 @@ def _kept(plan: SteeringPlan, value: str) -> str:
 
 def _leakage(plan: SteeringPlan) -> list[str]:
     lines = []
-    low, high = plan.expected_leakage
-    if not math.isnan(low):
-        of_kept = plan.expected_leakage_on(plan.keep) if plan.keep else (math.nan, math.nan)
-        kept = "" if math.isnan(of_kept[0]) else f"; of the kept values {between(*of_kept)}"
-        lines.append(_line("expected leakage", f"{between(low, high)} per unit of target change, by the graph{kept}"))
+    leaks = plan.expected_leakage
+    if leaks.known:
+        of_kept = plan.expected_leakage_on(plan.keep) if plan.keep else None
+        kept = f"; of the kept values {leakage_text(of_kept)}" if of_kept is not None and of_kept.known else ""
+        told = f"{leakage_text(leaks)} per unit of target change, by the graph{kept}"
+        lines.append(_line("expected leakage", told))
     if plan.pilot_leakage is not None:
         groups = ["all", *(["kept"] if plan.keep else [])]
-        told = [_measured(plan.pilot_leakage, group) for group in groups]
-        lines.append(_line("pilot's leakage", "; of the kept values ".join(told)))
+        told = "; of the kept values ".join(_measured(plan.pilot_leakage, group) for group in groups)
+        lines.append(
+            _line("pilot's leakage", f"{told}; on the answers that the edit was chosen by, so likely more on others")
+        )
     return lines
 
 
 def _measured(found: Any, group: str) -> str:
     estimate, low, high = found.estimate(group)
     if not math.isnan(estimate):
-        return f"{estimate:.2f} [{low:.2f}, {high:.2f}]"
-    plain = float(found.table.set_index("group").loc[group, "plain"])
-    return f"undefined ({found.reason or 'too few answers'}" + (
-        f"; {plain:.2f} noise and all)" if plain == plain else ")"
-    )
+        return f"{estimate:z.2f} [{low:z.2f}, {high:z.2f}]"
+    return f"undefined ({found.reason or 'too few answers'})"
 
 
-def between(low: float, high: float) -> str:
-    """``0.12``, or ``0.12 to 0.30``."""
-    ends = list(dict.fromkeys(f"{end:.2f}" for end in (low, high)))
-    return " to ".join(ends)
+def leakage_text(found: ExpectedLeakage) -> str:
+    """``0.12 [0.02, 0.30]``, or ``0.12 to 0.30 [0.02, 0.41]``; without the interval where there is none."""
+    told = " to ".join(dict.fromkeys(f"{end:.2f}" for end in found[:2]))
+    return told if math.isnan(found.low) else f"{told} [{found.low:.2f}, {found.high:.2f}]"
 
 
 def spread(value: float, low: float, high: float) -> str:
