@@ -554,7 +554,7 @@ def test_the_legend_shows_marks_as_they_are_drawn(rows: pd.DataFrame) -> None:
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         "marginal rate *", "conditional rate", "marginal rate, tested items",
     ]  # fmt: skip
-    assert {text.get_text() for text in axes.texts} == {"told by other items", "knows the tested items"}
+    assert {text.get_text() for text in axes.texts} == {"told by\nother items", "knows the\ntested items"}
 
 
 def test_responses_and_their_matrix_agree_where_items_are_not_split(rows: pd.DataFrame) -> None:

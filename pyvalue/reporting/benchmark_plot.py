@@ -15,7 +15,7 @@ from pyvalue.reporting.theme import INK, MUTED, RULE, SERIES, SURFACE
 from pyvalue.reporting.value_axes import finish, legend, value_axes
 
 _LEVELS = {"edit": "mean change of an edit", "row": "a persona's change"}
-_KINDS = {False: "told by other items", True: "knows the tested items"}
+_KINDS = {False: "told by\nother items", True: "knows the\ntested items"}
 _THIN, _THICK = 1.0, 2.6
 
 
@@ -73,8 +73,8 @@ def _separate(ax: Axes, table: pd.DataFrame, names: list[str]) -> None:
         return
     first = int((~kinds).sum())
     ax.axhline(first - 0.5, color=RULE, linewidth=1)
-    for y, knows, side in ((first - 0.53, False, "bottom"), (first - 0.47, True, "top")):
-        ax.text(1.0, y, _KINDS[knows], transform=ax.get_yaxis_transform(), ha="right", va=side, color=MUTED, fontsize=8)
+    for y, knows in ((0, False), (first, True)):  # beside the axes, where no interval is
+        ax.text(1.01, y, _KINDS[knows], transform=ax.get_yaxis_transform(), va="center", color=MUTED, fontsize=8)
 
 
 def _explain(ax: Axes, levels: list[tuple[str, str, str]]) -> None:
