@@ -11,7 +11,7 @@ import pytest
 from linear_sems import LinearModel, graph_of_marks, random_model
 
 from pyvalue.discovery import discover
-from pyvalue.effects.effect_bootstrap import cluster_worth, left_out_covariances, resampled_covariances
+from pyvalue.effects.effect_bootstrap import cluster_worth, left_out_covariances, reach, resampled_covariances
 from pyvalue.effects.effect_rows import effect_rows
 from pyvalue.effects.total_effects import Effects, EffectsWarning, estimate_effects
 from pyvalue.errors import StoreError
@@ -280,6 +280,7 @@ def test_more_parents_than_rows_give_no_effects() -> None:
     found = estimate_effects(graph_of("0>5 1>5 2>5 3>5 4>5"), x, resamples=100)
     assert np.isnan(found.minimum[5]).all()
     assert np.isfinite(found.minimum[:5, 5]).all()
+    assert found.notes[0].startswith("no effects of v5: its parents leave it no variance of its own")
 
 
 def test_bad_arguments(model: LinearModel, rows: pd.DataFrame, effects: Effects) -> None:
@@ -347,3 +348,93 @@ def test_the_papers_rows() -> None:
         "1111 rows in 101 clusters, within 11 edits, 200 resamples)"
     )
     assert found.facts["soundness"] == "a valid CPDAG"
+
+
+def under_edits(rng: np.random.Generator) -> pd.DataFrame:
+    model = random_model(np.random.default_rng(8), 7)
+    return model.edited_rows(rng, 20, 4, 4, 3.0)
+
+
+def test_resamples_take_the_means_of_edits_out_anew() -> None:
+    rows = under_edits(np.random.default_rng(0)).iloc[3:]  # personas whose rows do not meet every edit
+    data = effect_rows(rows, list(rows.columns))
+    assert (data.n_clusters, data.n_edits) == (20, 5)
+    drawn = np.random.default_rng(5).integers(20, size=(100, 20))
+    ours = resampled_covariances(data, 100, seed=5)
+    for number in (0, 7, 99):
+        taken = np.concatenate([np.flatnonzero(data.cluster == c) for c in drawn[number]])
+        by_hand = pd.DataFrame(data.rows[taken]).groupby(data.edit[taken]).transform(lambda x: x - x.mean())
+        np.testing.assert_allclose(ours[number], by_hand.T @ by_hand / (len(taken) - 5), atol=1e-9)
+    kept = data.cluster != 13
+    by_hand = pd.DataFrame(data.rows[kept]).groupby(data.edit[kept]).transform(lambda x: x - x.mean())
+    np.testing.assert_allclose(left_out_covariances(data)[13], by_hand.T @ by_hand / (kept.sum() - 5), atol=1e-9)
+
+
+def test_shifts_of_edits_change_nothing_within_edits_nor_in_unedited_rows(model: LinearModel) -> None:
+    rows = under_edits(np.random.default_rng(0))
+    labels = rows.index.get_level_values("edit")
+    shifted = rows + np.where(labels == "f2", 5.0, 0.0)[:, None] * np.arange(7)
+    graph = model.graph()
+    one, other = (estimate_effects(graph, table, resamples=100) for table in (rows, shifted))
+    np.testing.assert_allclose(one.low, other.low, atol=1e-8)
+    assert (one.facts["edits"], one.facts["means"]) == ("within", 5) and "within 5 edits" in repr(one)
+    plain = estimate_effects(graph, rows.xs("", level="edit"), resamples=100)
+    alone = estimate_effects(graph, shifted.reset_index(), resamples=100, edits="unedited")
+    np.testing.assert_allclose(plain.low, alone.low, atol=1e-12)
+    assert alone.facts["rows"] == 20
+    with pytest.warns(EffectsWarning, match="edits='pooled': rows under 5 edits"):
+        pooled = estimate_effects(graph, shifted, resamples=100, edits="pooled")
+    np.testing.assert_allclose(pooled.covariance, np.cov(shifted.to_numpy().T), atol=1e-9)
+    with pytest.raises(ValueError, match="expected rows without an edit"):
+        estimate_effects(graph, shifted.drop(index="", level="edit"), edits="unedited")
+
+
+def test_the_spread_is_the_larger_of_bootstrap_and_jackknife() -> None:
+    from scipy.stats import t
+
+    rng = np.random.default_rng(0)
+    many, few = rng.standard_normal((400, 3)), rng.standard_normal((10, 3)) * [0.01, 1.0, 0.01]
+    estimate, worth = np.array([0.1, 0.2, 0.3]), 6.5
+    bootstrap = many.var(axis=0, ddof=1) * worth / (worth - 1)
+    jackknife = ((few - estimate) ** 2).sum(axis=0) * 9 / 10
+    assert (jackknife > bootstrap).tolist() == [False, True, False]
+    wanted = t.ppf(0.95, worth - 1) * np.sqrt(np.maximum(bootstrap, jackknife))
+    np.testing.assert_allclose(reach(estimate, many, few, worth, 0.9), wanted)
+    np.testing.assert_allclose(reach(estimate, many, few[:0], worth, 0.9), t.ppf(0.95, 5.5) * np.sqrt(bootstrap))
+
+
+def test_intervals_use_the_jackknife(model: LinearModel, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = estimate_effects(model.graph(), rows, resamples=100)
+    monkeypatch.setattr("pyvalue.effects.effect_bootstrap.MOST_LEFT_OUT", 0)
+    without = estimate_effects(model.graph(), rows, resamples=100)
+    width, narrow = full.high - full.low, without.high - without.low
+    assert (width >= narrow - 1e-12).all() and (width > narrow + 1e-6).any()
+
+
+def test_more_bad_input(model: LinearModel, rows: pd.DataFrame, effects: Effects, tmp_path: Path) -> None:
+    graph = model.graph()
+    for options, message in [
+        ({"seed": "x"}, "seed: expected a whole number"),
+        ({"confidence": "95"}, "confidence: expected a number between 0 and 1"),
+        ({"score": "zzz"}, "score: expected one of 'raw'"),
+        ({"edits": ["a"]}, "edits: expected one of 'within', 'unedited', 'pooled'"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            estimate_effects(graph, rows, **options)
+    assert estimate_effects(graph, rows, resamples=np.int64(100)).facts["resamples"] == 100
+    for change in ({"v0": "up"}, {"v0": True}, ["v0"], "v0"):
+        with pytest.raises(TypeError, match="change"):
+            effects.predict(change)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="more than one column v0"):
+        estimate_effects(graph, pd.concat([rows, rows[["v0"]]], axis=1))
+    copies = estimate_effects(graph, pd.concat([rows.reset_index(drop=True)] * 10), resamples=100)
+    assert "4000 rows hold only 400 different ones" in copies.notes[0]
+    few = estimate_effects(graph_of("0-1 1-2"), np.random.default_rng(0).standard_normal((3, 3)), resamples=100)
+    assert any("no interval for effects of" in note for note in few.notes)
+    rows.reset_index(drop=True).to_csv(tmp_path / "answers.csv", index=False)
+    found = estimate_effects(graph, str(tmp_path / "answers.csv"), resamples=100)
+    np.testing.assert_allclose(found.minimum, effects.minimum, atol=1e-9)
+    import networkx as nx
+
+    arrows = estimate_effects(nx.DiGraph([("v0", "v1")]), rows, resamples=100)
+    assert arrows.minimum[0, 1] == pytest.approx(np.polyfit(rows["v0"], rows["v1"], 1)[0])

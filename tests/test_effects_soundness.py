@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
 from equivalence_class import colliders
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from pyvalue.effects.refitted_effects import refitted_effects
 from pyvalue.effects.sound_graph import sound_graph
 from pyvalue.errors import PyvalueError
 from pyvalue.graph import ValueGraph
+from pyvalue.knowledge import Knowledge
 
 ENDS = {"": (0, 0), ">": (-1, 1), "<": (1, -1), "-": (-1, -1)}
 
@@ -176,3 +179,71 @@ def test_what_learning_again_refuses() -> None:
             refitted_effects(graph, rows, **options)
     with pytest.raises(ValueError, match="cannot be learnt again from half of the rows"):
         refitted_effects(graph, rows[:6], halves=40)
+
+
+def test_arrows_that_knowledge_compels_are_no_fault() -> None:
+    knowledge = Knowledge(required=[("v0", "v1")], forbidden=[("v3", "v2"), ("v0", "v3")])
+    plain = graph_of("0>1 1>2 3-2", 4)
+    graph = ValueGraph(plain.names, plain.marks, replace(plain.settings, knowledge=knowledge))
+    found = graph_soundness(graph)  # 2 → 3 is known and left open, 1 → 2 follows
+    assert found.by_knowledge == (("v0", "v1"), ("v1", "v2")) and not found.not_compelled
+    assert "knowledge" in found.to_dict()["reason"] or "known beforehand" in found.reason
+    assert "no collider compels" not in found.reason
+    assert graph_soundness(plain).not_compelled == (("v0", "v1"), ("v1", "v2"))
+
+
+def test_refits_keep_clusters_knowledge_and_the_order_of_quantiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyvalue.effects import refitted_effects as module
+
+    rows = random_model(np.random.default_rng(3), 4).edited_rows(np.random.default_rng(0), 40, 2, 2, 1.0)
+    knowledge = Knowledge(forbidden=[("v0", "v1")])
+    graph = discover(rows, test="fisherz", cluster="persona", knowledge=knowledge, alpha=0.2)
+    seen = []
+
+    def spy(half: np.ndarray, **options: object) -> ValueGraph:
+        seen.append((half, options))
+        return discover(half, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "discover", spy)
+    found = refitted_effects(graph, rows, halves=40)
+    for half, options in seen:
+        assert options["knowledge"] is knowledge
+        np.testing.assert_array_equal(np.bincount(options["cluster"])[np.unique(options["cluster"])], 3)  # type: ignore[call-overload]
+        np.testing.assert_allclose(half.sum(axis=0), 0, atol=1e-9)  # the means of edits are out
+        assert len(half) == 60
+    known = np.isfinite(found.low)
+    assert known.any() and (found.low <= found.high)[known].all()
+
+
+def test_refitted_ends_are_outer_quantiles_of_the_ranges() -> None:
+    """a — b in every half: the least effect is 0, the largest the slope; the quantiles span both."""
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal(400)
+    rows = np.column_stack([a, 0.8 * a + rng.standard_normal(400)])
+    found = refitted_effects(discover(rows, names=["a", "b"], test="fisherz"), rows, halves=40)
+    slope = np.polyfit(*rows.T, 1)[0]
+    assert found.low[0, 1] == 0 and found.high[0, 1] > slope
+
+
+def test_graphs_whose_test_is_bound_to_their_rows() -> None:
+    rows = random_model(np.random.default_rng(3), 3).edited_rows(np.random.default_rng(0), 40, 2, 1, 1.0)
+    graph = discover(rows, test="fisherz", cluster="persona")
+    bound = ValueGraph(graph.names, graph.marks, replace(graph.settings, test="clustered"))
+    with pytest.raises(ValueError, match="pass test='fisherz'"):
+        refitted_effects(bound, rows, halves=40)
+    assert refitted_effects(bound, rows, halves=40, test="fisherz").facts["test"] == "fisherz"
+    given = graph_of("0>1", 3)
+    with pytest.raises(ValueError, match=r"it was given, not learnt.*pass test and alpha"):
+        refitted_effects(ValueGraph(given.names, given.marks, replace(given.settings, backend="given")), rows)
+
+
+def test_a_sound_graph_from_a_table_with_labels() -> None:
+    graph, rows = unsound(0)
+    names = list(graph.names)
+    table = pd.DataFrame(rows, columns=names).assign(edit="", persona=[f"p{k}" for k in range(len(rows))], age=9.0)
+    plain = sound_graph(graph, rows)
+    found = sound_graph(graph, table)
+    assert plain.graph is not None and found.graph is not None and found.rule == plain.rule
+    np.testing.assert_array_equal(found.graph.marks, plain.graph.marks)
+    with pytest.raises(TypeError, match="ValueGraph"):
+        graph_soundness(graph.marks)  # type: ignore[arg-type]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from equivalence_class import dags, fitted_weights, members, path_effects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from linear_sems import random_model
 
 from pyvalue.cpdag import cpdag_of_dag
-from pyvalue.effects.ida import coefficients, effects_given
+from pyvalue.effects import ida
+from pyvalue.effects.ida import coefficients, effects_given, effects_over_sets
 from pyvalue.effects.joint_ida import joint_effects
 from pyvalue.effects.valid_parents import joint_parent_sets, valid_parent_sets
 
@@ -77,3 +79,20 @@ def test_collinear_parents_give_no_effect_and_spoil_no_other() -> None:
     found = coefficients(np.array([singular, regular, np.zeros((3, 3))]), 0, [1])
     assert np.isnan(found[[0, 2]]).all()
     np.testing.assert_allclose(found[1], coefficients(regular, 0, [1]))
+
+
+def test_sets_in_one_go_are_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    stack = np.array([population(np.triu(np.ones((6, 6), dtype=bool), 1), seed) for seed in range(4)])
+    stack[2, :, 1] = stack[2, 1, :] = np.nan  # a value that the rows lack
+    sets = [tuple(k for k in range(6) if number >> k & 1) for number in range(64)]
+    shuffled = [sets[k] for k in rng.permutation(64) if len(sets[k]) < 6]
+    wanted = {one: [k for k in range(6) if k not in one] for one in shuffled}
+    for most in (ida._MOST, 0):
+        monkeypatch.setattr(ida, "_MOST", most)
+        compared = 0
+        for parents, causes, found in effects_over_sets(stack, wanted):
+            for place, cause in enumerate(causes):
+                np.testing.assert_allclose(found[:, place], coefficients(stack, cause, parents), atol=1e-9)
+                compared += 1
+        assert compared == 6 * 32

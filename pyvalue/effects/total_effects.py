@@ -114,6 +114,8 @@ def estimate_effects(
     if too_many:
         notes.append(f"no effects of {', '.join(too_many)}: {next(iter(too_many.values()))}")
         warnings.warn(notes[-1], EffectsWarning, stacklevel=2)
+    if len(rows.names) == len(graph.names):
+        notes += _collinear(graph, sets, minimum, _flat(rows))
     notes += _without_interval(graph, minimum, low)
     facts = {
         "rows": len(rows.rows),
@@ -208,6 +210,20 @@ def _sets(
         if sets:
             found[place] = sets
     return found, too_many
+
+
+def _collinear(
+    graph: ValueGraph, sets: Mapping[int, list[ParentSets]], minimum: Floats, flat: NDArray[np.bool_]
+) -> list[str]:
+    lacking = [
+        place
+        for place, listed in sets.items()
+        if np.isnan(minimum[place]).all() and not any(flat[[place, *one.parents[0]]].any() for one in listed)
+    ]
+    if not lacking:
+        return []
+    named = ", ".join(graph.names[place] for place in lacking)
+    return [f"no effects of {named}: its parents leave it no variance of its own, or rows are too few to tell"]
 
 
 def _without_interval(graph: ValueGraph, minimum: Floats, low: Floats) -> list[str]:
