@@ -71,8 +71,8 @@ class GraphEffects:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", EffectsWarning)
                 found = estimate_effects(
-                    train.graph, rows, edits="within", resamples=self.resamples, confidence=train.confidence, on_missing="drop",
-                    seed=train.seed,
+                    train.graph, rows, edits="within", resamples=self.resamples, confidence=train.confidence,
+                    on_missing="drop", seed=train.seed,
                 )  # fmt: skip
         except ValueError:
             return None
