@@ -36,6 +36,8 @@ def study(
     shift: float = 0.5,
     noise: float = 0.0,
     items: int = 0,
+    factor: float = 0.0,
+    item_error: float = 0.0,
 ) -> Study:
     """A linear model on a random DAG, weights ±U(.4, .9). Half of each value's own variance of 1 is the persona's.
 
@@ -43,6 +45,8 @@ def study(
         degree: mean number of edges at a value.
         shift: of a hit value, in standard deviations of its own part; the sign is random.
         noise: standard deviation of an error of measurement that is added to every score.
+        factor: standard deviation of a trait of personas that acts on every value alike, such as saying yes.
+        item_error: of what a persona always answers to a value's items and that is not of the value.
         items: answers -1, 0 or 1 that a score is the mean of; 0 for scores without steps.
     """
     rng = np.random.default_rng(seed)
@@ -61,9 +65,13 @@ def study(
     half = np.sqrt(0.5)
     persona = half * rng.standard_normal((personas, values))
     own = half * rng.standard_normal((edits + 1, personas, values))
+    if factor:
+        persona = persona + factor * rng.standard_normal((personas, 1))
     scores = (persona + own + moved[:, None]) @ mixing
     more = rng.standard_normal(((edits + 1) * personas, values)) @ mixing
     scores, more = (_measured(x, scores[0].std(axis=0), noise, items, rng) for x in (scores, more))
+    if item_error:
+        scores = scores + item_error * rng.standard_normal((personas, values))
     names = [f"v{i}" for i in range(values)]
     index = pd.MultiIndex.from_product(
         [["", *(f"e{i}" for i in range(edits))], [f"p{i}" for i in range(personas)]], names=["edit", "persona"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from test_docs import check
 
 from pyvalue.discovery import discover
 from pyvalue.effects.contexts import discover_with_contexts
+from pyvalue.effects.contexts_graphs import edge_signs, established
 from pyvalue.effects.contexts_test import clustered_test
 from pyvalue.effects.contexts_vote import tally, vote
 from pyvalue.graph import DiscoverySettings, ValueGraph
@@ -184,7 +186,9 @@ def test_against_causal_learn_with_background_knowledge() -> None:
     same = compared = 0
     for seed in range(6):
         one = study(seed, personas=1000, values=5, edits=1, shift=1.0)
-        found = discover_with_contexts(one.rows, cluster=None, alpha=0.01, uc_rule="sepset")
+        found = discover_with_contexts(
+            one.rows, scheme="pairs", cluster=None, alpha=0.01, uc_rule="sepset", uc_priority=2
+        )
         ours = found.graphs["e0"]
         x = np.column_stack([one.rows.to_numpy(), np.repeat([0.0, 1.0], 1000)])
         theirs = causal_learn(x, list(ours.names), 5)
@@ -223,7 +227,70 @@ def test_knowledge_of_values_is_kept() -> None:
     known = Knowledge(forbidden=[("Power", "Wealth")])
     found = discover_with_contexts(chain(), knowledge=known)
     assert ("Power", "Wealth") not in found.combined.directed_edges()
-    assert found.graphs["e0"].settings.knowledge == Knowledge(forbidden=[("Power", "Wealth")], context=["edit e0"])
+    expected = Knowledge(forbidden=[("Power", "Wealth")], context=["edit e0", "edit e1"])
+    assert found.graphs["joint"].settings.knowledge == expected
+    assert ("Power", "Wealth") in found.combined.settings.knowledge.forbidden
+
+
+def test_edits_of_other_personas_are_searched_one_by_one() -> None:
+    rows = chain(60)
+    keep = [e == "" or (int(p[1:]) < 30) == (e == "e0") for e, p in rows.index]
+    found = discover_with_contexts(rows[keep])
+    assert found.scheme == "pairs" and set(found.graphs) == {"e0", "e1"} and found.personas == 30
+    assert any(note.startswith('scheme "pairs" instead of "joint": 0 personas have complete') for note in found.notes)
+    assert discover_with_contexts(rows).scheme == "joint"
+
+
+def test_labels_may_be_numbers() -> None:
+    rows = chain(60)
+    named = rows.rename(index={"e0": 0, "e1": 14351}, level="edit")
+    expected = discover_with_contexts(rows).targets
+    assert discover_with_contexts(named).targets == {"0": expected["e0"], "14351": expected["e1"]}
+    assert set(discover_with_contexts(named, edits=[14351]).targets) == {"14351"}
+    assert set(discover_with_contexts(named, edits=[0], scheme="pairs").targets) == {"0"}
+
+
+def test_a_fault_of_an_argument_is_told_once() -> None:
+    with pytest.raises(ValueError, match=r"^uc_rule must be"):
+        discover_with_contexts(chain(20), scheme="pairs", uc_rule="foo")
+
+
+@pytest.mark.parametrize("scheme", ["pairs", "joint"])
+def test_what_contexts_direct_is_known_to_a_later_search(scheme: str) -> None:
+    rows = chain()
+    combined = discover_with_contexts(rows, scheme=scheme).combined
+    known = combined.settings.knowledge
+    assert set(known.forbidden) == {("Wealth", "Power"), ("Status", "Wealth")} and not known.context
+    again = discover(rows.xs(""), test="fisherz", knowledge=known)
+    assert sorted(again.directed_edges()) == [("Power", "Wealth"), ("Wealth", "Status")]
+
+
+def test_how_much_depends_on_the_order_of_columns_is_told() -> None:
+    """Weak edges, small samples: the share is that of graphs found with the columns in these orders."""
+    one = study(4, personas=40, values=6, edits=3, noise=0.7)
+    options = {"uc_rule": "sepset", "uc_priority": 2, "threads": 1}
+    found = discover_with_contexts(one.rows, orders=1, **options)
+    turned = discover_with_contexts(one.rows.iloc[:, ::-1], **options).combined
+    expected = [
+        1.0 if {(a, b): "→", (b, a): "←"}.get(edge, edge) == sign else 0.0
+        for (a, b, edge), sign in zip(
+            found.orientations[["a", "b", "edge"]].itertuples(index=False),
+            edge_signs(turned, found.orientations),
+            strict=True,
+        )
+    ]
+    assert found.orientations["stable"].tolist() == expected
+    assert discover_with_contexts(one.rows, threads=1).orientations["stable"].isna().all()
+
+
+def test_evidence_decides_more_than_the_order_of_columns() -> None:
+    changed = {2: 0, 4: 0}
+    for seed in range(8):
+        one = study(seed, personas=60, values=6, edits=4)
+        for priority in changed:
+            found = discover_with_contexts(one.rows, orders=2, uc_rule="sepset", uc_priority=priority, threads=1)
+            changed[priority] += int((found.orientations["stable"] < 1).sum())
+    assert changed[4] < 0.5 * changed[2]
 
 
 # -- the vote ----------------------------------------------------------------------------------------------------------
@@ -261,6 +328,16 @@ def test_a_tie_is_undirected_and_named() -> None:
     graphs = {"1": graph_of("a>b"), "2": graph_of("b>a")}
     marks, conflicts = vote(tally(graphs, NAMES), NAMES)
     assert marks[0, 1] == marks[1, 0] == -1 and len(conflicts) == 1
+
+
+def test_what_votes_compel_is_directed_and_what_no_dag_has_is_noted() -> None:
+    plain = DiscoverySettings(alpha=0.05, n=10)
+    closed = established(graph_of("a>b", "b-c"), Knowledge())
+    assert closed.directed_edges() == [("a", "b"), ("b", "c")]  # else b would be a new collider
+    assert closed.settings == replace(plain, knowledge=Knowledge(forbidden=[("b", "a"), ("c", "b")]))
+    assert closed.notes == ("1 arrows of the combined graph follow from the others (Meek's rules)",)
+    square = established(graph_of("a-b", "b-c", "c-d", "a-d"), Knowledge())
+    assert square.settings.knowledge is None and "no DAG agrees" in square.notes[0]
 
 
 def test_a_cycle_is_not_voted_in() -> None:
@@ -305,7 +382,7 @@ def test_broken_and_incomplete_edits_are_named() -> None:
     rows = pd.concat([rows, *(pd.concat({k: t}, names=["edit"]) for k, t in [("b", broken), ("f", few), ("i", idle)])])
     rows.index.names = ["edit", "persona"]
     found = discover_with_contexts(rows)
-    assert set(found.graphs) == {"e0", "e1", "i"}
+    assert set(found.targets) == set(discover_with_contexts(rows, scheme="pairs").graphs) == {"e0", "e1", "i"}
     assert found.left_out["b"].startswith("broke the model")
     assert found.left_out["f"].startswith("5 personas have complete rows")
     assert "edit 'i' changed no score" in found.notes and found.targets["i"] == ()
@@ -322,8 +399,8 @@ def test_missing_scores_and_constant_values_are_named() -> None:
     rows["Calm"] = 0.5
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = discover_with_contexts(rows)
-    assert any("1 personas without complete rows" in note for note in found.graphs["e0"].notes)
+        found = discover_with_contexts(rows, scheme="pairs")
+    assert any("1 of 60 personas without complete rows" in note for note in found.graphs["e0"].notes)
     assert "Status" not in found.graphs["e1"].names and any("Status: missing" in note for note in found.notes)
     assert "Calm" in found.graphs["e0"].excluded and any("Calm" in note for note in found.notes)
     row = found.orientations.set_index(["a", "b"]).loc[("Status", "Wealth")]
@@ -336,7 +413,8 @@ def test_missing_scores_and_constant_values_are_named() -> None:
         ({"scheme": "all"}, ValueError, "scheme: expected one of pairs, joint, regime, got 'all'"),
         ({"cluster": "edit"}, ValueError, "cluster: expected 'persona' or None"),
         ({"knowledge": {}}, TypeError, "knowledge: expected a pyvalue.Knowledge"),
-        ({"edits": "e0"}, TypeError, "edits: expected a list of labels"),
+        ({"edits": "e0"}, TypeError, "edits must be a list of labels"),
+        ({"orders": -1}, ValueError, "orders: expected a whole number of at least 0, got -1"),
         ({"edits": ["e9"]}, ValueError, "no rows under e9; the data have e0, e1"),
         ({"alpha": 2.0}, ValueError, "alpha must be between 0 and 1"),
     ],
@@ -354,11 +432,12 @@ def test_no_unedited_rows() -> None:
 def test_it_can_be_saved(tmp_path: Path) -> None:
     import json
 
-    found = discover_with_contexts(chain(40))
+    found = discover_with_contexts(chain(), orders=2)
     kept = json.loads(found.save(tmp_path / "contexts.json").read_text(encoding="utf-8"))
     assert kept["targets"] == {"e0": ["Power"], "e1": ["Wealth"]}
     assert ValueGraph.from_dict(kept["combined"]) == found.combined
-    assert "2 contexts with 2 direct targets" in repr(found)
+    assert "2 contexts with 2 direct targets, 200 personas" in repr(found)
+    assert kept["orientations"][0]["stable"] == 1.0 and kept["personas"] == 200
 
 
 def test_the_papers_data() -> None:

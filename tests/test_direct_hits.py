@@ -95,6 +95,66 @@ def test_precision_and_recall_where_the_truth_is_known() -> None:
     assert mean["paired"]["precision"] < mean["repeated"]["precision"]
 
 
+@pytest.mark.parametrize(
+    ("shared", "wrong", "right"),
+    [
+        ({"factor": 1.0}, "hit", "other_q"),
+        ({"item_error": 0.7}, "hit", "other_q"),
+        ({"noise": 1.0}, "other_q", "hit"),
+    ],
+)
+def test_robust_hits_stand_what_misleads_one_kind_of_slopes(shared: dict, wrong: str, right: str) -> None:
+    """Traits that personas share, answers always given to an item, errors: one of both slopes calls followers hit."""
+    each = []
+    for seed in range(12):
+        one = study(seed, shift=1.0, **shared)
+        result = direct_hits(one.rows, true_graph(one))
+        said = {
+            "robust": table_of(result, one, "robust").astype(bool),
+            "hit": table_of(result, one, "hit").astype(bool),
+        }
+        said["other_q"] = table_of(result, one, "other_q").astype(float) <= 0.05
+        found = {name: found_and_false(hit, one) for name, hit in said.items()}
+        each.append(
+            {name: figures["false_among_children"] for name, figures in found.items()}
+            | {"recall": found["robust"]["recall"], "precision": found["robust"]["precision"]}
+        )
+    mean = pd.DataFrame(each).mean()
+    assert mean[wrong] > 0.15 and mean[right] < 0.05
+    assert mean["robust"] < 0.03 and mean["precision"] > 0.93 and mean["recall"] > 0.85
+
+
+def test_a_robust_hit_is_one_by_both_slopes_with_one_sign() -> None:
+    rows = chain(60)
+    both = {slopes: direct_hits(rows, TRUE, slopes=slopes) for slopes in ("repeated", "paired")}
+    table, other = both["repeated"].table, both["paired"].table
+    for name in ("intercept", "p", "q"):
+        np.testing.assert_allclose(table[f"other_{name}"], other[name])
+        np.testing.assert_allclose(other[f"other_{name}"], table[name])
+    same = np.sign(table["intercept"]) == np.sign(other["intercept"])
+    assert (table["robust"] == (table["hit"] & other["hit"] & same)).all()
+    assert both["repeated"].other_slopes == "paired" and both["paired"].other_slopes == "repeated"
+    assert direct_hits(rows, TRUE, slopes="unedited").other_slopes == "paired"
+    factor = study(0, factor=1.0, shift=1.0)
+    found = direct_hits(factor.rows, true_graph(factor))
+    alone, robust = found.hits(robust=False), found.hits()
+    assert sum(map(len, alone.values())) == found.table["hit"].sum() > sum(map(len, robust.values()))
+
+
+def test_labels_may_be_numbers() -> None:
+    rows = chain(40).rename(index={"e0": 0, "e1": 14351}, level="edit")
+    assert direct_hits(rows, TRUE).hits() == {"0": ("Power",), "14351": ("Wealth",), "e2": ()}
+    assert list(direct_hits(rows, TRUE, edits=[0, 14351]).hits()) == ["0", "14351"]
+
+
+def test_it_prints_its_hits_with_few_columns() -> None:
+    lines = str(direct_hits(chain(60), TRUE)).splitlines()
+    assert lines[0].startswith("DirectHits(2 robust hits and 0 others of 9 tested pairs") and "60 personas" in lines[0]
+    assert lines[1].split() == ["edit", "value", "change", "intercept", "low", "high", "q", "other_q", "robust"]
+    assert len(lines) == 4 and max(map(len, lines[1:])) < 100
+    assert "\n" not in str(direct_hits(chain(60), TRUE, edits=["e2"]))
+
+
 def test_an_open_edge_gives_the_least_significant_and_the_widest() -> None:
     rows = chain()
     open_ = direct_hits(rows, graph_of("Power-Wealth", "Wealth-Status")).table.set_index(["edit", "value"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from pyvalue.broken_edits import edit_table, split_broken
 from pyvalue.broken_scores import broken_rows
 from pyvalue.responses import Responses, Score
-from pyvalue.wide_scores import score_rows
+from pyvalue.wide_scores import edit_label, edit_labels, score_rows
 
 
 def without_broken(data: Any, score: Score = "corrected") -> tuple[Any, dict[str, str]]:
@@ -33,23 +33,20 @@ def without_broken(data: Any, score: Score = "corrected") -> tuple[Any, dict[str
     return rows[~rows.index.get_level_values("edit").isin(list(reasons))], reasons
 
 
-def chosen_edits(present: Sequence[str], edits: Sequence[str] | None, left_out: dict[str, str]) -> list[str]:
+def chosen_edits(present: Iterable[Any], edits: Iterable[Any] | None, left_out: dict[str, str]) -> list[str]:
     """The labels to look at, in the order of the data; those that broke the model are not among them.
 
     Raises:
-        TypeError: ``edits`` is a text or not of texts.
+        TypeError: ``edits`` is a single text or cannot be gone through.
         ValueError: none is left, or an edit is asked for that the data do not have.
     """
-    known = [edit for edit in dict.fromkeys(present) if edit]
-    if edits is None:
-        wanted = set(known)
-    else:
-        if isinstance(edits, str) or not all(isinstance(edit, str) for edit in edits):
-            raise TypeError(f"edits: expected a list of labels, got {edits!r}")
-        wanted = set(edits)
-        unknown = sorted(wanted - set(known) - set(left_out))
-        if unknown:
-            raise ValueError(f"edits: no rows under {', '.join(unknown)}; the data have {', '.join(known)}")
+    known = [edit for edit in dict.fromkeys(map(edit_label, present)) if edit]
+    labels = edit_labels(edits)
+    wanted = set(known if labels is None else labels)
+    unknown = sorted(wanted - set(known) - set(left_out))
+    if unknown:
+        named = ", ".join(edit or "no edit" for edit in unknown)
+        raise ValueError(f"edits: no rows under {named}; the data have {', '.join(known)}")
     kept = [edit for edit in known if edit in wanted]
     if not kept:
         told = "; ".join(f"{edit} {reason}" for edit, reason in left_out.items()) or "the data have unedited rows only"

@@ -30,9 +30,14 @@ Floats = NDArray[np.float64]
 WEAK = 10.0
 
 _COLUMNS = [
-    "edit", "value", "personas", "change", "intercept", "low", "high", "p", "q", "hit", "parents", "sets", "strength",
-    "reason",
+    "edit", "value", "personas", "change", "intercept", "low", "high", "p", "q", "hit", "other_intercept", "other_p",
+    "other_q", "robust", "parents", "sets", "strength", "reason",
 ]  # fmt: skip
+#: columns that are printed
+_SHORT = ["edit", "value", "change", "intercept", "low", "high", "q", "other_q", "robust"]
+
+#: slopes -> those that err where these do not
+_OTHER: dict[str, Slopes] = {"repeated": "paired", "unedited": "paired", "paired": "repeated"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class DirectHits:
             ``intercept``: what of it the parents do not explain, with its interval ``low, high``;
             ``p``: two-sided, of no direct effect; ``q``: Benjamini & Hochberg's (1995) over all rows with a p;
             ``hit``: q is at most alpha;
+            ``other_intercept``, ``other_p``, ``other_q``: the same with ``other_slopes``;
+            ``robust``: a hit by both, with the same sign;
             ``parents`` that were used, joined by ", ";
             ``sets``: how many sets of parents the graph allows. Where there are several, p, intercept and parents
             are those of the least significant, and the interval is wide enough for all: whichever is true, a hit is
@@ -54,6 +61,8 @@ class DirectHits:
         alpha: false discovery rate.
         confidence: of the intervals, each for itself.
         slopes: where slopes come from; see ``pyvalue.effects.invariance.direct_effect``.
+        other_slopes: those that the hits are checked with: "paired", or "repeated" where ``slopes`` is "paired".
+        personas: of the data.
         left_out: edit -> why it is not in the table.
         notes: what else a reader should know.
     """
@@ -62,13 +71,15 @@ class DirectHits:
     alpha: float
     confidence: float
     slopes: str
+    other_slopes: str
+    personas: int
     left_out: Mapping[str, str] = field(repr=False)
     notes: tuple[str, ...] = field(repr=False)
 
-    def hits(self) -> dict[str, tuple[str, ...]]:
-        """Edit -> values that it hits directly, in the order of the table."""
+    def hits(self, *, robust: bool = True) -> dict[str, tuple[str, ...]]:
+        """Edit -> values that it hits directly, in the order of the table: by both slopes, or by ``slopes`` alone."""
         found: dict[str, tuple[str, ...]] = {edit: () for edit in dict.fromkeys(self.table["edit"])}
-        for row in self.table[self.table["hit"]].to_dict("records"):
+        for row in self.table[self.table["robust" if robust else "hit"]].to_dict("records"):
             found[row["edit"]] += (row["value"],)
         return found
 
@@ -80,6 +91,8 @@ class DirectHits:
             "alpha": self.alpha,
             "confidence": self.confidence,
             "slopes": self.slopes,
+            "other_slopes": self.other_slopes,
+            "personas": self.personas,
             "left_out": dict(self.left_out),
             "notes": list(self.notes),
         }
@@ -90,19 +103,27 @@ class DirectHits:
         return Path(path)
 
     def __repr__(self) -> str:
-        hit, tested = int(self.table["hit"].sum()), int(self.table["p"].notna().sum())
+        hit, robust, tested = (
+            int(n) for n in (self.table["hit"].sum(), self.table["robust"].sum(), self.table["p"].notna().sum())
+        )
         edits, values = self.table["edit"].nunique(), self.table["value"].nunique()
         return (
-            f"DirectHits({hit} of {tested} tested pairs of {edits} edits and {values} values at a false discovery rate "
-            f"of {self.alpha:g}, slopes {self.slopes}; {len(self.left_out)} edits left out)"
+            f"DirectHits({robust} robust hits and {hit - robust} others of {tested} tested pairs of {edits} edits and "
+            f"{values} values, {self.personas} personas, false discovery rate {self.alpha:g}, slopes {self.slopes} and "
+            f"{self.other_slopes}; {len(self.left_out)} edits left out)"
         )
+
+    def __str__(self) -> str:
+        """The hits, robust ones and others, with few of the columns of ``table``."""
+        hits = self.table.loc[self.table["hit"], _SHORT]
+        return f"{self!r}\n{hits.to_string(index=False, float_format='{:.3f}'.format)}" if len(hits) else repr(self)
 
 
 def direct_hits(
     data: Any,
     graph: ValueGraph,
     *,
-    edits: Sequence[str] | None = None,
+    edits: Sequence[str | int] | None = None,
     alpha: float = 0.05,
     confidence: float = 0.95,
     slopes: Slopes = "repeated",
@@ -118,10 +139,12 @@ def direct_hits(
         edits: labels to test; None for all. The others still serve "repeated" slopes.
         alpha: false discovery rate over all edits and values that are tested.
         confidence: of the intervals.
-        slopes: "repeated", "unedited" or "paired"; see ``pyvalue.effects.invariance.direct_effect``. In simulations
-            with errors of measurement (bench/bench_contexts.py), "paired" calls children of hit parents hit far more
-            often than in 5% of tests; "repeated" does not. Where personas do not differ reliably its instruments
-            are weak, and it finds little: ``notes`` name the values.
+        slopes: "repeated", "unedited" or "paired"; see ``pyvalue.effects.invariance.direct_effect``. None is right
+            whatever the data: "paired" calls children of hit parents hit far more often than in 5% of tests where
+            scores have errors of measurement, "repeated" and "unedited" where personas share a trait that acts on
+            several values, or answer an item always in the same way (docs/interventions.md has the figures). So every
+            hit is checked with the other kind, and is ``robust`` if both agree. Where personas do not differ reliably
+            the instruments of "repeated" are weak, and it finds little: ``notes`` name the values.
         score: of ``Responses``.
 
     Raises:
@@ -141,18 +164,33 @@ def direct_hits(
             f"graph: none of its values is in the data; the graph has {', '.join(graph.names)}, the data "
             f"{', '.join(conditions.values)}"
         )
-    rows = [
-        _row(edit, value, parents, conditions, slopes, confidence)
-        for value, parents in ((value, _parents(graph, value, conditions.values)) for value in values)
-        for edit in chosen
-    ]
-    table = pd.DataFrame(rows)
-    table["q"] = _benjamini_hochberg(table["p"].to_numpy(dtype=float))
-    table["hit"] = table["q"] <= alpha
+    parents = {value: _parents(graph, value, conditions.values) for value in values}
+    table, other = (_tested(conditions, chosen, parents, way, confidence, alpha) for way in (slopes, _OTHER[slopes]))
+    table = table.assign(**{f"other_{name}": other[name] for name in ("intercept", "p", "q")})
+    agree = np.sign(table["intercept"]) == np.sign(other["intercept"])
+    table["robust"] = table["hit"] & other["hit"] & agree
     order = {edit: i for i, edit in enumerate(chosen)}
     table = table[_COLUMNS].sort_values("edit", key=lambda e: e.map(order), kind="stable", ignore_index=True)
     notes = _notes(graph, conditions, table, chosen)
-    return DirectHits(table, alpha, confidence, slopes, left_out, tuple(notes))
+    people = len(data.personas)
+    return DirectHits(table, alpha, confidence, slopes, _OTHER[slopes], people, left_out, tuple(notes))
+
+
+def _tested(
+    data: _Conditions,
+    edits: Sequence[str],
+    parents: Mapping[str, list[tuple[str, ...]] | str],
+    slopes: Slopes,
+    confidence: float,
+    alpha: float,
+) -> pd.DataFrame:
+    """A row for every value and edit, by one kind of slopes."""
+    table = pd.DataFrame(
+        [_row(edit, value, sets, data, slopes, confidence) for value, sets in parents.items() for edit in edits]
+    )
+    table["q"] = _benjamini_hochberg(table["p"].to_numpy(dtype=float))
+    table["hit"] = table["q"] <= alpha
+    return table
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,10 @@ class Leakage:
         high: upper end.
         table: one row a group: ``"all"`` (every value but the target's), the groups that were given, and ``"opposed"``
             (values that Schwartz' theory has in conflict with the target's), with the number of ``values``;
-            ``leakage, low, high`` (``low`` is 0, or ``leakage`` if that is below 0, where none is not ruled out); ``plain``, the mean of |change| / |gain| with its noise; and
-            ``signed, signed_low, signed_high``, mean change / gain. In the row ``"opposed"`` ``signed`` is turned so
-            that below 0 says: against the target, as the theory has it.
+            ``leakage, low, high``, of which ``low`` is 0 where none is not ruled out, or ``leakage`` if that is below
+            0; ``plain``, the mean of |change| / |gain| with its noise; and ``signed, signed_low, signed_high``, mean
+            change / gain. In the row ``"opposed"`` ``signed`` is turned so that below 0 says: against the target, as
+            the theory has it.
         personas: with a change of the target.
         target: value -> +1 or -1.
         reason: why leakage and everything else in the table is undefined (NaN); empty where it is defined.
