@@ -203,7 +203,10 @@ class ValueGraph:
     # -- descendants ---------------------------------------------------------------------------------------------
 
     def definite_descendants(self, value: str) -> frozenset[str]:
-        """Values at the end of a fully directed path from ``value``, without the value itself."""
+        """Values at the end of a fully directed path from ``value``, without the value itself.
+
+        More can be definite, where every DAG has a path but not the same one: see ``pv.Effects.relations``.
+        """
         return self._reachable(value, (self.marks == TAIL) & (self.marks.T == ARROW))
 
     def possible_descendants(self, value: str) -> frozenset[str]:
