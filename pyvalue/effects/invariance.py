@@ -71,7 +71,9 @@ def direct_effect(
             for those in one: errors of measurement that are independent between conditions cancel (repeated measures
             as instruments: Griliches & Hausman 1986, J. Econometrics 31). It needs personas that differ reliably.
             "unedited": from how personas differ without an edit, by least squares. "paired": from the changes
-            themselves, by least squares. The last two are diluted by errors of measurement.
+            themselves, by least squares. The last two are diluted by errors of measurement. The first two are
+            misled by what personas share that no value causes, such as a trait that acts on several values or an
+            answer always given to an item; changes are free of it.
 
     Raises:
         ValueError: too few personas, changes without variance, or slopes that the data do not determine; in words
