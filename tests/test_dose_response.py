@@ -276,11 +276,15 @@ def test_it_prints_and_saves(tmp_path):
         ({"target": {"Joy": 1}}, "target: Joy not in the source"),
         ({"confidence": 2}, "confidence: expected"),
         ({"resamples": 0}, "resamples: expected"),
+        ({"seed": -1}, "seed: expected a whole number of at least 0, got -1"),
+        ({"resamples": 2.5}, r"resamples: expected a whole number of at least 1, got 2\.5"),
+        ({"target": "Power"}, "target: expected a mapping"),
+        ({"strengths": ["a", "b"]}, "strengths: expected a mapping"),
     ],
 )
 def test_bad_input_is_named(changes, words):
     arguments = {"target": {"Power": 1}, "strengths": DOSES} | changes
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, TypeError), match=words):
         dose_response(rows([hill] * 3, n=4), arguments.pop("target"), **arguments)
     with pytest.raises(TypeError, match="only a sweep holds texts"):
         dose_response(rows([hill] * 3, n=4), {"Power": 1}, strengths=DOSES, text_scores={"x": len})

@@ -110,11 +110,49 @@ def test_edits_that_do_nothing_and_few_personas_are_named():
     assert found.loc["still", "unchanged"] == 1 and found.loc["still", "wrong"] == 0
     assert math.isnan(found.loc["still", "leakage"]) and found.loc["real", "note"] == ""
     one = side_effects(rows({"x": [0.5, 0.2, 0, 0]}, n=1), TARGET).table.iloc[0]
-    assert one["personas"] == 1 and "1 personas" in one["note"] and math.isfinite(one["plain"])
+    assert one["personas"] == 1 and math.isfinite(one["plain"])
+    assert one["note"] == "intervals need 3 personas with a change of the target; there is 1"
     missing = rows({"x": [0.5, 0.2, 0, 0]})
     missing.loc["x", "Power"] = np.nan
     row = side_effects(missing, TARGET).table.iloc[0]
-    assert row["personas"] == 0 and math.isnan(row["gain"]) and "0 personas" in row["note"]
+    assert row["personas"] == 0 and math.isnan(row["gain"]) and "there are 0" in row["note"]
+
+
+def test_everybody_who_is_missing_is_counted_and_no_nan_is_printed():
+    table = rows({"x": [0.5, 0.2, 0.0, 0.0], "one": [0.5, 0.2, 0.0, 0.0]}, n=40)
+    table = table.drop([("", f"p{i}") for i in range(20)])
+    table = table.drop([("one", f"p{i}") for i in range(40) if i not in (5, 30)])
+    table.loc[("x", ["p30", "p31"]), "Security"] = np.nan
+    table.loc[("x", "p32"), "Power"] = np.nan
+    found = side_effects(table, TARGET)
+    by = found.table.set_index("edit")
+    assert by.loc["x", ["personas", "asked"]].tolist() == [19, 40] and by.loc[
+        "one", ["personas", "asked"]
+    ].tolist() == [1, 2]
+    text = str(found)
+    assert "x: 19 personas; gain +" in text and "one: 1 persona; gain +" in text and "nan" not in text
+    assert "21 of 40 personas lack a score of the target without or under the edit" in text
+    assert "2 of 19 personas lack a change of some other value" in text and "there is 1" in text
+    missing = rows({"x": [0.5, 0.2, 0.0, 0.0]})
+    missing.loc["x", "Mirth"] = np.nan
+    assert "not counted, with fewer than 3 personas: Mirth" in str(side_effects(missing, TARGET))
+    missing.loc["x", "Power"] = np.nan
+    told = str(side_effects(missing, TARGET))
+    assert "0 personas" in told and "nan" not in told
+
+
+def test_no_negative_zero_is_printed():
+    table = rows({"x": [0.5, 0.2, 0.0, 0.0]})
+    table.loc["x", "Power"] = table.loc["", "Power"].to_numpy() + np.tile([0.1, -0.10001], 10)
+    assert "-0.000" not in str(side_effects(table, TARGET)) and "gain +0.000" in str(side_effects(table, TARGET))
+
+
+def test_features_are_named_by_their_numbers_and_a_target_is_a_mapping():
+    table = rows({"17": [0.5, 0.2, 0.0, 0.0], "18": [0.0] * 4})
+    assert side_effects(table, TARGET, edit=17, controls=[18]).table["edit"].tolist() == ["17"]
+    assert side_effects(table, TARGET, edit=[17, 18]).table["edit"].tolist() == ["17", "18"]
+    with pytest.raises(TypeError, match="target: expected a mapping of values"):
+        side_effects(table, "Security")
 
 
 def test_broken_edits_of_a_table_are_left_out_and_listed():
@@ -177,6 +215,8 @@ def test_without_unedited_rows():
 
 
 def test_the_picture_shows_edits_controls_and_rays():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     from pyvalue.reporting.side_effects_plot import draw_side_effects
 
     found = side_effects(rows({"good": [0.6, 0.1, 0, 0], "odd": [0.1, 0.5, 0, 0], **controls_of("good", 5)}), TARGET)
@@ -188,7 +228,20 @@ def test_the_picture_shows_edits_controls_and_rays():
     hollow = [line for line in ax.lines if len(line.get_xdata()) == 5]
     np.testing.assert_allclose(sorted(hollow[0].get_xdata()), sorted(found.controls["gain"]))
     assert {text.get_text() for text in ax.texts} == {"leakage 0.5", "leakage 1", "leakage 2"}
-    assert ax.get_xlim()[0] < found.table["gain_low"].min()
+    shown = [*found.table["gain_low"], *found.table["gain_high"], *found.controls["gain"]]
+    left, right = ax.get_xlim()
+    assert left < min(shown) and right > max(shown)
+    # No empty half: what is left of all points is a margin.
+    assert min(*shown, 0) - left < 0.15 * (right - left)
+    good = side_effects(rows({"good": [0.6, 0.1, 0, 0], "better": [0.8, 0.5, 0, 0]}, spread=0.02), TARGET)
+    ax = draw_side_effects(good).axes[0]
+    assert -0.15 * ax.get_xlim()[1] < ax.get_xlim()[0] < 0
+    canvas = FigureCanvasAgg(ax.figure)
+    canvas.draw()
+    inside = ax.get_window_extent()
+    for text in ax.texts:
+        box = text.get_window_extent(canvas.get_renderer())
+        assert inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1
     dead = rows({"dead": [0.0] * 4})
     dead.loc["dead"] = 0.0
     nothing = side_effects(dead, TARGET)
@@ -225,7 +278,13 @@ def test_a_comparison_on_a_tiny_model(tiny_model, tiny_sae, small_inventory):
         costs = text_costs(tiny_model, plain, made, other_prompts={} if made else {label: told}, max_new_tokens=8)
         for name, shown in TEXT_COLUMNS.items():
             assert table.loc[label, shown] == pytest.approx(costs.loc[label, name], rel=1e-3)
-    assert comparison_table(found)["gain"].is_monotonic_decreasing
+    assert comparison_table(found)["gain"].is_monotonic_decreasing and not table["text_broken"].any()
+    fewer = {label: method for label, method in methods.items() if label != "mine"}
+    with pytest.raises(ValueError, match="responses: have answers under 'mine', which the methods lack"):
+        compare_steering(tiny_model, small_inventory, people, TARGET, fewer, responses=answers_, **size)
+    with pytest.raises(ValueError, match=r"responses: have no answers under 'mine', .* of the methods"):
+        other = answers_.only(edit="")
+        compare_steering(tiny_model, small_inventory, people, TARGET, methods, responses=other, **size)
     assert (
         "kl"
         not in compare_steering(

@@ -12,6 +12,7 @@ transformers = pytest.importorskip("transformers", reason="runs a model of trans
 from model_families import family_model  # noqa: E402
 from scipy import stats  # noqa: E402
 
+from pyvalue.errors import NumericsError  # noqa: E402
 from pyvalue.measurement.personas import NO_PERSONA  # noqa: E402
 from pyvalue.measurement.prompts import render_prompt  # noqa: E402
 from pyvalue.measurement.steered_text import COLUMNS, distinct_share, text_costs  # noqa: E402
@@ -20,6 +21,7 @@ from pyvalue.measurement.text_cost import (  # noqa: E402
     next_token_divergence,
     text_log_probabilities,
 )
+from pyvalue.models.direction import Direction  # noqa: E402
 from pyvalue.models.edits import Edit  # noqa: E402
 from pyvalue.models.row_generation import GenerationRow, Sampling, write_rows  # noqa: E402
 
@@ -101,7 +103,8 @@ def test_a_table_of_costs(tiny_model, tiny_sae, prompts):
     assert 0 < table.loc["weak", "kl"] < table.loc["strong", "kl"]
     assert table.loc["strong", "perplexity_ratio"] > 1 and table.loc["told", "kl"] > 0
     again = text_costs(tiny_model, prompts, edits, other_prompts=told, max_new_tokens=12, batch_size=1)
-    np.testing.assert_allclose(again, table, rtol=1e-3)
+    np.testing.assert_allclose(again.astype(float), table.astype(float), rtol=1e-3)
+    assert not table["broken"].any()
 
 
 def test_costs_of_texts_that_were_written_already(tiny_model, tiny_sae, prompts):
@@ -113,7 +116,42 @@ def test_costs_of_texts_that_were_written_already(tiny_model, tiny_sae, prompts)
     assert row["perplexity"] == pytest.approx(math.exp(-np.concatenate(logs).mean()))
     assert row[["degenerate", "refused", "empty"]].tolist() == pytest.approx([1 / 3] * 3)
     empty = text_costs(tiny_model, prompts, {"x": ()}, texts={"": TEXTS, "x": [""] * 3}).loc["x"]
-    assert math.isnan(empty["perplexity"]) and empty["empty"] == 1 and empty["kl"] == 0
+    assert math.isnan(empty["perplexity"]) and empty["empty"] == 1 and empty["kl"] == 0 and empty["broken"]
+    assert not row["broken"]
+
+
+def huge(model) -> Edit:
+    """Pushes so far that the network has no number left."""
+    direction = Direction(torch.full((64,), 1e30), "blocks.1.hook_resid_post", "huge")
+    return Edit(op="direction", direction=direction, strength=1e38, unit="raw", name="huge")
+
+
+def test_an_edit_that_leaves_no_numbers_is_broken_and_not_harmless(tiny_model, prompts):
+    kl = next_token_divergence(tiny_model, TEXTS, Condition(prompts, (huge(tiny_model),)), Condition(prompts))
+    assert all(np.isnan(row).all() for row in kl)
+    texts = {"": TEXTS, "huge": TEXTS}
+    table = text_costs(tiny_model, prompts, {"huge": [huge(tiny_model)]}, texts=texts)
+    assert math.isnan(table.loc["huge", "kl"]) and table["broken"].tolist() == [False, True]
+
+
+def test_an_unsteered_model_without_numbers_is_an_error(tiny_model, prompts, monkeypatch):
+    import pyvalue.measurement.steered_text as steered_text
+
+    monkeypatch.setattr(steered_text, "text_log_probabilities", lambda *a: [np.array([np.nan])])
+    with pytest.raises(NumericsError, match="the unsteered model gives texts of '' no probability"):
+        text_costs(tiny_model, prompts, {}, texts={"": TEXTS})
+
+
+def test_tokens_ruled_out_count_as_they_should(tiny_model, prompts, monkeypatch):
+    """A token that the steered side rules out adds nothing; one that only the other rules out is infinitely far."""
+    import pyvalue.measurement.text_cost as text_cost
+
+    ours, theirs = torch.tensor([[0.5, 0.5, 0.0]]).log(), torch.tensor([[0.5, 0.25, 0.25]]).log()
+    both = iter([[ours], [theirs], [theirs], [ours]])
+    monkeypatch.setattr(text_cost, "_batch", lambda *a: next(both))
+    for expected in (0.5 * math.log(2), math.inf):
+        kl = next_token_divergence(tiny_model, ["No"], Condition(prompts[:1]), Condition(prompts[:1]), batch_size=1)
+        assert kl[0] == pytest.approx(expected)
 
 
 def test_distinct_pairs():

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ class DoseResponse:
         count = f"{self.facts['personas']} {self.facts['unit']}"
         head = f"Dose-response of {named}: {count}, {self.facts['resamples']} resamples"
         shown = self.summary.drop(columns=["direction", "reason"])
-        lines = [head, shown.to_string(index=False, float_format="{:.3f}".format, na_rep="-")]
+        lines = [head, shown.to_string(index=False, float_format="{:z.3f}".format, na_rep="-")]
         lines += [f"broken at {strength}: {reason}" for strength, reason in self.facts["broken"].items()]
         found = dict(zip(self.summary["effect"], self.summary["reason"], strict=True))
         lines += [f"{effect}: {reason}" for effect, reason in found.items() if reason.startswith("falls")]
@@ -113,13 +114,19 @@ def dose_response(
         seed: of the resamples.
 
     Raises:
-        ValueError: fewer than 2 strengths, strengths of both signs or twice the same, an unknown label or target, or
-            all are broken.
+        ValueError: fewer than 2 strengths, strengths of both signs or twice the same, an unknown label or target, a
+            number out of its range, or all are broken.
+        TypeError: ``target`` or ``strengths`` is no mapping.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: expected a number between 0 and 1, got {confidence}")
-    if resamples < 1:
-        raise ValueError(f"resamples: expected at least 1, got {resamples}")
+    for name, number, least in (("resamples", resamples, 1), ("seed", seed, 0)):
+        if not isinstance(number, Integral) or isinstance(number, bool) or number < least:
+            raise ValueError(f"{name}: expected a whole number of at least {least}, got {number!r}")
+    if not isinstance(target, Mapping):
+        raise TypeError(f'target: expected a mapping of values to +1 or -1, such as {{"Power": 1}}, got {target!r}')
+    if strengths is not None and not isinstance(strengths, Mapping):
+        raise TypeError(f"strengths: expected a mapping of labels to strengths, got {strengths!r}")
     doses = read_doses(source, strengths, text_scores, score)
     _check_target(target, doses)
     # (strengths, personas, effects), no edit first; whoever lacks a strength of an effect has no curve of it.
@@ -272,7 +279,7 @@ def _collapse(falls: Any, curve: Floats, doses: Doses) -> tuple[float, str]:
         if earlier:
             best = max(earlier, key=lambda first: curve[first])
             at, before = float(doses.strengths[later]), float(doses.strengths[best])
-            found.append((at, f"falls back at {at:g}: {curve[later]:+.3f} after {curve[best]:+.3f} at {before:g}"))
+            found.append((at, f"falls back at {at:g}: {curve[later]:+z.3f} after {curve[best]:+z.3f} at {before:g}"))
             break
     return min(found, default=(math.nan, ""))
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pyvalue.evaluation.side_effects_gate import working_edits
 from pyvalue.responses import Responses, Score
+from pyvalue.wide_scores import edit_label, read_source
 
 if TYPE_CHECKING:
     from pyvalue.steering.sweep_table import SweepResult
@@ -58,7 +59,8 @@ def read_doses(
         return _of_sweep(source, strengths, text_scores)
     if text_scores:
         raise TypeError("text_scores: only a sweep holds texts; answers and tables have values")
-    known = strengths_of(source) if strengths is None else dict(strengths)
+    source = read_source(source)
+    known = strengths_of(source) if strengths is None else {edit_label(label): s for label, s in strengths.items()}
     if isinstance(source, Responses):
         kept = source.table["edit"].isin(["", *known])
         source = Responses(source.table[kept].reset_index(drop=True), source.facts)

@@ -18,16 +18,17 @@ import pandas as pd
 
 from pyvalue.atomic_files import write_json
 from pyvalue.edge_frequencies import wilson_interval
-from pyvalue.effects.change_moments import Moments
+from pyvalue.effects.change_moments import MIN_PAIRS, Moments
 from pyvalue.effects.leakage import Leakage, leakage
 from pyvalue.evaluation.side_effects_gate import RATES, WorkingEdits, working_edits
 from pyvalue.responses import Score
+from pyvalue.wide_scores import edit_labels
 
 #: how ``pyvalue.steering.controls`` calls the controls of an edit
 _CONTROL = re.compile(r"control \d+ of (?P<edit>.*) \([^()]*\)")
 #: of the table, beside one column a group
 COLUMNS = (
-    "edit", "personas", "gain", "gain_low", "gain_high", "leakage", "leakage_low", "leakage_high", "plain",
+    "edit", "personas", "asked", "gain", "gain_low", "gain_high", "leakage", "leakage_low", "leakage_high", "plain",
     "side_change", "wrong", "wrong_low", "wrong_high", "unchanged", *RATES, "controls", "control_gain", "control_side",
     "control_wrong", "p_gain", "p_leakage", "p_side", "p_wrong", "note",
 )  # fmt: skip
@@ -40,8 +41,9 @@ class SideEffects:
     """Target and side effects of edits.
 
     Attributes:
-        table: one row an edit that works. ``personas``; ``gain`` (in the wanted direction) with its interval;
-            ``leakage`` with its interval and one column a group (``expected``, ``unexpected``, ``opposed``, ...), see
+        table: one row an edit that works. ``personas``, who have a change of the target, of the ``asked`` ones who have
+            a row under the edit; ``gain`` (in the wanted direction) with its interval; ``leakage`` with its interval
+            and one column a group (``expected``, ``unexpected``, ``opposed``, ...), see
             ``pyvalue.effects.leakage``; ``plain``, leakage with its noise; ``side_change``, the root mean square change
             of all other values in units of the score, noise taken out; ``wrong``, the share of personas whose target
             moved the wrong way, with its Wilson interval, and ``unchanged``; ``valid, invalid, refused, degenerate``
@@ -95,7 +97,7 @@ def side_effects(
     source: Any,
     target: Mapping[str, int],
     *,
-    edit: str | Sequence[str] | None = None,
+    edit: str | int | Sequence[str | int] | None = None,
     controls: Mapping[str, Sequence[str]] | Sequence[str] | None = None,
     groups: Mapping[str, Iterable[str]] | None = None,
     score: Score = "corrected",
@@ -110,7 +112,7 @@ def side_effects(
     Args:
         source: ``Responses``, or what ``pyvalue.wide_scores.score_rows`` takes, with unedited rows.
         target: value -> +1 (was to rise) or -1 (to fall).
-        edit: label, or several; default all that are no controls.
+        edit: label, or several, or numbers of features; default all that are no controls.
         controls: label -> labels of its controls, or labels of controls of every edit; default those whose labels say
             it (``"control 1 of <label> (...)"``).
         groups: name -> values, for leakage; such as ``prediction_groups(plan.predicted)``.
@@ -119,12 +121,16 @@ def side_effects(
 
     Raises:
         ValueError: no unedited rows, a label or target that is not there, or what ``leakage`` refuses.
+        TypeError: ``target`` is no mapping, or ``controls`` a single text.
     """
+    if not isinstance(target, Mapping):
+        raise TypeError(f'target: expected a mapping of values to +1 or -1, such as {{"Power": 1}}, got {target!r}')
     everyone = working_edits(source, score)
     changes = everyone.changes
     known = [*(changes.edits if changes else ()), *everyone.broken]
     control_of = _control_of(controls, known)
-    wanted = [edit] if isinstance(edit, str) else list(edit) if edit is not None else None
+    several = edit if edit is None or (isinstance(edit, Iterable) and not isinstance(edit, str)) else [edit]
+    wanted = None if several is None else list(edit_labels(several, "edit") or ())
     if wanted and (missing := [label for label in wanted if label not in known]):
         raise ValueError(
             f"edit: {', '.join(map(repr, missing))} not in the source; it has {', '.join(map(repr, known))}"
@@ -178,6 +184,7 @@ def _compared(change: pd.DataFrame, target: Mapping[str, int]) -> dict[str, Any]
         "wrong_count": int((gains < 0).sum()),
         "unchanged": float((gains == 0).mean()) if n else math.nan,
         "personas": n,
+        "gaps": int((~np.isfinite(moved[having][:, sign == 0])).any(axis=1).sum()),
         "still": bool(np.isfinite(moved).any() and not np.nan_to_num(moved).any()),
     }
 
@@ -192,7 +199,7 @@ def _row(
 ) -> dict[str, Any]:
     own, others = compared[label], pd.DataFrame([compared[c] for c in pool], columns=list(_COMPARED))
     low, high = _wilson(own["wrong_count"], own["personas"], confidence)
-    row: dict[str, Any] = {"edit": label, "personas": own["personas"], "gain": leaked.gain}
+    row: dict[str, Any] = {"edit": label, "personas": own["personas"], "asked": known.asked[label], "gain": leaked.gain}
     row |= {"gain_low": leaked.low, "gain_high": leaked.high}
     row |= dict(zip(("leakage", "leakage_low", "leakage_high"), leaked.estimate(), strict=True))
     row |= {group: leaked.estimate(group)[0] for group in leaked.groups if group != "all"}
@@ -208,8 +215,32 @@ def _row(
     row["p_leakage"] = _rank(own["plain"] if own["gain"] > 0 else math.inf, plain, least=True)
     row["p_side"] = _rank(own["side_change"], others["side_change"], least=True)
     row["p_wrong"] = _rank(own["wrong"], others["wrong"], least=True)
-    row["note"] = "changed no score at all" if own["still"] else leaked.reason
+    row["note"] = "; ".join(_notes(own, leaked, known.asked[label]))
     return row
+
+
+def _notes(own: Mapping[str, Any], leaked: Leakage, asked: int) -> list[str]:
+    """What cannot be said and why, the most important first."""
+    people = own["personas"]
+    told = []
+    if own["still"]:
+        told.append("changed no score at all")
+    elif people < MIN_PAIRS:
+        told.append(f"intervals need {MIN_PAIRS} personas with a change of the target; there {_are(people)}")
+    elif leaked.reason:
+        told.append(leaked.reason)
+    if people < asked:
+        told.append(f"{asked - people} of {asked} personas lack a score of the target without or under the edit")
+    few = [value for value in leaked.facts.get("too_few", ()) if value not in leaked.target]
+    if few and people >= MIN_PAIRS:
+        told.append(f"not counted, with fewer than {MIN_PAIRS} personas: {', '.join(few)}")
+    if own["gaps"]:
+        told.append(f"{own['gaps']} of {people} personas lack a change of some other value")
+    return told
+
+
+def _are(count: int) -> str:
+    return "is 1" if count == 1 else f"are {count}"
 
 
 def _wilson(count: int, n: int, confidence: float) -> tuple[float, float]:
@@ -241,7 +272,7 @@ def _control_of(
         controls = {"": controls}
     found: dict[str, tuple[str, ...]] = {}
     for edit, labels in controls.items():
-        for label in labels:
+        for label in edit_labels(labels, f"controls[{edit!r}]" if edit else "controls") or ():
             if label not in known or edit not in ("", *known):
                 raise ValueError(
                     f"controls: {(label if label not in known else edit)!r} not in the source; it has "
@@ -252,20 +283,34 @@ def _control_of(
 
 
 def _sentence(row: Mapping[str, Any], leaked: Leakage) -> str:
-    parts = [f"gain {row['gain']:+.3f} [{row['gain_low']:+.3f}, {row['gain_high']:+.3f}]"]
-    if row["note"]:
-        parts.append(f"leakage undefined ({row['note']})")
-    else:
-        groups = [f"{group} {leaked.estimate(group)[0]:.2f}" for group in leaked.groups if group != "all"]
-        parts.append(f"leakage {row['leakage']:.2f} [{row['leakage_low']:.2f}, {row['leakage_high']:.2f}]")
-        parts[-1] += f" ({', '.join(groups)})" if groups else ""
-    parts.append(f"wrong way {row['wrong']:.0%} [{row['wrong_low']:.0%}, {row['wrong_high']:.0%}]")
+    parts = [f"{row['personas']} persona{'s' * (row['personas'] != 1)}"]
+    if row["personas"]:
+        parts.append("gain " + _with_ends(row, "gain", "+z.3f"))
+        if math.isnan(row["leakage"]):
+            parts.append("leakage undefined")
+        else:
+            found = {group: leaked.estimate(group)[0] for group in leaked.groups if group != "all"}
+            groups = [f"{group} {size:z.2f}" for group, size in found.items() if not math.isnan(size)]
+            parts.append(
+                "leakage " + _with_ends(row, "leakage", "z.2f") + (f" ({', '.join(groups)})" if groups else "")
+            )
+        parts.append("wrong way " + _with_ends(row, "wrong", ".0%"))
     if row["controls"]:
         parts[-1] += f", controls {row['control_wrong']:.0%}"
-        parts.append(f"p among {row['controls']} controls: gain {row['p_gain']:.2f}, side change {row['p_side']:.2f}")
+        ranks = [
+            f"{name} {row[p]:.2f}" for name, p in (("gain", "p_gain"), ("side change", "p_side")) if row[p] == row[p]
+        ]
+        parts += [f"p among {row['controls']} controls: {', '.join(ranks)}"] if ranks else []
     if not math.isnan(row["valid"]):
         parts.append(f"{row['valid']:.0%} valid")
-    return f"{row['edit']}: " + "; ".join(parts)
+    return f"{row['edit']}: " + "; ".join(parts) + (f" ({row['note']})" if row["note"] else "")
+
+
+def _with_ends(row: Mapping[str, Any], name: str, form: str) -> str:
+    """The number with its interval, or without one where there is none."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    ends = "" if math.isnan(low) or math.isnan(high) else f" [{low:{form}}, {high:{form}}]"
+    return f"{row[name]:{form}}{ends}"
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

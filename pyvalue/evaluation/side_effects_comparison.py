@@ -26,6 +26,7 @@ TEXT_COLUMNS = {
     "repetition": "repetition",
     "degenerate": "text_degenerate",
     "refused": "text_refused",
+    "broken": "text_broken",
 }
 
 
@@ -70,14 +71,16 @@ def compare_steering(
         options: of ``measure``.
 
     Returns:
-        Side effects whose table has ``text_perplexity_ratio, kl, repetition, text_degenerate, text_refused`` too (see
-        ``text_costs``), one row a method.
+        Side effects whose table has ``text_perplexity_ratio, kl, repetition, text_degenerate, text_refused,
+        text_broken`` too (see ``text_costs``), one row a method.
 
     Raises:
-        ValueError: see ``measure_steering``, ``side_effects`` and ``text_costs``.
+        ValueError: the responses and the methods have other labels; see also ``measure_steering``, ``side_effects`` and
+            ``text_costs``.
     """
     if responses is None:
         responses = measure_steering(model, inventory, personas, methods, folder=folder, **options)
+    _check_labels(responses, methods)
     found = side_effects(responses, target, groups=groups, score=score, confidence=confidence)
     if not text_personas or not text_items:
         return found
@@ -98,6 +101,21 @@ def compare_steering(
     table = found.table.merge(shown, left_on="edit", right_index=True, how="left")
     plain = {name: float(costs.loc["", name]) for name in ("perplexity", "repetition", "degenerate", "refused")}
     return replace(found, table=table, facts=found.facts | {"texts": len(prompts), "plain_texts": plain})
+
+
+def _check_labels(responses: Responses, methods: Methods) -> None:
+    """Answers under a label without a method would be compared by texts that nothing steered."""
+    asked = [label for label in responses.edits if label]
+    if strange := [label for label in asked if label not in methods]:
+        raise ValueError(
+            f"responses: have answers under {', '.join(map(repr, strange))}, which the methods lack; they have "
+            f"{', '.join(map(repr, methods))}. Add the methods, or leave these answers out"
+        )
+    if unasked := [label for label in methods if label not in asked]:
+        raise ValueError(
+            f"responses: have no answers under {', '.join(map(repr, unasked))} of the methods; measure these, too, or "
+            "leave the methods out"
+        )
 
 
 def comparison_table(found: SideEffects) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pyvalue.errors import NumericsError
 from pyvalue.measurement.degenerate_text import is_degenerate
 from pyvalue.measurement.refusals import is_refusal
 from pyvalue.measurement.text_cost import Condition, Floats, next_token_divergence, text_log_probabilities
@@ -32,6 +33,7 @@ COLUMNS = {
     "degenerate": "share of texts that go in circles or left the language of the prompt",
     "refused": "share of texts that refuse to answer",
     "empty": "share of texts without a token",
+    "broken": "no text has a token, or the network returns no numbers under the edit",
 }
 
 
@@ -69,12 +71,14 @@ def text_costs(
         batch_size: most texts at a time; default what fits into memory.
 
     Returns:
-        One row a label, ``""`` first; columns ``COLUMNS``. NaN where every text is empty.
+        One row a label, ``""`` first; columns ``COLUMNS``. The perplexity is NaN where every text is empty, ``kl``
+        where the network returns NaN under the edit; both are ``broken``.
 
     Raises:
         ValueError: no prompts, a label without prompts or texts for each prompt, or the label "" for an edit.
         TypeError: ``edits`` is no mapping.
         ModelError: an edit does not fit the model, or memory runs out with one text.
+        NumericsError: the unsteered model returns NaN, so that there is nothing to compare with.
     """
     ways = _ways(prompts, edits, other_prompts)
     if texts is None:
@@ -90,12 +94,19 @@ def text_costs(
             bent = _joined(next_token_divergence(model, [str(t) for t in texts[""]], way, plain, batch_size))
         else:
             bent = np.zeros(1)
-        perplexity = math.exp(-logs.mean()) if len(logs) else math.nan
+        if np.isnan(logs).any():
+            raise NumericsError(
+                f"the unsteered model gives texts of {label!r} no probability (NaN), so nothing can be compared with "
+                "it; load it with dtype='float32'"
+            )
+        with np.errstate(over="ignore"):
+            perplexity = float(np.exp(-logs.mean())) if len(logs) else math.nan
         rows[label] = {"perplexity": perplexity, "kl": float(bent.mean()) if len(bent) else math.nan}
         rows[label] |= _rates(model, own, prompts)
+        rows[label]["broken"] = rows[label]["empty"] == 1 or bool(np.isnan(bent).any())
     table = pd.DataFrame.from_dict(rows, orient="index")
     table["perplexity_ratio"] = table["perplexity"] / table.loc["", "perplexity"]
-    return table[list(COLUMNS)].rename_axis("edit")
+    return table[list(COLUMNS)].astype({"broken": bool}).rename_axis("edit")
 
 
 def distinct_share(tokens: Sequence[int], n: int) -> float:

@@ -89,7 +89,8 @@ def next_token_divergence(
         batch_size: most texts in one forward pass; default what fits.
 
     Returns:
-        One array of (tokens,) a text, in nats, at least 0.
+        One array of (tokens,) a text, in nats, at least 0; infinite where ``plain`` rules a token out that ``steered``
+        does not, NaN where the network under one of the conditions returns no numbers.
 
     Raises:
         ValueError: as ``text_log_probabilities``.
@@ -98,9 +99,11 @@ def next_token_divergence(
     found: list[Floats] = [np.zeros(0)] * len(texts)
 
     def read(numbers: Sequence[int], tokens: Sequence[Sequence[int]], told: Sequence[Sequence[torch.Tensor]]) -> None:
+        import torch
+
         for number, ours, theirs in zip(numbers, *told, strict=True):
-            # A token of no probability adds nothing, whatever its log is multiplied with.
-            terms = (ours.exp() * (ours - theirs)).nan_to_num(nan=0.0)
+            # A token that we give no probability adds nothing, whatever its log is multiplied with. NaN stays NaN.
+            terms = torch.where(ours == -torch.inf, 0.0, ours.exp() * (ours - theirs))
             found[number] = terms.sum(dim=-1).clamp(min=0.0).cpu().numpy()
 
     _run(model, texts, [steered, plain], read, batch_size)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -22,7 +23,8 @@ def draw_side_effects(found: SideEffects, ax: Axes | None = None) -> Figure:
     """Every edit's gain, with its interval, against the root mean square change of all other values.
 
     Rays mark equal leakage: on the one of 1 everything else moved as much as the target. Controls are hollow. Points
-    left of 0 were steered the wrong way; points below 0 moved the others less than noise.
+    left of 0 were steered the wrong way; points below 0 moved the others less than noise. The axes reach as far as the
+    points.
 
     Args:
         found: of ``side_effects`` or ``compare_steering``.
@@ -34,15 +36,12 @@ def draw_side_effects(found: SideEffects, ax: Axes | None = None) -> Figure:
         [table["gain_low"], table["gain_high"], table["gain"], controls["gain"]] if len(table) else [np.zeros(1)]
     ).astype(float)
     every = every[np.isfinite(every)]
-    reach = float(np.abs(every).max()) * 1.08 if len(every) and every.any() else 1.0
+    left, right = _span(every)
     heights = np.concatenate([table["side_change"], controls["side_change"]] if len(table) else [np.zeros(1)])
     heights = heights.astype(float)[np.isfinite(heights.astype(float))]
     top = max(float(heights.max(initial=0)), 0.02) * 1.2
     bottom = min(float(heights.min(initial=0)), 0.0) * 1.2 - 0.03 * top
-    for ray in _RAYS:
-        ax.plot([0, reach], [0, ray * reach], color=RULE, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
-        at = min(reach * 0.985, top * 0.97 / ray)
-        ax.text(at, ray * at, f"leakage {ray:g}", size=8, color=MUTED, ha="right", va="bottom", zorder=1)
+    _draw_rays(ax, right, top)
     ax.axvline(0, color=INK, linewidth=1)
     ax.axhline(0, color=RULE, linewidth=1)
     for number, row in enumerate(table.to_dict("records")):
@@ -58,12 +57,37 @@ def draw_side_effects(found: SideEffects, ax: Axes | None = None) -> Figure:
         ax.plot(row["gain"], row["side_change"], marker, color=colour, markersize=8.5, linestyle="none", label=name)
     if len(controls):
         ax.plot([], [], "o", color=MUTED, markerfacecolor=SURFACE, linestyle="none", label="random push as large")
-    ax.set_xlim(-reach, reach)
+    ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
     wish = ", ".join(("raise " if sign > 0 else "lower ") + value for value, sign in found.target.items())
     _finish(ax, f"gain of the target ({shown(wish, 50)})", "change of all other values (RMS, noise taken out)")
     _legend(ax)
     return cast(Figure, ax.figure)
+
+
+def _span(gains: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Ends of an axis that holds 0 and all gains, with a margin."""
+    low, high = min(gains.min(initial=0), 0.0), max(gains.max(initial=0), 0.0)
+    if low == high:
+        return -1.0, 1.0
+    # Where nothing went the wrong way, a strip left of 0 is enough; rays need some room to the right.
+    high = max(high, 0.25 * (high - low))
+    margin = 0.08 * (high - low)
+    return low - margin, high + margin
+
+
+def _draw_rays(ax: Axes, right: float, top: float) -> None:
+    """Lines of equal leakage, each named inside of the axes, where it leaves them."""
+    for ray in _RAYS:
+        ax.plot([0, right], [0, ray * right], color=RULE, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
+        over = ray * right > top
+        at = (top / ray, top) if over else (right, ray * right)
+        away = (0, -3) if over else (-3, 0)
+        ax.annotate(
+            f"leakage {ray:g}", at, xytext=away, textcoords="offset points", size=8, color=MUTED, zorder=1,
+            ha="center" if over else "right", va="top" if over else "center",
+            bbox={"facecolor": SURFACE, "edgecolor": "none", "pad": 1.5},
+        )  # fmt: skip
 
 
 def draw_dose_response(found: DoseResponse, ax: Axes | None = None, effects: Sequence[str] | None = None) -> Figure:
