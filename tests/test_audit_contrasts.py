@@ -14,6 +14,7 @@ from pyvalue.evaluation.audit_contrasts import (
     counts_of_edits,
     counts_of_personas,
     jackknife_interval,
+    widened_percentiles,
 )
 from pyvalue.evaluation.change_rates import conditional_change_rates
 from pyvalue.evaluation.label_permutation import contrasts
@@ -46,7 +47,7 @@ def test_counts_of_edits_give_the_rates_of_any_personas() -> None:
     change = holed(changes(rng, 7), rng).sample(frac=0.9, random_state=1)
     counts = counts_of_edits(change)
     np.testing.assert_allclose(counts.rates(), conditional_change_rates(change.to_numpy()))
-    for persona, rates in zip(counts.personas, counts.single(), strict=True):
+    for persona, rates in zip(counts.personas, counts.rates(np.eye(7)), strict=True):
         np.testing.assert_allclose(rates, conditional_change_rates(change.xs(persona, level="persona").to_numpy()))
     doubled = pd.concat([change, change.xs("p00003", level="persona", drop_level=False)])
     weights = np.where(np.array(counts.personas) == "p00003", 2.0, 1.0)
@@ -115,3 +116,37 @@ def test_few_personas_have_no_interval_and_order_does_not_matter() -> None:
         for table in (change, change.sample(frac=1, random_state=3))
     )
     assert one == other
+
+
+def test_lift_is_what_is_left_of_the_marginal_rate() -> None:
+    rng = np.random.default_rng(7)
+    change = holed(changes(rng, 7), rng)
+    table = change.to_numpy()
+    marginal = (np.abs(table) > 0).sum(axis=0) / np.isfinite(table).sum(axis=0)
+    counts = counts_of_edits(change)
+    np.testing.assert_allclose(counts.marginal(), marginal)
+    np.testing.assert_allclose(counts.lift(), conditional_change_rates(table) - marginal[None, :])
+    one = change.xs("p00003", level="persona").to_numpy()
+    rate = (np.abs(one) > 0).sum(axis=0) / np.isfinite(one).sum(axis=0)
+    np.testing.assert_allclose(counts.only("p00003").lift(), conditional_change_rates(one) - rate)
+    whole = float(contrasts(counts.rates(), REACH))
+    values = np.where(np.isnan(counts.rates()), np.nan, counts.marginal()[None, :])
+    assert whole == pytest.approx(float(contrasts(counts.lift(), REACH)) + float(contrasts(values, REACH)))
+
+
+def test_lift_of_all_pairs_leaves_a_persona_out_of_all_of_them() -> None:
+    rng = np.random.default_rng(8)
+    rows = holed(persons(rng, 7), rng)
+    left = counts_of_baselines(rows).without_each()
+    for place, name in enumerate(rows.index):
+        others = counts_of_baselines(rows.drop(index=name))
+        np.testing.assert_allclose(left.lift(np.eye(7))[place], others.lift())
+
+
+def test_percentiles_are_set_wider_for_few_clusters() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    replicates = stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000)
+    for clusters in (5, 12):
+        reach = stats.t.ppf(0.975, clusters - 1) * np.sqrt(clusters / (clusters - 1))
+        assert widened_percentiles(replicates, clusters, 0.95) == pytest.approx((-reach, reach), abs=0.01)
+    assert np.isnan(widened_percentiles(replicates * np.nan, 5, 0.95)).all()

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from pyvalue.evaluation.audit import EDITS, PERSONAS, audit
+from pyvalue.evaluation.audit_contrast_findings import PAPERS
 from pyvalue.evaluation.audit_findings import Audit
 from pyvalue.reporting.audit_plot import draw_nulls, draw_personas
 
@@ -18,16 +19,28 @@ def found(personas: int, edits: tuple[str, ...] = ("", "one", "two")) -> Audit:
     rng = np.random.default_rng(personas)
     index = pd.MultiIndex.from_product([edits, [f"$p_{i}$" for i in range(personas)]], names=["edit", "persona"])
     rows = pd.DataFrame(rng.integers(-1, 2, (len(index), 5)).astype(float), index=index, columns=list("ABCDE"))
-    return audit(rows, TREE, focus="$p_2$", baseline="$p_1$", permutations=120, resamples=50)
+    return audit(
+        rows,
+        TREE,
+        focus="$p_2$" if personas > 2 else None,
+        baseline="$p_1$" if personas > 2 else None,
+        permutations=120,
+        resamples=100,
+    )
 
 
 def test_nulls_show_every_contrast() -> None:
     one = found(8)
     figure = draw_nulls(one)
-    assert [ax.get_title(loc="left") for ax in figure.axes] == [EDITS[0], EDITS[1], PERSONAS[0], PERSONAS[1]]
-    for ax, name in zip(figure.axes, (EDITS[0], EDITS[1], PERSONAS[0], PERSONAS[1]), strict=True):
-        assert sum(patch.get_height() for patch in ax.patches) == len(one.nulls[name].null)
-        assert one.nulls[name].observed in ax.lines[0].get_xdata()
+    panels = np.reshape(figure.axes, (4, 2))
+    for row, name in zip(panels, (EDITS[0], EDITS[1], PERSONAS[0], PERSONAS[1]), strict=True):
+        for ax, key in zip(row, (PAPERS.format(name), name), strict=True):
+            assert ax.get_title(loc="left") == name
+            assert sum(patch.get_height() for patch in ax.patches) == len(one.nulls[key].null)
+            assert one.nulls[key].observed in ax.lines[0].get_xdata()
+        for ax, ends in zip(row, (("low", "high"), ("lift_low", "lift_high")), strict=True):
+            if name != EDITS[0]:
+                assert list(ax.lines[1].get_xdata()) == [one[name].figures[end] for end in ends]
     figure.canvas.draw()
 
 

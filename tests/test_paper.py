@@ -49,7 +49,10 @@ def gemma() -> PaperReproduction:
 @needs_paper
 def test_everything_published_of_gemma_is_reproduced(gemma: PaperReproduction) -> None:
     assert gemma.matches
-    assert gemma.counts() == {"match": 18, "MISMATCH": 0, "not given": 0}
+    assert gemma.counts() == {"match": 16, "MISMATCH": 0, "not given": 0}
+    others = [row for row in gemma.comparisons if row.source != "published"]
+    assert [row.what for row in others] == ["graph: directed edges", "graph: undirected edges"]
+    assert {row.source for row in others} == {"causal-learn"} and "; 2 of 2 as causal-learn" in str(gemma)
     assert gemma.model == "gemma" and len(gemma.features) == 10
     assert [row.computed for row in gemma.comparisons[:8]] == [
         "170 equal",

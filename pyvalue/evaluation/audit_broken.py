@@ -11,7 +11,7 @@ from pyvalue.evaluation.audit_contrasts import counts_of_edits
 from pyvalue.evaluation.audit_findings import Finding, Verdict
 from pyvalue.evaluation.audit_options import AuditOptions
 from pyvalue.evaluation.audit_study import Part, Study
-from pyvalue.evaluation.label_permutation import LabelPermutation, label_permutation
+from pyvalue.evaluation.label_permutation import LabelPermutation, contrasts, label_permutation
 
 NAME = "broken edits"
 
@@ -37,25 +37,29 @@ def broken_finding(study: Study, values: Sequence[str], reach: Reach, options: A
     if not study.broken:
         return Finding(NAME, claim, "holds", figures, f"none of {figures['edits']} edits broke the model")
     before, after = (_test(part, reach, options) for part in (whole, study.judged.of_values(values)))
-    for name, test in (("before", before), ("after", after)):
-        figures |= {f"contrast_{name}": test.observed, f"p_{name}": test.p} if test else {}
+    for name, tests in (("before", before), ("after", after)):
+        if tests:
+            contrast, lift = tests
+            figures |= {f"contrast_{name}": contrast, f"lift_{name}": lift.observed, f"lift_p_{name}": lift.p}
     reasons = "; ".join(f"{edit}: {reason}" for edit, reason in study.broken.items())
     changed = f"; contrast with them {_told(before)}, without them {_told(after)}"
-    flips = before is not None and after is not None and (before.p < options.level) != (after.p < options.level)
+    flips = before is not None and after is not None and (before[1].p < options.level) != (after[1].p < options.level)
     verdict: Verdict = "fails"
     told = f"taken out of every other check: {reasons}{changed}"
     return Finding(NAME, claim, verdict, figures | {"verdict_changes": flips}, told)
 
 
-def _test(part: Part, reach: Reach, options: AuditOptions) -> LabelPermutation | None:
+def _test(part: Part, reach: Reach, options: AuditOptions) -> tuple[float, LabelPermutation] | None:
+    """The contrast, and the test of its lift."""
     change = part.change
     if change is None:
         return None
-    rates = counts_of_edits(change, options.threshold).rates()
-    return label_permutation(rates, reach.possible, permutations=options.permutations, seed=options.seed)
+    counts = counts_of_edits(change, options.cut)
+    test = label_permutation(counts.lift(), reach.possible, permutations=options.permutations, seed=options.seed)
+    return float(contrasts(counts.rates(), reach.possible)), test
 
 
-def _told(test: LabelPermutation | None) -> str:
-    if test is None or not math.isfinite(test.p):
+def _told(found: tuple[float, LabelPermutation] | None) -> str:
+    if found is None or not math.isfinite(found[1].p):
         return "not defined"
-    return f"{test.observed:+.3f} (p = {test.p:.2g})"
+    return f"{found[0]:+.3f} (lift {found[1].observed:+.3f}, p = {found[1].p:.2g})"

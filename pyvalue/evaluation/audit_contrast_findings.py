@@ -13,19 +13,26 @@ import pandas as pd
 
 from pyvalue.evaluation.audit_contrasts import MIN_CLUSTERS, ChangeCounts
 from pyvalue.evaluation.audit_findings import Finding, Verdict
-from pyvalue.evaluation.audit_options import AuditOptions
+from pyvalue.evaluation.audit_options import MIN_CONTRASTED, AuditOptions
 from pyvalue.evaluation.change_rates import expected_and_unexpected
-from pyvalue.evaluation.label_permutation import LabelPermutation, label_permutation
+from pyvalue.evaluation.label_permutation import TIE, LabelPermutation, contrasts, label_permutation
 
 Mask = npt.NDArray[np.bool_]
 
-#: a chosen persona is an extreme one where no more than this share of the personas has a contrast as large
+#: a chosen persona is an extreme one where no more than this share of the personas has a contrast as large, or as small
 EXTREME_SHARE = 0.1
 #: personas that a rank is told of
 MIN_RANKED = 10
 
-CONTRAST_CLAIM = "values that the graph lets follow change more often than the others, beyond what permuted names give"
+CONTRAST_CLAIM = (
+    "values that the graph lets follow change more often than the others, beyond how often each changes at all and "
+    "beyond what permuted names give"
+)
 CHOICE_CLAIM = "the chosen persona shows what the others show"
+#: name of the null of the contrast as the paper takes it, beside that of the lift, which has the finding's own name
+PAPERS = "{}, as in the paper"
+
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -36,84 +43,94 @@ class Reach:
     definite: Mask = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Intervals:
+    """Over personas, of the contrast and of its lift; NaN where there is none, with the reason."""
+
+    contrast: Interval = (math.nan, math.nan)
+    lift: Interval = (math.nan, math.nan)
+    why_none: str = ""
+
+
 def contrast_finding(
-    name: str,
-    rates: npt.NDArray[np.float64],
-    reach: Reach,
-    interval: tuple[float, float],
-    of_what: str,
-    options: AuditOptions,
-    why_no_interval: str = "",
-) -> tuple[Finding, LabelPermutation]:
-    """The contrast of one set of rates with its null and interval.
+    name: str, counts: ChangeCounts, reach: Reach, intervals: Intervals, of_what: str, options: AuditOptions,
+    least: int = MIN_CLUSTERS,
+) -> tuple[Finding, dict[str, LabelPermutation]]:  # fmt: skip
+    """The contrast of some comparisons, the lift in it, their nulls and intervals. The verdict is on the lift.
 
     Args:
         name: of the finding.
-        rates: (d, d).
+        counts: of the comparisons.
         reach: of the same values.
-        interval: over personas; NaN where there is none.
-        of_what: which comparisons the rates are of, in words.
+        intervals: over personas.
+        of_what: which comparisons these are, in words.
         options: of the audit.
-        why_no_interval: in words.
+        least: personas without which the claim is not said to hold.
+
+    Returns:
+        The finding, and its tests against permuted names: of the lift, and of the contrast as in the paper.
     """
-    test, definite = (
-        label_permutation(rates, flags, permutations=options.permutations, seed=options.seed)
-        for flags in (reach.possible, reach.definite)
+    rates, lift = counts.rates(), counts.lift()
+    papers, test, definite = (
+        label_permutation(table, flags, permutations=options.permutations, seed=options.seed)
+        for table, flags in ((rates, reach.possible), (lift, reach.possible), (lift, reach.definite))
     )
-    with np.errstate(invalid="ignore"):
-        expected, unexpected = (_mean(side) for side in expected_and_unexpected(rates, reach.possible))
-    low, high = interval
+    tests = {name: test, PAPERS.format(name): papers}
+    expected, unexpected = (_mean(side) for side in expected_and_unexpected(rates, reach.possible))
+    low, high = intervals.contrast
+    moved = float(counts.changed.sum() / counts.asked.sum()) if counts.asked.sum() else math.nan
     figures: dict[str, Any] = {
-        "contrast": test.observed, "expected": expected, "unexpected": unexpected, "low": low, "high": high,
-        "p": test.p, "permutations": len(test.null), "exact": test.exact,
+        "contrast": papers.observed, "expected": expected, "unexpected": unexpected, "low": low, "high": high,
+        "p": papers.p, "marginal": papers.observed - test.observed, "lift": test.observed,
+        "lift_low": intervals.lift[0], "lift_high": intervals.lift[1], "lift_p": test.p,
+        "permutations": len(test.null), "exact": test.exact, "changed": moved, "threshold": options.cut,
         "null_mean": _mean(test.null), "null_sd": float(np.std(test.null)) if len(test.null) else math.nan,
-        "definite_contrast": definite.observed, "definite_p": definite.p,
+        "definite_lift": definite.observed, "definite_lift_p": definite.p, "personas": len(counts.personas),
     }  # fmt: skip
-    if not math.isfinite(test.p):
-        return Finding(
-            name, CONTRAST_CLAIM, "not computable", figures, f"{of_what}: {_why_undefined(rates, reach)}"
-        ), test
-    span = (
-        f", {options.confidence:.0%} interval over personas {low:+.3f} to {high:+.3f}"
-        if math.isfinite(low)
-        else f"; no interval over personas: {why_no_interval}"
-    )
+    why = _why_undefined(rates, reach) if not math.isfinite(test.p) else _why_no_contrast(moved, options)
+    if why:
+        return Finding(name, CONTRAST_CLAIM, "not computable", figures, f"{of_what}: {why}"), tests
+    spans = [_span(interval, options) for interval in (intervals.contrast, intervals.lift)]
+    none = f"; no interval over personas: {intervals.why_none}" if intervals.why_none and not any(spans) else ""
     sentence = (
-        f"{of_what}: {expected:.3f} expected against {unexpected:.3f} unexpected, contrast {test.observed:+.3f}{span}; "
-        f"permuted names give as much with p = {p_in_words(test.p)}"
+        f"{of_what}: {expected:.3f} expected against {unexpected:.3f} unexpected, contrast {papers.observed:+.3f}"
+        f"{spans[0]}, of permuted names p = {p_in_words(papers.p)}; {figures['marginal']:+.3f} of it is how often "
+        f"these values change at all, {test.observed:+.3f}{spans[1]} is lift, p = {p_in_words(test.p)}{none}"
     )
-    return Finding(name, CONTRAST_CLAIM, _verdict(test.p, options.level), figures, sentence), test
+    verdict = verdict_of(test.p, options.level)
+    if verdict == "holds" and len(counts.personas) < least:
+        verdict = "unclear"
+    return Finding(name, CONTRAST_CLAIM, verdict, figures, sentence), tests
 
 
 def choice_finding(
-    name: str, contrasts: pd.DataFrame, chosen: str | None, options: AuditOptions, what: str = "persona"
+    name: str, singles: pd.DataFrame, chosen: str | None, options: AuditOptions, what: str = "persona"
 ) -> Finding:
-    """Where the chosen persona stands among all that could have been chosen.
+    """Where the chosen persona stands among all that could have been chosen; either end is an extreme.
+
+    How many lie above 0 is told and not tested: personas share the edits and the values that change often.
 
     Args:
         name: of the finding.
-        contrasts: columns ``persona`` and ``contrast``.
+        singles: as ``single_contrasts`` gives.
         chosen: one of them, or None.
         options: of the audit.
         what: "persona" or "baseline".
     """
-    known = contrasts.dropna(subset="contrast")
+    known = singles.dropna(subset="contrast")
     each = known["contrast"].to_numpy()
     if len(each) < 2:
         told = f"a choice needs at least 2 {what}s with a contrast, got {len(each)}"
         return Finding(name, CHOICE_CLAIM, "not computable", {"personas": len(each)}, told)
-    above, below = int((each > 0).sum()), int((each < 0).sum())
     figures: dict[str, Any] = {
-        "personas": len(each), "above_0": above, "below_0": below,
+        "personas": len(each), "above_0": int((each > 0).sum()), "below_0": int((each < 0).sum()),
+        "lift_above_0": int((known["lift"] > 0).sum()),
         "smallest": float(each.min()), "median": float(np.median(each)), "largest": float(each.max()),
     }  # fmt: skip
-    sign = ""
-    if what == "persona":  # two baselines share a comparison, so their signs are no independent ones
-        figures["sign_p"] = _sign_test(above, below)
-        sign = f" (sign test p = {p_in_words(figures['sign_p'])})"
     spread = (
-        f"of {len(each)} {what}s taken alone {above} have a contrast above 0{sign}, "
-        f"from {each.min():+.3f} to {each.max():+.3f}, median {np.median(each):+.3f}"
+        f"of {len(each)} {what}s taken alone {figures['above_0']} have a contrast above 0 and "
+        f"{figures['lift_above_0']} a lift above 0; contrasts from {each.min():+.3f} to {each.max():+.3f}, median "
+        f"{np.median(each):+.3f}"
     )
     if chosen is None:
         return Finding(name, CHOICE_CLAIM, "not computable", figures, f"no {what} was named; {spread}")
@@ -121,9 +138,10 @@ def choice_finding(
     if own.empty:
         return Finding(name, CHOICE_CLAIM, "not computable", figures, f"{chosen} has no contrast; {spread}")
     contrast = float(own.iloc[0])
-    rank = 1 + int((each > contrast + 1e-12).sum())
-    figures |= {"chosen": chosen, "contrast": contrast, "rank": rank}
-    verdict: Verdict = "fails" if rank / len(each) <= EXTREME_SHARE else "holds"
+    rank = 1 + int((each > contrast + TIE).sum())
+    from_below = 1 + int((each < contrast - TIE).sum())
+    figures |= {"chosen": chosen, "contrast": contrast, "rank": rank, "rank_from_below": from_below}
+    verdict: Verdict = "fails" if min(rank, from_below) / len(each) <= EXTREME_SHARE else "holds"
     if len(each) < MIN_RANKED:
         verdict = "unclear"
     return Finding(
@@ -132,12 +150,14 @@ def choice_finding(
 
 
 def single_contrasts(counts: ChangeCounts, reach: Mask) -> pd.DataFrame:
-    """Columns ``persona, expected, unexpected, contrast``: of every persona, or baseline, alone."""
+    """Columns ``persona, expected, unexpected, contrast, lift``: of every persona, or baseline, alone."""
+    each = np.eye(len(counts.personas))
+    lifts = contrasts(counts.lift(each), reach)
     rows = []
-    for persona, rates in zip(counts.personas, counts.single(), strict=True):
+    for persona, rates, lift in zip(counts.personas, counts.rates(each), lifts, strict=True):
         expected, unexpected = (_mean(side) for side in expected_and_unexpected(rates, reach))
-        rows.append((persona, expected, unexpected, expected - unexpected))
-    return pd.DataFrame(rows, columns=["persona", "expected", "unexpected", "contrast"])
+        rows.append((persona, expected, unexpected, expected - unexpected, float(lift)))
+    return pd.DataFrame(rows, columns=["persona", "expected", "unexpected", "contrast", "lift"])
 
 
 def why_no_interval(personas: Sequence[str]) -> str:
@@ -145,10 +165,25 @@ def why_no_interval(personas: Sequence[str]) -> str:
     return f"it needs at least {MIN_CLUSTERS} personas, got {len(personas)}"
 
 
-def _verdict(p: float, level: float) -> Verdict:
+def verdict_of(p: float, level: float) -> Verdict:
+    """Of a one-sided test: "fails" where it would be as clear in the other direction."""
     if p < level:
         return "holds"
-    return "fails" if p >= 0.5 else "unclear"
+    return "fails" if p >= 1 - level else "unclear"
+
+
+def _span(interval: Interval, options: AuditOptions) -> str:
+    low, high = interval
+    return f" ({options.confidence:.0%} interval {low:+.3f} to {high:+.3f})" if math.isfinite(low) else ""
+
+
+def _why_no_contrast(moved: float, options: AuditOptions) -> str:
+    if moved <= 1 - MIN_CONTRASTED:
+        return ""
+    return (
+        f"{moved:.1%} of the scores count as changed at threshold {options.cut:g}, so a rate of change tells nothing; "
+        "pass a larger threshold"
+    )
 
 
 def _why_undefined(rates: npt.NDArray[np.float64], reach: Reach) -> str:
@@ -162,14 +197,6 @@ def _why_undefined(rates: npt.NDArray[np.float64], reach: Reach) -> str:
     return "the values that changed have no expected, or no unexpected, changes"
 
 
-def _sign_test(above: int, below: int) -> float:
-    if not above + below:
-        return math.nan
-    from scipy.stats import binomtest  # a second to import
-
-    return float(binomtest(above, above + below).pvalue)
-
-
 def _mean(x: npt.NDArray[np.float64]) -> float:
     known = x[np.isfinite(x)]
     return float(known.mean()) if len(known) else math.nan
@@ -178,5 +205,5 @@ def _mean(x: npt.NDArray[np.float64]) -> float:
 def p_in_words(p: float) -> str:
     """Two digits, and no more than there are."""
     if not math.isfinite(p):
-        return "none"
+        return "not defined"
     return f"{p:.2f}" if p >= 0.095 else f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"

@@ -30,22 +30,50 @@ class ChangeCounts:
         personas: the C clusters, in order of name.
         both: (C, d, d) comparisons in which i and j changed.
         known: (C, d, d) comparisons in which i changed and j is known.
+        changed: (C, d) comparisons in which j changed.
+        asked: (C, d) comparisons in which j is known.
     """
 
     personas: tuple[str, ...]
     both: Floats = field(repr=False)
     known: Floats = field(repr=False)
+    changed: Floats = field(repr=False)
+    asked: Floats = field(repr=False)
 
     def rates(self, weights: npt.ArrayLike | None = None) -> Floats:
         """(..., d, d) rates of j given i under (..., C) weights of the personas; by default all count once."""
-        w = np.ones(len(self.personas)) if weights is None else np.asarray(weights, dtype=float)
+        w = self._weights(weights)
         shape = (*w.shape[:-1], *self.both.shape[1:])
         both, known = ((w @ counts.reshape(len(counts), -1)).reshape(shape) for counts in (self.both, self.known))
         return _ratio(both, known)
 
-    def single(self) -> Floats:
-        """(C, d, d) rates of every persona alone."""
-        return _ratio(self.both, self.known)
+    def marginal(self, weights: npt.ArrayLike | None = None) -> Floats:
+        """(..., d) how often j changed at all, whatever i did."""
+        w = self._weights(weights)
+        return _ratio(w @ self.changed, w @ self.asked)
+
+    def lift(self, weights: npt.ArrayLike | None = None) -> Floats:
+        """(..., d, d) rate of j given i less the marginal rate of j.
+
+        A contrast is linear in rates, so that of the rates is that of the marginal rates plus that of the lift.
+        """
+        return self.rates(weights) - self.marginal(weights)[..., None, :]
+
+    def only(self, persona: str) -> ChangeCounts:
+        """The counts of one persona."""
+        own = [self.personas.index(persona)]
+        return ChangeCounts((persona,), self.both[own], self.known[own], self.changed[own], self.asked[own])
+
+    def without_each(self) -> ChangeCounts:
+        """Of ``counts_of_baselines``: for every persona, the counts of all pairs of the others.
+
+        Every pair is counted under both of its personas; one that is left out takes its pairs out of both.
+        """
+        parts = (part.sum(axis=0)[None] - 2 * part for part in (self.both, self.known, self.changed, self.asked))
+        return ChangeCounts(self.personas, *parts)
+
+    def _weights(self, weights: npt.ArrayLike | None) -> Floats:
+        return np.ones(len(self.personas)) if weights is None else np.asarray(weights, dtype=float)
 
 
 def counts_of_edits(change: pd.DataFrame, threshold: float = 0.0) -> ChangeCounts:
@@ -65,42 +93,41 @@ def counts_of_baselines(unedited: pd.DataFrame, threshold: float = 0.0) -> Chang
     """Every persona as the baseline of all others: the counts of each baseline."""
     ordered = unedited.sort_index()
     scores = ordered.to_numpy(dtype=float)
-    both, known = [], []
-    for own in scores:
-        change = scores - own  # the baseline itself changed nowhere, so it counts nowhere
-        moved = (np.abs(change) > threshold).astype(float)
-        both.append(moved.T @ moved)
-        known.append(moved.T @ np.isfinite(change).astype(float))
-    return ChangeCounts(tuple(map(str, ordered.index)), np.array(both), np.array(known))
+    parts = []
+    for place in range(len(scores)):
+        change = np.delete(scores, place, axis=0) - scores[place]
+        parts.append(_tallied(change, threshold))
+    return ChangeCounts(tuple(map(str, ordered.index)), *map(np.array, zip(*parts, strict=True)))
 
 
 def _counted(change: Floats, labels: npt.NDArray[np.str_], threshold: float) -> ChangeCounts:
     names, code = np.unique(labels, return_inverse=True)
+    parts = [_tallied(change[code == k], threshold) for k in range(len(names))]
+    return ChangeCounts(tuple(map(str, names)), *map(np.array, zip(*parts, strict=True)))
+
+
+def _tallied(change: Floats, threshold: float) -> tuple[Floats, Floats, Floats, Floats]:
+    """``both, known, changed, asked`` of the rows (n, d) of one persona."""
     moved = (np.abs(change) > threshold).astype(float)
     known = np.isfinite(change).astype(float)
-    rows = [np.flatnonzero(code == k) for k in range(len(names))]
-    return ChangeCounts(
-        tuple(map(str, names)),
-        np.array([moved[own].T @ moved[own] for own in rows]),
-        np.array([moved[own].T @ known[own] for own in rows]),
-    )
+    return moved.T @ moved, moved.T @ known, moved.sum(axis=0), known.sum(axis=0)
 
 
 def bootstrap_interval(
-    counts: ChangeCounts, reach: Mask, *, resamples: int, confidence: float, seed: int
+    counts: ChangeCounts, reach: Mask, *, resamples: int, confidence: float, seed: int, lift: bool = False
 ) -> tuple[float, float]:
-    """Interval of the contrast over personas like these; the edits and the values stay as they are.
+    """Interval of the contrast over personas like these, of the rates or of the lift.
 
-    Whole personas are drawn with replacement. NaN with fewer than ``MIN_CLUSTERS`` personas.
+    The edits and the values stay as they are: it says nothing of other edits. Whole personas are drawn with
+    replacement. NaN with fewer than ``MIN_CLUSTERS`` personas.
     """
     n = len(counts.personas)
     if n < MIN_CLUSTERS:
         return math.nan, math.nan
+    of = counts.lift if lift else counts.rates
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float)
-    replicates = np.concatenate(
-        [contrasts(counts.rates(drawn[k : k + _CHUNK]), reach) for k in range(0, resamples, _CHUNK)]
-    )
+    replicates = np.concatenate([contrasts(of(drawn[k : k + _CHUNK]), reach) for k in range(0, resamples, _CHUNK)])
     return widened_percentiles(replicates, n, confidence)
 
 
@@ -121,7 +148,9 @@ def widened_percentiles(replicates: Floats, clusters: int, confidence: float) ->
     return float(low), float(high)
 
 
-def jackknife_interval(counts: ChangeCounts, reach: Mask, *, confidence: float) -> tuple[float, float]:
+def jackknife_interval(
+    counts: ChangeCounts, reach: Mask, *, confidence: float, lift: bool = False
+) -> tuple[float, float]:
     """Interval of the contrast over all pairs of personas, for ``counts_of_baselines``.
 
     A persona is in many pairs, so it is taken out of all of them at once: a jackknife with Student's t (Arvesen 1969,
@@ -133,10 +162,10 @@ def jackknife_interval(counts: ChangeCounts, reach: Mask, *, confidence: float) 
     n = len(counts.personas)
     if n < MIN_CLUSTERS:
         return math.nan, math.nan
-    # Every pair is counted under both of its personas; one that is left out takes its pairs out of both.
-    both, known = (part.sum(axis=0)[None] - 2 * part for part in (counts.both, counts.known))
-    without = contrasts(_ratio(both, known), reach)
-    whole = float(contrasts(counts.rates(), reach))
+    left = counts.without_each()
+    each = np.eye(n)
+    without = contrasts(left.lift(each) if lift else left.rates(each), reach)
+    whole = float(contrasts(counts.lift() if lift else counts.rates(), reach))
     without = without[np.isfinite(without)]
     if not math.isfinite(whole) or len(without) < n:
         return math.nan, math.nan

@@ -58,8 +58,10 @@ class Audit:
     Attributes:
         findings: in a fixed order.
         tables: name -> DataFrame: ``personas`` and ``baselines`` (contrast of every single one),
-            ``values`` (variation), ``pairs`` (correlations); those that could be computed.
-        nulls: name of a finding -> its test against permuted names.
+            ``values`` (variation), ``pairs`` (correlations), ``orders`` (graphs over other orders of columns); those
+            that could be computed.
+        nulls: name of a finding -> the test of its lift against permuted names; the same with ", as in the paper"
+            -> that of its contrast.
         facts: what was audited, and with which options.
     """
 
@@ -122,12 +124,23 @@ class Audit:
         )
         where = ""
         if "held_out" in self.facts:
-            own = "held-out rows" if self.facts["held_out"] else "the graph's own rows, which favours it"
+            shared = self.facts["shared_rows"]
+            own = "the graph's own rows, which favours it"
+            if self.facts["test"]:
+                own = "held-out rows"
+                if shared:
+                    own = f"test rows of which {shared:,} of {self.facts['rows_judged']:,} are among the graph's own"
+                own += ", which favours it" if not self.facts["held_out"] else ""
             where = f"; changes judged on {own}"
         return "\n".join([f"{len(self.findings)} checks: {counts}{where}", *map(str, self.findings)])
 
     def __repr__(self) -> str:
         return f"Audit({', '.join(f'{one.name}: {one.verdict}' for one in self.findings)})"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, of which the plural ends in s."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _plain(value: Any) -> Any:

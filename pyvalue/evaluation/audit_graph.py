@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from pyvalue.errors import PyvalueError
 from pyvalue.evaluation.audit_contrasts import ChangeCounts
 from pyvalue.evaluation.audit_findings import Finding, Verdict
 from pyvalue.evaluation.audit_options import AuditOptions
-from pyvalue.evaluation.label_permutation import label_permutation
+from pyvalue.evaluation.label_permutation import contrasts, label_permutation
 from pyvalue.graph import DiscoverySettings, ValueGraph
 
 Mask = npt.NDArray[np.bool_]
@@ -80,7 +81,7 @@ def graph_finding(
     rows: pd.DataFrame,
     counts: ChangeCounts | None,
     values: Sequence[str],
-    asked: Sequence[str],
+    parts: Mapping[str, Sequence[str]],
     options: AuditOptions,
 ) -> Finding:
     """Cycles and validity, and what cautious rules find where the graph has a fault.
@@ -90,7 +91,7 @@ def graph_finding(
         rows: to learn the cautious graphs from.
         counts: for their contrast; None where there are no changes.
         values: of the counts.
-        asked: all values of the responses.
+        parts: name of a part of the study -> all its values.
         options: of the audit.
     """
     sound = graph_soundness(graph)
@@ -102,14 +103,18 @@ def graph_finding(
         "cycles": cyclic,
         "valid_cpdag": sound.valid_cpdag,
         "extendable": sound.extendable,
-        "lacking": [name for name in graph.names if name not in asked],
-        "not_in_graph": [name for name in asked if name not in graph.names],
+        "lacking": {
+            part: lacking
+            for part, asked in parts.items()
+            if (lacking := [name for name in graph.names if name not in asked])
+        },
+        "not_in_graph": [name for name in dict.fromkeys(itertools.chain(*parts.values())) if name not in graph.names],
     }
     edges = f"{figures['directed']} directed and {figures['undirected']} undirected edges"
+    lacks = {**figures["lacking"], **({"the graph": figures["not_in_graph"]} if figures["not_in_graph"] else {})}
     without = "".join(
-        f"; {told} {', '.join(figures[key])}, of which nothing is said"
-        for key, told in (("lacking", "the responses lack"), ("not_in_graph", "the graph lacks"))
-        if figures[key]
+        f"; {part} lack{'s' * (part == 'the graph')} {', '.join(names)}, of which nothing is said"
+        for part, names in lacks.items()
     )
     if sound.valid_cpdag:
         return Finding(NAME, _CLAIM, "holds", figures, f"the graph ({edges}) is a valid CPDAG{without}")
@@ -120,7 +125,9 @@ def graph_finding(
     told = []
     for rule in CAUTIOUS_RULES:
         try:
-            other = learnt_graph(rows[[name for name in graph.names if name in rows.columns]], **_settings(graph, rule))
+            other = learnt_graph(
+                rows[[name for name in graph.names if name in rows.columns]], **search_settings(graph, rule)
+            )
         except (ValueError, TypeError, PyvalueError) as fault:
             told.append(f"the {rule} rule finds none ({fault})")
             continue
@@ -132,7 +139,8 @@ def graph_finding(
     return Finding(NAME, _CLAIM, verdict, figures, f"the graph ({edges}): {sound.reason}{without}{cautious}")
 
 
-def _settings(graph: ValueGraph, rule: str) -> dict[str, Any]:
+def search_settings(graph: ValueGraph, rule: str) -> dict[str, Any]:
+    """What ``learnt_graph`` needs to search again as it was searched, by some rule for colliders."""
     settings = graph.settings
     knowledge = settings.knowledge
     return {
@@ -151,16 +159,15 @@ def _described(
         "valid_cpdag": graph.is_valid_cpdag(),
     }
     if counts is not None and set(values) <= set(graph.names):
-        test = label_permutation(
-            counts.rates(), reach_of(graph, values), permutations=options.permutations, seed=options.seed
-        )
-        described |= {"contrast": test.observed, "p": test.p}
+        reach = reach_of(graph, values)
+        test = label_permutation(counts.lift(), reach, permutations=options.permutations, seed=options.seed)
+        described |= {"contrast": float(contrasts(counts.rates(), reach)), "lift": test.observed, "lift_p": test.p}
     return described
 
 
 def _in_words(found: dict[str, Any]) -> str:
     kind = "valid" if found["valid_cpdag"] else "not valid either"
     edges = f"{found['directed']} directed and {found['undirected']} undirected edges ({kind}"
-    if np.isfinite(found.get("p", np.nan)):
-        edges += f", contrast {found['contrast']:+.3f}, p = {found['p']:.2f}"
+    if np.isfinite(found.get("lift_p", np.nan)):
+        edges += f", contrast {found['contrast']:+.3f}, lift {found['lift']:+.3f}, p = {found['lift_p']:.2f}"
     return edges + ")"

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from pyvalue.errors import PyvalueError
-from pyvalue.evaluation.audit_findings import Finding, Verdict
+from pyvalue.evaluation.audit_findings import Finding, Verdict, counted
 from pyvalue.evaluation.audit_graph import learnt_graph
-from pyvalue.evaluation.audit_options import AuditOptions
+from pyvalue.evaluation.audit_options import MIN_CONTRASTED, AuditOptions
 from pyvalue.evaluation.audit_study import Part
 from pyvalue.evaluation.within_between import within_between
 from pyvalue.graph import ValueGraph
@@ -19,8 +19,6 @@ from pyvalue.graph import ValueGraph
 ROWS, VARIATION, PAIRS = "effective n", "variation", "within and between"
 #: rows count as independent where they are worth at least this share of their number
 MIN_WORTH = 0.9
-#: changes say little of what follows what where fewer cells than this share are unchanged, or changed
-MIN_CONTRASTED = 0.02
 #: share of the pairs of values: the claim fails where more than this are clear of 0 on opposite sides, and holds where
 #: none is and no more than this differ in sign
 CHANCE_SHARE = 0.05
@@ -50,13 +48,16 @@ def rows_finding(graph: ValueGraph, rows: pd.DataFrame) -> Finding:
         labels = np.asarray(rows.index.get_level_values("persona").astype(str))
         plain, clustered = (learnt_graph(rows, cluster=cluster, **options) for cluster in (None, labels))
     except (ValueError, TypeError, PyvalueError) as fault:
-        return Finding(ROWS, claim, "not computable", figures, f"{len(rows)} rows of {personas} personas: {fault}")
+        return Finding(
+            ROWS, claim, "not computable", figures, f"{len(rows)} rows of {counted(personas, 'persona')}: {fault}"
+        )
     effective = float(clustered.settings.effective_n or math.nan)
     edges, edges_plain = (int(np.count_nonzero(np.triu(one.marks))) for one in (clustered, plain))
     figures |= {"effective_n": effective, "edges": edges_plain, "edges_with_clusters": edges}
     sentence = (
-        f"{len(rows):,} rows of {personas} personas are worth {effective:.0f} independent ones (mean over pairs of "
-        f"values); told of that, the search finds {edges} edges, and {edges_plain} where it takes all for independent"
+        f"{len(rows):,} rows of {counted(personas, 'persona')} are worth {effective:.0f} independent ones (mean over "
+        f"pairs of values); told of that, the search finds {edges} edges, and {edges_plain} where it takes all for "
+        "independent"
     )
     known = bool(settings.cluster)
     verdict: Verdict = "holds" if known or effective >= MIN_WORTH * len(rows) else "fails"
@@ -85,12 +86,13 @@ def pairs_finding(part: Part, options: AuditOptions) -> tuple[Finding, pd.DataFr
     verdict: Verdict = "unclear"
     if clear > CHANCE_SHARE * pairs:
         verdict = "fails"
-    elif not clear and differ <= CHANCE_SHARE * pairs:
+    elif not found.why_no_interval and not clear and differ <= CHANCE_SHARE * pairs:
         verdict = "holds"
     sentence = (
         f"of {pairs} pairs of values over {found.rows:,} rows the sign differs from the pooled one for "
         f"{edits['differ']} within edits and {personas['differ']} within personas; with both intervals clear of 0 for "
         f"{edits['clear']} and {personas['clear']}; {edits['pooled_clear']} pooled correlations are clear of 0 at all"
+        f"{found.why_no_interval and '; ' + found.why_no_interval}"
     )
     if not edits["pairs"]:
         verdict, sentence = "not computable", "one persona alone: nothing varies within an edit"
@@ -113,7 +115,7 @@ def variation_finding(part: Part, change: pd.DataFrame | None, options: AuditOpt
     table = pd.DataFrame({"value": list(rows.columns), **shares})
     figures: dict[str, Any] = {
         "values": len(rows.columns), "constant": constant, "missing": float(rows.isna().to_numpy().mean()),
-        "same_for_all": _same_for_all(rows), "threshold": options.threshold,
+        "same_for_all": _same_for_all(rows), "threshold": options.cut,
     }  # fmt: skip
     told = [f"{len(constant)} of {len(rows.columns)} values do not vary{': ' * bool(constant)}{', '.join(constant)}"]
     if figures["missing"]:
@@ -123,14 +125,16 @@ def variation_finding(part: Part, change: pd.DataFrame | None, options: AuditOpt
     verdict: Verdict = "unclear" if constant or figures["same_for_all"] else "holds"
     if change is not None:
         cells = change.to_numpy(dtype=float)
-        moved, known = np.abs(cells) > options.threshold, np.isfinite(cells)
+        moved, known = np.abs(cells) > options.cut, np.isfinite(cells)
         share = 1 - moved.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
         table["unchanged"] = np.where(known.any(axis=0), share, np.nan)
         figures["unchanged"] = unchanged = float(1 - moved.sum() / known.sum()) if known.any() else math.nan
         told.append(f"{unchanged:.0%} of the changes are none")
         if unchanged < MIN_CONTRASTED:
             verdict = "fails"
-            told.append("nearly everything counts as changed, so a rate of change tells nothing: pass a threshold")
+            told.append(
+                "nearly everything counts as changed, so a rate of change tells nothing: pass a larger threshold"
+            )
         elif unchanged > 1 - MIN_CONTRASTED:
             verdict = "fails"
             told.append("next to nothing changed")
@@ -144,7 +148,7 @@ def variation_finding(part: Part, change: pd.DataFrame | None, options: AuditOpt
 
 def _still(change: pd.DataFrame, options: AuditOptions) -> list[str]:
     """Edits under which no score changed."""
-    moved = (change.abs() > options.threshold).any(axis=1)
+    moved = (change.abs() > options.cut).any(axis=1)
     by_edit = moved.groupby(level="edit", sort=False).any()
     return [str(edit) for edit, any_moved in by_edit.items() if not any_moved]
 

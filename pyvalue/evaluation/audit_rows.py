@@ -1,7 +1,10 @@
-"""Row by row: given that one value changed, does the graph tell which others did, and better than how often they do?
+"""Row by row: given that one value changed, does the graph tell which others did?
 
 A row is one persona, under one edit, and one ordered pair of values of which the first changed. All rows of a persona
-go together in every interval.
+go together in every interval. Two comparisons: the graph against the marginal rate of change of the second value, over
+all rows, which a graph that says only yes or no loses to a number that differs from value to value even where it is
+true; and the graph among rows with the same second value, of which the marginal rate says nothing. The verdict is on
+the second.
 """
 
 from __future__ import annotations
@@ -13,21 +16,28 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pyvalue.evaluation.audit_contrast_findings import Reach
+from pyvalue.evaluation.audit_contrast_findings import Reach, p_in_words, verdict_of, why_no_interval
 from pyvalue.evaluation.audit_contrasts import MIN_CLUSTERS, ChangeCounts, widened_percentiles
-from pyvalue.evaluation.audit_findings import Finding, Verdict
+from pyvalue.evaluation.audit_findings import Finding
 from pyvalue.evaluation.audit_options import AuditOptions
+from pyvalue.evaluation.label_permutation import compared, label_orders, relabelled
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 NAME = "row by row"
-CLAIM = "the graph ranks what changed above what did not better than how often each value changes at all"
+CLAIM = (
+    "of the rows of one and the same value, the graph ranks those in which it changed above those in which it did not"
+)
+
+# Permutations worked on at once.
+_CHUNK = 2000
 
 
 def row_finding(
     counts: ChangeCounts, reach: Reach, change: pd.DataFrame, learnt: pd.DataFrame | None, options: AuditOptions
 ) -> Finding:
-    """AUROC of "j changed given that i did" by the graph against that by the marginal rate of change of j.
+    """AUROC of "j changed given that i did": within each j, and over all rows beside that of the marginal rate of j.
 
     Args:
         counts: of the judged changes.
@@ -44,11 +54,11 @@ def row_finding(
     flags = reach.possible[others].astype(float)
     by_pair, by_value = (hit[:, others], miss[:, others]), (hit.sum(axis=1), miss.sum(axis=1))
     if learnt is None:
-        score, source = _rates_without_own(change, counts.personas, options.threshold), "the other personas"
+        score, source = _rates_without_own(change, counts.personas, options.cut), "the other personas"
         graph = _areas_inside(np.tile(flags, (len(score), 1)), *by_pair, weights)
         marginal = _areas_inside(score, *by_value, weights)
     else:
-        score, source = _rates(learnt, options.threshold), "the training rows"
+        score, source = _rates(learnt, options.cut), "the training rows"
         graph = weighted_auroc(flags, weights @ by_pair[0], weights @ by_pair[1])
         marginal = weighted_auroc(score, weights @ by_value[0], weights @ by_value[1])
     base = float(hit.sum() / (hit.sum() + miss.sum())) if (hit + miss).any() else math.nan
@@ -64,19 +74,66 @@ def row_finding(
     if not math.isfinite(difference[0]):
         told = "all rows changed or none did" if base in (0.0, 1.0) else "no value changed, or the rates are not known"
         return Finding(NAME, CLAIM, "not computable", figures, told)
-    low, high = figures["difference_low"], figures["difference_high"]
-    better = low > 0 and figures["graph_low"] > 0.5  # rates of other questions may rank below chance, too
-    verdict: Verdict = "holds" if better else "fails" if high < 0 else "unclear"
-    span = (
-        f"; difference {difference[0]:+.3f} ({low:+.3f} to {high:+.3f} over personas)"
-        if math.isfinite(low)
-        else f"; no interval: it needs at least {MIN_CLUSTERS} personas, got {len(counts.personas)}"
-    )
-    sentence = (
+    sums = [(weights @ part.reshape(len(part), -1)).reshape(-1, *part.shape[1:]) for part in (hit, miss)]
+    within = areas_within_targets(reach.possible, *sums)
+    low, high = widened_percentiles(within[1:], len(counts.personas), options.confidence)
+    null = _null_within_targets(reach.possible, hit.sum(axis=0), miss.sum(axis=0), options)
+    test = compared(float(within[0]), *null)
+    figures |= {"within_values": float(within[0]), "within_low": low, "within_high": high, "within_p": test.p}
+    beside = (
         f"over {figures['rows']:,} rows, of which {base:.0%} changed, the graph has AUROC {graph[0]:.3f} and the "
-        f"marginal rate from {source} {marginal[0]:.3f}{span}"
+        f"marginal rate from {source} {marginal[0]:.3f} (difference {difference[0]:+.3f}"
+        f"{_span(figures['difference_low'], figures['difference_high'])}), which is no fair comparison"
+    )
+    if not math.isfinite(test.p):
+        told = "no value has rows that the graph sets apart and of which some changed and some did not"
+        return Finding(NAME, CLAIM, "not computable", figures, f"{told}; {beside}")
+    # Over personas the graph stays as it is, and some graphs of this shape fit any changes; so it has to beat both.
+    verdict = verdict_of(test.p, options.level)
+    if verdict == "holds" and not low > 0.5:
+        verdict = "unclear"
+    few = "" if math.isfinite(low) else f"; no interval: {why_no_interval(counts.personas)}"
+    sentence = (
+        f"among rows with the same second value AUROC {within[0]:.3f}{_span(low, high)}, of permuted names p = "
+        f"{p_in_words(test.p)}{few}; {beside}"
     )
     return Finding(NAME, CLAIM, verdict, figures, sentence)
+
+
+def _span(low: float, high: float) -> str:
+    return f", {low:.3f} to {high:.3f} over personas" if math.isfinite(low) else ""
+
+
+def areas_within_targets(reach: Mask, hit: Floats, miss: Floats) -> Floats:
+    """AUROC of the flags over comparisons of rows with the same second value: a tie counts one half.
+
+    Args:
+        reach: (..., d, d) flags.
+        hit: (..., d, d) number of rows in which i changed and j did.
+        miss: (..., d, d) number of rows in which i changed and j did not; both broadcast against ``reach``.
+
+    Returns:
+        (...,); NaN where no value has rows of both kinds, or the flags set none of them apart.
+    """
+    told_hit, told_miss = (np.einsum("...ij,...ij->...j", reach.astype(float), part) for part in (hit, miss))
+    hits, misses = hit.sum(axis=-2), miss.sum(axis=-2)
+    pairs = (hits * misses).sum(axis=-1)
+    # Of a binary score: rows told and changed beat those neither told nor changed, less the other way round.
+    ahead = (told_hit * (misses - told_miss) - (hits - told_hit) * told_miss).sum(axis=-1)
+    apart = ((told_hit + told_miss) * (hits + misses - told_hit - told_miss)).sum(axis=-1)
+    ahead, pairs = np.broadcast_arrays(ahead, pairs)
+    areas: Floats = np.where(apart > 0, 0.5 + 0.5 * _divided(ahead, pairs), np.nan)
+    return areas
+
+
+def _null_within_targets(reach: Mask, hit: Floats, miss: Floats, options: AuditOptions) -> tuple[Floats, bool]:
+    orders, exact = label_orders(len(reach), options.permutations, options.seed)
+    return np.concatenate(
+        [
+            areas_within_targets(relabelled(reach, orders[k : k + _CHUNK]), hit, miss)
+            for k in range(0, len(orders), _CHUNK)
+        ]
+    ), exact
 
 
 def _weights(personas: int, options: AuditOptions) -> Floats:

@@ -13,7 +13,10 @@ from pyvalue.broken_edits import edit_table
 from pyvalue.broken_scores import broken_rows
 from pyvalue.edit_changes import paired_changes
 from pyvalue.responses import Responses, Score
-from pyvalue.wide_scores import NO_PERSONA, score_rows
+from pyvalue.wide_scores import NO_PERSONA, read_source, score_rows
+
+#: rows are held out where no larger share of them is among the learnt ones; a few may agree by chance
+MAX_SHARED = 0.05
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,9 @@ class Study:
     Attributes:
         learnt: rows that a graph is learnt from.
         judged: rows that it is judged on: held-out ones, or the same.
-        held_out: whether they are held out.
+        held_out: whether they are held out: other rows than those.
+        asked: "the responses", "the test rows" -> their values.
+        shared_rows: judged rows that are among the learnt ones, with the same scores.
         broken: edit that broke the model -> reason; in ``whole_judged`` alone.
         whole_judged: ``judged`` with the broken edits.
     """
@@ -73,6 +78,8 @@ class Study:
     learnt: Part
     judged: Part
     held_out: bool
+    shared_rows: int
+    asked: Mapping[str, Sequence[str]]
     broken: Mapping[str, str]
     whole_judged: Part
 
@@ -85,6 +92,7 @@ def read_study(responses: Any, test: Any, edits: Sequence[str] | None, score: Sc
     """
     learnt, broken = _part(responses, edits, score)
     judged, others = (learnt, broken) if test is None else _part(test, edits, score)
+    shared = _shared(learnt.rows, judged.rows)
     missing = [edit for edit in edits or () if edit and edit not in {*learnt.edits, *judged.edits}]
     if missing:
         raise ValueError(f"edits: there are no rows under {', '.join(map(repr, missing))}")
@@ -92,11 +100,16 @@ def read_study(responses: Any, test: Any, edits: Sequence[str] | None, score: Sc
     if len(common) < 3:
         raise ValueError(f"responses, test: expected at least 3 values in both, got {len(common)}")
     broken = {**broken, **others}
+    asked = {"the responses": list(learnt.rows.columns)}
+    if test is not None:
+        asked["the test rows"] = list(judged.rows.columns)
     learnt, judged = learnt.of_values(common), judged.of_values(common)
-    return Study(learnt.without(broken), judged.without(broken), test is not None, broken, judged)
+    held_out = test is not None and shared <= MAX_SHARED * len(judged.rows)
+    return Study(learnt.without(broken), judged.without(broken), held_out, shared, asked, broken, judged)
 
 
 def _part(source: Any, edits: Sequence[str] | None, score: Score) -> tuple[Part, dict[str, str]]:
+    source = read_source(source)
     if isinstance(source, Responses):
         kept = source if edits is None else _under(source, edits)
         table = edit_table(kept.table)
@@ -110,6 +123,15 @@ def _part(source: Any, edits: Sequence[str] | None, score: Score) -> tuple[Part,
     if not len(rows):
         raise ValueError(f"edits: no rows are left under {', '.join(map(repr, edits or ()))} or without an edit")
     return _paired(rows, rows, score), broken_rows(rows)
+
+
+def _shared(learnt: pd.DataFrame, judged: pd.DataFrame) -> int:
+    """Rows of the same edit and persona with the same scores, all of them and not all missing."""
+    common = [name for name in learnt.columns if name in judged.columns]
+    again = learnt[common].reindex(judged.index).to_numpy()
+    scores = judged[common].to_numpy()
+    same = (again == scores) | (np.isnan(again) & np.isnan(scores))
+    return int((same.all(axis=1) & np.isfinite(scores).any(axis=1)).sum())
 
 
 def _paired(source: Any, rows: pd.DataFrame, score: Score) -> Part:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+PUBLISHED, CAUSAL_LEARN = "published", "causal-learn"
 Verdict = Literal["match", "MISMATCH", "not given"]
 
 
@@ -14,10 +15,11 @@ class Comparison:
 
     Attributes:
         what: the figure.
-        published: as it is published; None where nothing is.
+        published: what it is compared with: as it is published, or as ``source`` finds it; None where there is nothing.
         computed: from the answers; None where it cannot be.
         match: whether the two are the same to the digits published; None where there are no two.
         note: why one is not there, or what was compared.
+        source: ``PUBLISHED``, or the library that gave the other figure where nobody published one.
     """
 
     what: str
@@ -25,6 +27,7 @@ class Comparison:
     computed: str | None
     match: bool | None
     note: str = ""
+    source: str = PUBLISHED
 
     @property
     def verdict(self) -> Verdict:

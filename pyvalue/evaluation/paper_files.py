@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from pyvalue.evaluation.paper_published import HUMAN_GRAPH
-from pyvalue.wide_scores import score_rows
+from pyvalue.wide_files import read_wide_file
+from pyvalue.wide_scores import KEYS, score_rows
 
 #: rows of Table 2: of role prompts and of the SAE, by the model's own graph and the human one
 TABLE_2_ROWS = tuple(
@@ -148,6 +149,10 @@ def _read(folder: Path, name: str, reader: Callable[[Path], T]) -> T | None:
 
 
 def _answers(path: Path) -> pd.DataFrame:
+    columns = list(read_wide_file(path).columns)
+    if not any(set(pair) <= set(columns) for pair in KEYS):
+        wanted = " or ".join(" and ".join(pair) for pair in KEYS)
+        raise ValueError(f"expected columns {wanted}, got {', '.join(map(str, columns))}")
     rows = score_rows(path)
     beyond = rows.columns[(rows.abs() > 1).any()]
     if len(beyond):
@@ -204,7 +209,7 @@ def _check_distinct(table: pd.DataFrame) -> None:
 
 
 def _graphs(path: Path) -> dict[str, tuple[tuple[str, str], ...]]:
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = json.loads(path.read_text(encoding="utf-8-sig"))
     edges = content.get("edges") if isinstance(content, dict) else None
     if not isinstance(edges, dict):
         raise ValueError('expected {"edges": {"NAME": [[cause, effect, ...], ...]}}')

@@ -14,7 +14,7 @@ import pandas as pd
 from pyvalue.discovery.api import discover
 from pyvalue.discovery.degenerate import DegenerateDataWarning
 from pyvalue.errors import PyvalueError
-from pyvalue.evaluation.paper_comparison import Comparison, absent
+from pyvalue.evaluation.paper_comparison import CAUSAL_LEARN, Comparison, absent
 from pyvalue.evaluation.paper_files import PaperFiles
 from pyvalue.evaluation.paper_published import Published
 from pyvalue.graph import ValueGraph
@@ -76,10 +76,11 @@ def compare_graph(files: PaperFiles, graph: ValueGraph | str, stated: Published)
         ]
     else:
         found = frozenset(map(frozenset, undirected))
-        source = "published is what causal-learn finds in these rows" + (f"; {note}" if note else "")
+        # The repository does not list the edges of the graph, so they are compared with those of another library.
+        same = (len(directed) == stated.directed, found == stated.undirected)
         edges = [
-            Comparison(_WHATS[0], str(stated.directed), str(len(directed)), len(directed) == stated.directed, source),
-            Comparison(_WHATS[1], _named(stated.undirected), _named(undirected), found == stated.undirected),
+            Comparison(_WHATS[0], str(stated.directed), str(len(directed)), same[0], note, CAUSAL_LEARN),
+            Comparison(_WHATS[1], _named(stated.undirected), _named(undirected), same[1], source=CAUSAL_LEARN),
         ]
     return [*edges, _compare_reachability(files, graph)]
 

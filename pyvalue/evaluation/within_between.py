@@ -6,6 +6,7 @@ which were done to the model. Where the two disagree in sign, an edge found in t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pyvalue.evaluation.audit_contrasts import MIN_CLUSTERS, widened_percentiles
+from pyvalue.evaluation.audit_options import MIN_RESAMPLES
+
 Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
 
 #: kinds of correlation, in the order of the arrays
 KINDS = ("pooled", "within edits", "within personas")
-# Resamples worked on at once.
-_CHUNK = 50
 
 
 @dataclass(frozen=True)
@@ -28,16 +31,18 @@ class WithinBetween:
     Attributes:
         pairs: one row a pair: ``one, other``, and for each kind the correlation and its interval (``pooled``,
             ``pooled_low``, ``pooled_high``, ``within_edits`` ..., ``within_personas`` ...). Intervals: percentiles of
-            a bootstrap over personas.
+            a bootstrap that draws both personas and edits, set wider for few of either.
         rows: used; rows with a missing score are left out.
         left_out: rows that were.
         constant: values left out because they do not vary.
+        why_no_interval: in words, where personas or edits are too few.
     """
 
     pairs: pd.DataFrame = field(repr=False)
     rows: int
     left_out: int
     constant: tuple[str, ...]
+    why_no_interval: str = ""
 
     def disagreements(self, kind: str = "within edits") -> dict[str, int]:
         """Pairs whose sign differs from the pooled one, and those whose intervals are clear of 0 on either side.
@@ -79,16 +84,18 @@ def within_between(
 
     Args:
         rows: (edit, persona) by values, as ``pyvalue.wide_scores.score_rows`` gives.
-        resamples: of the bootstrap, which draws whole personas; they are put in order of name first, so that the order
-            of rows does not matter.
+        resamples: of the bootstrap, at least 100. It draws personas and, apart from them, edits; a row counts as often
+            as its persona times its edit was drawn (Owen 2007, Annals of Applied Statistics 1), which is too wide
+            rather than too narrow. So intervals hold for other personas under other edits like these. Both are put in
+            order of name first, so that the order of rows does not matter.
         confidence: of the intervals, in (0, 1).
         seed: of the bootstrap.
 
     Raises:
         ValueError: fewer than 2 values vary, fewer than 3 rows are complete, or an argument is out of range.
     """
-    if resamples < 1:
-        raise ValueError(f"resamples: expected at least 1, got {resamples}")
+    if resamples < MIN_RESAMPLES:
+        raise ValueError(f"resamples: expected at least {MIN_RESAMPLES}, got {resamples}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: expected a number between 0 and 1, got {confidence}")
     whole = rows.dropna().sort_index(level="persona", sort_remaining=True)
@@ -98,76 +105,57 @@ def within_between(
     names = [str(name) for name in whole.columns[varies]]
     if len(names) < 2:
         raise ValueError(f"rows: expected at least 2 values that vary, got {len(names)}")
-    sums = _Sums.of(whole.loc[:, varies])
+    scores, edit, persona = _groups(whole.loc[:, varies])
+    edits, personas = int(edit.max()) + 1, int(persona.max()) + 1
     above = np.triu_indices(len(names), 1)
-    observed = sums.correlations(np.ones((1, sums.personas)))[:, 0][:, above[0], above[1]]
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(sums.personas, np.full(sums.personas, 1 / sums.personas), size=resamples).astype(float)
-    drawn_r = np.concatenate(
-        [sums.correlations(drawn[k : k + _CHUNK])[:, :, above[0], above[1]] for k in range(0, resamples, _CHUNK)],
-        axis=1,
-    )
+    observed = _correlations(scores, edit, persona, np.ones(len(scores)))[:, above[0], above[1]]
+    ends = np.full((len(KINDS), len(above[0]), 2), np.nan)
+    why = _why_no_interval(edits, personas)
+    if not why:
+        replicates = np.stack(
+            [
+                _correlations(scores, edit, persona, e[edit] * p[persona])[:, above[0], above[1]]
+                for e, p in _drawn(edits, personas, resamples, seed)
+            ]
+        )
+        for place in np.ndindex(ends.shape[:2]):
+            ends[place] = widened_percentiles(replicates[:, *place], min(edits, personas), confidence)
     table: dict[str, Any] = {"one": [names[i] for i in above[0]], "other": [names[j] for j in above[1]]}
-    for kind, r, replicates in zip(KINDS, observed, drawn_r, strict=True):
-        low, high = _percentiles(replicates, confidence) if sums.personas > 1 else np.full((2, len(r)), np.nan)
+    for kind, r, interval in zip(KINDS, observed, ends, strict=True):
         name = kind.replace(" ", "_")
-        table |= {name: r, f"{name}_low": low, f"{name}_high": high}
+        table |= {name: r, f"{name}_low": interval[:, 0], f"{name}_high": interval[:, 1]}
     constant = tuple(str(name) for name in whole.columns[~varies])
-    return WithinBetween(pd.DataFrame(table), len(whole), len(rows) - len(whole), constant)
+    return WithinBetween(pd.DataFrame(table), len(whole), len(rows) - len(whole), constant, why)
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """Sums and products of the scores of every persona, from which those of any draw of personas follow.
+def _groups(rows: pd.DataFrame) -> tuple[Floats, Codes, Codes]:
+    """Standardised scores (n, d) with the number of each row's edit and persona, by name."""
+    # Correlations do not mind a shift; near 0 the differences of sums of squares lose no digits.
+    scores = rows.to_numpy(dtype=float)
+    scores = (scores - scores.mean(axis=0)) / scores.std(axis=0)
+    edit, persona = (pd.factorize(rows.index.get_level_values(name), sort=True)[0] for name in ("edit", "persona"))
+    return scores, edit, persona
 
-    Attributes:
-        products: (P, d·d).
-        within: (P, d·d), of scores less the persona's mean.
-        by_edit: (P, E·d) sums of the scores under each edit; a persona has at most one row under one.
-        counts: (P, E) rows.
-    """
 
-    products: Floats
-    within: Floats
-    by_edit: Floats
-    counts: Floats
+def _correlations(scores: Floats, edit: Codes, persona: Codes, weights: Floats) -> Floats:
+    """(3, d, d) of ``KINDS``, of rows that count ``weights`` (n,) times; NaN where a value does not vary."""
+    used = weights > 0
+    scores, edit, persona, weights = scores[used], edit[used], persona[used], weights[used]
+    products = (scores * weights[:, None]).T @ scores
+    moments = []
+    for group in (np.zeros_like(edit), edit, persona):
+        total = np.stack([np.bincount(group, weights * column) for column in scores.T])
+        count = np.bincount(group, weights)
+        moments.append(products - (total / np.maximum(count, 1.0)) @ total.T)
+    return _scaled(np.stack(moments))
 
-    @property
-    def personas(self) -> int:
-        return len(self.products)
 
-    @classmethod
-    def of(cls, rows: pd.DataFrame) -> _Sums:
-        # Correlations do not mind a shift; near 0 the differences of sums of squares lose no digits.
-        scores = rows.to_numpy(dtype=float)
-        scores = (scores - scores.mean(axis=0)) / scores.std(axis=0)
-        edit = pd.factorize(rows.index.get_level_values("edit"), sort=True)[0]
-        persona = pd.factorize(rows.index.get_level_values("persona"), sort=True)[0]
-        d = scores.shape[1]
-        personas, edits = int(persona.max()) + 1, int(edit.max()) + 1
-        cube = np.zeros((personas, edits, d))
-        counts = np.zeros((personas, edits))
-        np.add.at(cube, (persona, edit), scores)
-        np.add.at(counts, (persona, edit), 1.0)
-        products = np.einsum("pei,pej->pij", cube, cube)
-        total = cube.sum(axis=1)
-        within = products - np.einsum("pi,pj->pij", total, total) / counts.sum(axis=1)[:, None, None]
-        return cls(
-            products.reshape(personas, d * d), within.reshape(personas, d * d),
-            cube.reshape(personas, edits * d), counts,
-        )  # fmt: skip
-
-    def correlations(self, weights: Floats) -> Floats:
-        """(3, R, d, d) of ``KINDS``, for (R, P) weights of the personas; NaN where a value does not vary."""
-        d = round(self.products.shape[1] ** 0.5)
-        products = (weights @ self.products).reshape(-1, d, d)
-        within = (weights @ self.within).reshape(-1, d, d)
-        sums = (weights @ self.by_edit).reshape(len(weights), -1, d)
-        counts = weights @ self.counts
-        scaled = sums / np.sqrt(np.maximum(counts, 1.0))[:, :, None]
-        total = sums.sum(axis=1)
-        pooled = products - total[:, :, None] * total[:, None, :] / counts.sum(axis=1)[:, None, None]
-        return np.stack([_scaled(pooled), _scaled(products - scaled.transpose(0, 2, 1) @ scaled), _scaled(within)])
+def _drawn(edits: int, personas: int, resamples: int, seed: int) -> Iterator[tuple[Floats, Floats]]:
+    """How often each edit and each persona is drawn."""
+    rng = np.random.default_rng(seed)
+    for _ in range(resamples):
+        e, p = (rng.multinomial(n, np.full(n, 1 / n)).astype(float) for n in (edits, personas))
+        yield e, p
 
 
 def _scaled(moments: Floats) -> Floats:
@@ -178,11 +166,10 @@ def _scaled(moments: Floats) -> Floats:
     return r
 
 
-def _percentiles(replicates: Floats, confidence: float) -> Floats:
-    """(2, pairs); of the replicates in which a correlation is defined, NaN where there are none."""
-    tail = (1 - confidence) / 2
-    defined = np.isfinite(replicates).any(axis=0)
-    ends = np.full((2, replicates.shape[1]), np.nan)
-    if defined.any():
-        ends[:, defined] = np.nanquantile(replicates[:, defined], [tail, 1 - tail], axis=0)
-    return ends
+def _why_no_interval(edits: int, personas: int) -> str:
+    if min(edits, personas) >= MIN_CLUSTERS:
+        return ""
+    return (
+        f"no intervals: they need at least {MIN_CLUSTERS} personas and {MIN_CLUSTERS} edits (no edit is one), got "
+        f"{personas} and {edits}"
+    )

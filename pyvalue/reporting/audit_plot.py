@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pyvalue.evaluation.audit import EDITS, PERSONAS
-from pyvalue.evaluation.audit_contrast_findings import p_in_words
+from pyvalue.evaluation.audit_contrast_findings import PAPERS, p_in_words
 from pyvalue.evaluation.audit_findings import Audit
 from pyvalue.reporting.theme import INK, MUTED, RELATION_COLOURS, RULE, SURFACE, shown
 from pyvalue.wide_scores import NO_PERSONA
@@ -21,7 +21,7 @@ _NAMED = 40
 
 
 def draw_nulls(audit: Audit) -> Figure:
-    """One panel a contrast: how it is spread over permuted names, where the observed one lies, and its interval.
+    """One row a contrast: how it, and its lift, are spread over permuted names, where the observed ones lie.
 
     Args:
         audit: with at least one contrast that could be computed.
@@ -29,17 +29,23 @@ def draw_nulls(audit: Audit) -> Figure:
     Raises:
         ValueError: there is none.
     """
-    names = [name for name, one in audit.nulls.items() if np.isfinite(one.p)]
+    names = [name for name, one in audit.nulls.items() if np.isfinite(one.p) and name in (*EDITS, *PERSONAS)]
     if not names:
         raise ValueError("audit: no contrast could be computed, so there is no null to draw")
-    figure = Figure(figsize=(7.4, 0.7 + 1.25 * len(names)), layout="constrained")
-    axes = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
-    for ax, name in zip(axes, names, strict=True):
-        _null(ax, audit, name)
-    axes[-1].set_xlabel(
-        "contrast: rate of change of expected values − of the others\n"
-        "grey: under permuted names; line and bar: observed, with its interval over personas", color=MUTED,
-    )  # fmt: skip
+    figure = Figure(figsize=(9.6, 0.9 + 1.25 * len(names)), layout="constrained")
+    axes = figure.subplots(len(names), 2, sharex=True, squeeze=False)
+    for row, name in zip(axes, names, strict=True):
+        for ax, kind in zip(row, ("contrast", "lift"), strict=True):
+            _null(ax, audit, name, kind)
+    told = (
+        "contrast, as in the paper: rate of change of expected values − of the others",
+        "its lift: less what is due to how often each value changes at all",
+    )
+    for ax, text in zip(axes[-1], told, strict=True):
+        ax.set_xlabel(text, color=MUTED, size=9)
+    figure.supxlabel(
+        "grey: under permuted names; line and bar: observed, with its interval over personas", color=MUTED, size=9
+    )
     return figure
 
 
@@ -93,14 +99,16 @@ def draw_personas(audit: Audit, kind: str = "edits", ax: Axes | None = None) -> 
     return cast(Figure, ax.figure)
 
 
-def _null(ax: Axes, audit: Audit, name: str) -> None:
-    test, figures = audit.nulls[name], audit[name].figures
+def _null(ax: Axes, audit: Audit, name: str, kind: str) -> None:
+    test = audit.nulls[name if kind == "lift" else PAPERS.format(name)]
+    figures = audit[name].figures
+    low, high = (figures[f"lift_{end}" if kind == "lift" else end] for end in ("low", "high"))
     bins = np.linspace(min(test.null.min(), test.observed), max(test.null.max(), test.observed), 60)
     heights, _, _ = ax.hist(test.null, bins=bins.tolist(), color=_NULL, alpha=0.55)
     top = float(np.max(heights))
     ax.axvline(test.observed, color=_OBSERVED, linewidth=2)
-    if np.isfinite(figures["low"]):
-        ax.plot([figures["low"], figures["high"]], [1.12 * top] * 2, color=_OBSERVED, linewidth=2.2)
+    if np.isfinite(low):
+        ax.plot([low, high], [1.12 * top] * 2, color=_OBSERVED, linewidth=2.2)
     ax.set_ylim(0, 1.25 * top)
     ax.set_yticks([])
     ax.set_title(name, loc="left", size=10, color=INK, parse_math=False)

@@ -21,8 +21,8 @@ _CELL = 0.47  # inches
 def draw_paper_table_1(paper: PaperReproduction) -> Figure:
     """Cells are the share of personas that went up less the share that went down, in percent points.
 
-    Values that the printed table leaves out have grey names. The column on the right is the mean similarity of
-    training and test over the other values, the row at the bottom the noise.
+    Values that the printed table leaves out have grey names; a note under the picture says so, and what the numbers in
+    grey are: on the right the mean similarity of training and test over the other values, at the bottom the noise.
 
     Raises:
         ValueError: Table 1 could not be computed.
@@ -32,10 +32,10 @@ def draw_paper_table_1(paper: PaperReproduction) -> Figure:
     counts = paper.tables["table1"]
     similarity, noise = paper.tables["similarity"], paper.tables["noise"]
     rows, columns = similarity.shape
-    width, height = 2.0 + _CELL * (columns + 1), 3.0 + 2 * 0.8 * _CELL * (rows + 1)
+    width, height = 2.0 + _CELL * (columns + 1), 5.2 + 2 * 0.8 * _CELL * (rows + 1)
     figure = Figure(figsize=(width, height), layout="constrained")
     printed = [value for value in similarity.columns if value not in LEFT_OUT_OF_TABLE_1] or list(similarity.columns)
-    axes: Any = figure.subplots(2, 1, sharex=True)
+    axes: Any = figure.subplots(2, 1)
     for ax, part, name in zip(axes, ("train", "test"), ("training", "test"), strict=True):
         people = int(counts[[f"{part} up", f"{part} down", f"{part} same"]].sum(axis=1).max())
         net = 100 * (counts[f"{part} up"] - counts[f"{part} down"]) / _people(counts, part)
@@ -48,13 +48,30 @@ def draw_paper_table_1(paper: PaperReproduction) -> Figure:
     for column, mean in enumerate(noise.mean(axis=0)):
         axes[0].text(column, rows - 0.1, f"{mean:.2f}", size=9, color=MUTED, ha="center", va="center")
     axes[0].text(-0.65, rows - 0.1, "noise", size=9, color=MUTED, ha="right", va="center")
-    axes[1].set_xticks(range(columns), [shown(name) for name in similarity.columns], rotation=50, ha="right")
-    axes[1].tick_params(axis="x", labelbottom=True, labelsize=10)
-    for label, value in zip(axes[1].get_xticklabels(), similarity.columns, strict=True):
+    for ax in axes:
+        _name_values(ax, list(similarity.columns), printed)
+    figure.supxlabel(_note(len(printed) < columns), x=0.01, ha="left", fontsize=9, color=MUTED)
+    return figure
+
+
+def _name_values(ax: Axes, values: list[str], printed: list[str]) -> None:
+    ax.set_xticks(range(len(values)), [shown(name) for name in values], rotation=50, ha="right")
+    ax.tick_params(axis="x", labelbottom=True, labelsize=10)
+    for label, value in zip(ax.get_xticklabels(), values, strict=True):
         label.set_color(INK if value in printed else MUTED)
         label.set_parse_math(False)
         label.set_rotation_mode("anchor")
-    return figure
+
+
+def _note(some_left_out: bool) -> str:
+    lines = [
+        "similarity: cosine of the shares up, down and the same in training and in test, mean over the values",
+        "noise: smallest of the three shares in training, mean over the features; 0 where no persona goes another way",
+    ]
+    if some_left_out:
+        lines[0] += " with names in black"
+        lines.append("names in grey: values that the table printed in the paper leaves out")
+    return "\n".join(lines)
 
 
 def _draw_cells(ax: Axes, net: pd.DataFrame, below: float) -> None:
