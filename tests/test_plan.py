@@ -279,8 +279,9 @@ def test_roles_are_judged_by_what_is_kept():
 
 def test_no_persona_counts_in_the_means_but_is_no_role():
     base = answers({"none": {"A": 0.9}, "p": {"A": 0.0}, "q": {"A": -0.3}, "": {"A": 0.8}})
-    made = plan(drawn(tuple("AB"), (("A", "B"),)), ["A"], base=base)
-    assert list(made.roles["persona"]) == ["p", "q"] and made.role is None
+    with pytest.warns(UserWarning, match="base: no persona answers as wanted more than the mean does"):
+        made = plan(drawn(tuple("AB"), (("A", "B"),)), ["A"], base=base)
+    assert list(made.roles["persona"]) == ["p", "q"] and made.role is None and "none chosen: give model" in str(made)
     assert made.roles["observed"].tolist() == pytest.approx([0.0 - 0.35, -0.3 - 0.35])
     with pytest.warns(UserWarning, match="base: has no persona, so there are no roles"):
         plan(drawn(tuple("AB")), ["A"], base=answers({"none": {"A": 0.9}}))

@@ -280,6 +280,8 @@ def _with_answers(
             "base: one half of the items on the target ranks the personas otherwise than the other half does, so that "
             "no role can be chosen"
         )
+    else:
+        problems.append("base: no persona answers as wanted more than the mean does, so that no role can be chosen")
     made = replace(made, roles=roles, effects=effects, unit_changes=changes, role=role, choice=choice, amount=amount)
     return made, problems
 

@@ -42,7 +42,10 @@ def _means(plan: SteeringPlan) -> list[str]:
         lines.append(_line("or role" if plan.edits else "role", plan.role + _role_figures(row, len(plan.roles))))
     if plan.choice:
         lines.append(_line("chosen", plan.choice))
-    return lines or [_line("means", "none chosen: give base for roles; model, sae, inventory and personas for edits")]
+    advice = "model, sae, inventory and personas for edits"
+    if plan.roles.empty:
+        advice = f"base with personas for roles; {advice}"
+    return lines or [_line("means", f"none chosen: give {advice}")]
 
 
 def _figures(row: dict[str, Any]) -> str:
