@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec
+from typing import Annotated, ParamSpec
 
 import typer
 
@@ -180,6 +180,9 @@ def audit(
     edits: Annotated[str | None, typer.Option(help="Edits to look at, such as 1025,1312; all by default.")] = None,
     focus: Annotated[str | None, typer.Option(help="Persona whose changes the study reports, if it is one.")] = None,
     baseline: Annotated[str | None, typer.Option(help="Persona that others are compared with.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="A value changed where its score did by more than this; chosen by default.")
+    ] = None,
     permutations: Annotated[int, typer.Option(help="Of the names of values.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Of permutations and bootstraps.")] = 0,
     output: Annotated[Path | None, typer.Option(help="Write findings and tables here as JSON.")] = None,
@@ -190,30 +193,19 @@ def audit(
     if output is not None and (output.suffix != ".json" or not output.parent.is_dir()):
         raise ValueError(f"output must be a .json file in a folder that exists, got {output}")
     found = pv.audit(
-        responses if responses.suffix == ".csv" else _answers_or_rows(responses),
+        responses,
         None if graph is None else pv.ValueGraph.load(graph),
         test=test,
         edits=None if edits is None else [name.strip() for name in edits.split(",") if name.strip()],
         focus=focus,
         baseline=baseline,
+        threshold=threshold,
         permutations=permutations,
         seed=seed,
     )
     typer.echo(str(found))
     if output is not None:
         found.save(output)
-
-
-def _answers_or_rows(path: Path) -> Any:
-    """The answers in a run folder or a file of ``Responses``; the path of anything else, which holds rows of scores."""
-    import pyvalue as pv
-
-    try:
-        return pv.Responses.load(path)
-    except (PyvalueError, ValueError):
-        if path.is_dir():
-            raise
-        return path
 
 
 @sae_app.command("train")
