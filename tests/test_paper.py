@@ -342,6 +342,13 @@ def _edit(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
     return apply
 
 
+def test_a_byte_order_mark_is_no_fault(copied: Path) -> None:
+    before = reproduce_paper(copied)
+    path = copied / "graphs.json"
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert str(reproduce_paper(copied)) == str(before)
+
+
 def _first_cell(text: str) -> str:
     head, row, *rest = text.split("\n")
     feature, _, *cells = row.split(",")

@@ -38,8 +38,8 @@ def draw_nulls(audit: Audit) -> Figure:
         for ax, kind in zip(row, ("contrast", "lift"), strict=True):
             _null(ax, audit, name, kind)
     told = (
-        "contrast, as in the paper: rate of change of expected values − of the others",
-        "its lift: less what is due to how often each value changes at all",
+        "contrast, as in the paper:\nrate of change of expected values − of the others",
+        "lift: the same, less what is due to\nhow often each value changes at all",
     )
     for ax, text in zip(axes[-1], told, strict=True):
         ax.set_xlabel(text, color=MUTED, size=9)
