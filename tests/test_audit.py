@@ -357,9 +357,13 @@ def test_rows_that_are_not_held_out_are_told_of() -> None:
 
 def test_rates_are_of_the_edits_that_are_judged() -> None:
     rows, others = study(17, 0.5), study(18, 0.5)
-    more = pd.concat([rows, rows.loc[["e1"]].rename(index={"e1": "e9"}) + 1])
+    other_edit = rows.loc[[""]].rename(index={"": "e9"})
+    other_edit["H"] += 1  # under this edit one value changes every time, and no other
+    more = pd.concat([rows, *[other_edit.rename(index={"e9": f"e9{k}"}) for k in range(9)]])
     one, other = (audit(r, TREE, test=others, **QUICK)["row by row"].figures for r in (rows, more))
     assert one["marginal"] == other["marginal"]
+    all_of_them = audit(more, TREE, test=pd.concat([others, more.loc[[f"e9{k}" for k in range(9)]]]), **QUICK)
+    assert all_of_them["row by row"].figures["marginal"] != one["marginal"]
 
 
 def test_an_edit_that_broke_in_training_is_taken_out_of_both() -> None:
@@ -391,6 +395,7 @@ def test_column_orders() -> None:
     found = audit(rows, orders=12, **QUICK)
     order, table = found["column order"], found.tables["orders"]
     assert len(table) == order.figures["orders"] == 12
+    assert table["kept"].nunique() > 1 and order.verdict == "fails"
     assert table["kept"].max() <= order.figures["pairs"] and order.figures["valid"] == table["valid"].sum()
     # One collider that no sample hides: the same in every order.
     rows["C"] = rows["A"] + rows["B"] + 0.5 * rng.normal(size=300)
@@ -446,6 +451,27 @@ def test_a_graph_that_some_dag_agrees_with_is_unclear_where_it_was_learnt() -> N
     by_hand = nx.DiGraph([("A", "B")])
     by_hand.add_nodes_from(NAMES)
     assert audit(rows, by_hand, **QUICK)["graph"].verdict == "holds"
+
+
+def test_cautious_rules_are_those_that_are_named() -> None:
+    rng = np.random.default_rng(0)
+    names = list("ABCDEF")
+    scores = rng.normal(size=(300, 6)) @ (np.eye(6) + 0.5 * np.triu(rng.random((6, 6)) < 0.5, 1))
+    index = pd.MultiIndex.from_product([[""], [f"p{i:03d}" for i in range(300)]], names=["edit", "persona"])
+    rows = pd.DataFrame(scores, index=index, columns=names)
+    searched = {
+        rule: pv.discover(rows.reset_index(drop=True), test="fisherz", uc_rule=rule)  # type: ignore[arg-type]
+        for rule in ("sepset", "conservative", "majority")
+    }
+    arrows = {rule: len(graph.directed_edges()) for rule, graph in searched.items()}
+    assert len(set(arrows.values())) == 3
+    marks = np.zeros((6, 6), dtype=np.int8)
+    for i, j in ((0, 1), (1, 2), (2, 0)):
+        marks[i, j], marks[j, i] = -1, 1
+    found = audit(rows, ValueGraph(tuple(names), marks, searched["sepset"].settings), orders=0, **QUICK)["graph"]
+    assert {rule: one["directed"] for rule, one in found.figures["cautious"].items()} == {
+        rule: arrows[rule] for rule in ("conservative", "majority")
+    }
 
 
 def test_a_graph_that_was_told_of_personas_holds() -> None:

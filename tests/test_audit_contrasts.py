@@ -141,6 +141,20 @@ def test_lift_of_all_pairs_leaves_a_persona_out_of_all_of_them() -> None:
     for place, name in enumerate(rows.index):
         others = counts_of_baselines(rows.drop(index=name))
         np.testing.assert_allclose(left.lift(np.eye(7))[place], others.lift())
+    each = contrasts(left.lift(np.eye(7)), REACH)
+    half = 2.446912 * np.sqrt(6 / 7 * np.sum((each - each.mean()) ** 2))  # t with 6 degrees of freedom
+    middle = float(contrasts(counts_of_baselines(rows).lift(), REACH))
+    found = jackknife_interval(counts_of_baselines(rows), REACH, confidence=0.95, lift=True)
+    assert found == pytest.approx((middle - half, middle + half), abs=1e-6)
+
+
+def test_the_bootstrap_of_the_lift_is_that_of_its_replicates() -> None:
+    counts = counts_of_edits(changes(np.random.default_rng(9), 8))
+    drawn = np.random.default_rng(3).multinomial(8, np.full(8, 1 / 8), size=100).astype(float)
+    expected = widened_percentiles(contrasts(counts.lift(drawn), REACH), 8, 0.9)
+    found = bootstrap_interval(counts, REACH, resamples=100, confidence=0.9, seed=3, lift=True)
+    assert found == pytest.approx(expected)
+    assert found != bootstrap_interval(counts, REACH, resamples=100, confidence=0.9, seed=3)
 
 
 def test_percentiles_are_set_wider_for_few_clusters() -> None:

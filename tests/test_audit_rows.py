@@ -125,6 +125,11 @@ def test_verdicts() -> None:
     assert told.verdict != "holds" and told.figures["graph"] > 0.55
     still = rates_alone * 0
     assert row_finding(counts_of_edits(still), often, still, None, OPTIONS).verdict == "not computable"
-    few = true.iloc[:12]
+    always = study(3, personas=40, follow=1.0)
+    # One true pair of 20: over personas it is clear, and permuted names put it there once in 20 times.
+    one = row_finding(counts_of_edits(always), reach((0, 1)), always, None, OPTIONS)
+    assert one.verdict == "unclear" and one.figures["within_low"] > 0.5 and one.figures["within_p"] == 0.05
+    few = always.iloc[:24]
     found = row_finding(counts_of_edits(few), own, few, study(4), OPTIONS)
-    assert found.verdict == "unclear" and "at least 5 personas, got 2" in found.sentence
+    assert found.figures["within_p"] < 0.05
+    assert found.verdict == "unclear" and "at least 5 personas, got 4" in found.sentence

@@ -55,7 +55,7 @@ class AuditOptions:
     @property
     def level(self) -> float:
         """Of tests: 1 - confidence."""
-        return 1 - self.confidence
+        return round(1 - self.confidence, 12)  # 1 - .95 is more than .05, and some p are .05
 
     @property
     def cut(self) -> float:
