@@ -16,7 +16,7 @@ test: $(VENV)/.test
 	$(VENV)/bin/cmake -S . -B build/tests -DPYVALUE_BUILD_TESTS=ON -DPYVALUE_WERROR=ON
 	$(VENV)/bin/cmake --build build/tests -j2
 	$(VENV)/bin/ctest --test-dir build/tests --output-on-failure
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/.test
 	$(PIP) andrey-core bnlearn-port
