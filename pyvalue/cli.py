@@ -157,7 +157,7 @@ def paper(
 
     if pictures not in ("png", "svg"):
         raise ValueError(f"pictures must be png or svg, got {pictures!r}")
-    kept = None if features is None else [name.strip() for name in features.split(",") if name.strip()]
+    kept = _names(features)
     found = reproduce_paper(folder, model, features=kept)
     typer.echo(str(found))
     if output is not None:
@@ -196,7 +196,7 @@ def audit(
         responses,
         None if graph is None else pv.ValueGraph.load(graph),
         test=test,
-        edits=None if edits is None else [name.strip() for name in edits.split(",") if name.strip()],
+        edits=_names(edits),
         focus=focus,
         baseline=baseline,
         threshold=threshold,
@@ -206,6 +206,11 @@ def audit(
     typer.echo(str(found))
     if output is not None:
         found.save(output)
+
+
+def _names(listed: str | None) -> list[str] | None:
+    """``a, b`` as it is typed; None where nothing was."""
+    return None if listed is None else [name.strip() for name in listed.split(",") if name.strip()]
 
 
 @sae_app.command("train")

@@ -17,9 +17,10 @@ from pyvalue.evaluation.audit_column_order import _verdict
 from pyvalue.evaluation.audit_contrast_findings import Intervals, Reach, choice_finding, contrast_finding, verdict_of
 from pyvalue.evaluation.audit_contrasts import counts_of_edits
 from pyvalue.evaluation.audit_findings import Audit, Finding
-from pyvalue.evaluation.audit_graph import as_value_graph, reach_of
+from pyvalue.evaluation.audit_graph import reach_of
 from pyvalue.evaluation.audit_options import AuditOptions, usual_threshold
 from pyvalue.evaluation.label_permutation import relabelled
+from pyvalue.given_graphs import as_value_graph
 from pyvalue.graph import ValueGraph
 from pyvalue.responses import Responses, make_table
 
@@ -205,13 +206,13 @@ def test_values_that_one_side_lacks() -> None:
 
 def test_bad_arguments_are_named() -> None:
     rows = study(11, 0.5)
-    with pytest.raises(TypeError, match="graph: expected a ValueGraph, a networkx DiGraph or None, got str"):
+    with pytest.raises(TypeError, match="graph: expected a ValueGraph or a networkx DiGraph, got str"):
         audit(rows, "graph")
     with pytest.raises(ValueError, match="at least 3 of the values of the responses, got 0"):
         audit(rows, nx.DiGraph([("X", "Y"), ("Y", "Z")]))
     with pytest.raises(ValueError, match="edits: there are no rows under 'e99'"):
         audit(rows, TREE, edits=["e1", "e99"])
-    with pytest.raises(ValueError, match="a value points to itself"):
+    with pytest.raises(ValueError, match="expected edges between two values"):
         audit(rows, nx.DiGraph([("A", "A")]))
     with pytest.raises(ValueError, match="at least 3 values in both, got 0"):
         audit(rows, TREE, test=rows.rename(columns=str.lower))
@@ -433,6 +434,13 @@ def test_definite_paths_alone_are_told_apart() -> None:
     assert possible[0, 1] and possible[1, 0] and not definite[0, 1] and definite[1, 2]
     figures = audit(study(22, 0.9), both, **QUICK)[EDITS[1]].figures
     assert figures["definite_lift"] != figures["lift"]
+
+
+def test_rows_are_counted_beside_a_given_graph_too() -> None:
+    rows = study(22, 0.9)
+    told = audit(rows, pv.graph_from_edges(NAMES, [("A", "B")]), **QUICK)["effective n"]
+    learnt = audit(rows, **QUICK)["effective n"]
+    assert told.figures["effective_n"] == learnt.figures["effective_n"]
 
 
 def test_a_graph_that_some_dag_agrees_with_is_unclear_where_it_was_learnt() -> None:

@@ -35,7 +35,7 @@ from pyvalue.evaluation.audit_contrasts import (
     jackknife_interval,
 )
 from pyvalue.evaluation.audit_findings import Audit, Finding, counted
-from pyvalue.evaluation.audit_graph import as_value_graph, graph_finding, learnt_graph, reach_of
+from pyvalue.evaluation.audit_graph import graph_finding, learnt_graph, reach_of
 from pyvalue.evaluation.audit_information import pairs_finding, rows_finding, variation_finding
 from pyvalue.evaluation.audit_options import AuditOptions, usual_threshold
 from pyvalue.evaluation.audit_rows import CLAIM as ROWS_CLAIM
@@ -43,6 +43,7 @@ from pyvalue.evaluation.audit_rows import NAME as ROWS_NAME
 from pyvalue.evaluation.audit_rows import row_finding
 from pyvalue.evaluation.audit_study import Part, Study, read_study
 from pyvalue.evaluation.label_permutation import LabelPermutation
+from pyvalue.given_graphs import as_value_graph
 from pyvalue.graph import ValueGraph
 from pyvalue.responses import Score
 from pyvalue.wide_scores import edit_labels

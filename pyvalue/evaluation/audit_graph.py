@@ -19,7 +19,7 @@ from pyvalue.evaluation.audit_contrasts import ChangeCounts
 from pyvalue.evaluation.audit_findings import Finding, Verdict
 from pyvalue.evaluation.audit_options import AuditOptions
 from pyvalue.evaluation.label_permutation import contrasts, label_permutation
-from pyvalue.graph import DiscoverySettings, ValueGraph
+from pyvalue.graph import ValueGraph
 
 Mask = npt.NDArray[np.bool_]
 
@@ -27,30 +27,6 @@ NAME = "graph"
 _CLAIM = "some DAG agrees with the graph, so that it can be read as causes and effects"
 #: rules that leave open what the data do not agree on
 CAUTIOUS_RULES = ("conservative", "majority")
-
-
-def as_value_graph(graph: Any) -> ValueGraph:
-    """A ``ValueGraph``, also of a networkx ``DiGraph``: arrows both ways between two values are an undirected edge.
-
-    Raises:
-        TypeError: it is neither.
-        ValueError: the DiGraph has a loop.
-    """
-    if isinstance(graph, ValueGraph):
-        return graph
-    import networkx as nx
-
-    if not isinstance(graph, nx.DiGraph):
-        raise TypeError(f"graph: expected a ValueGraph, a networkx DiGraph or None, got {type(graph).__name__}")
-    names = tuple(map(str, graph.nodes))
-    arrows: Mask = nx.to_numpy_array(graph, weight=None) > 0
-    if arrows.diagonal().any():
-        raise ValueError("graph: a value points to itself; remove such edges")
-    marks = np.zeros(arrows.shape, dtype=np.int8)
-    marks[arrows | arrows.T] = -1
-    marks[arrows.T & ~arrows] = 1
-    settings = DiscoverySettings(alpha=0.05, n=0, test="fisherz", test_reason="the graph was given without settings")
-    return ValueGraph(names, marks, settings)
 
 
 def learnt_graph(rows: pd.DataFrame, **options: Any) -> ValueGraph:

@@ -41,7 +41,7 @@ def rows_finding(graph: ValueGraph, rows: pd.DataFrame) -> Finding:
     try:
         options = {
             "test": test,
-            "alpha": settings.alpha,
+            "alpha": settings.alpha if settings.n else 0.05,  # no search found a given graph, so it has no level
             "max_depth": settings.max_depth,
             "knowledge": settings.knowledge,
         }
