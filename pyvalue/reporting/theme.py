@@ -10,7 +10,7 @@ from pyvalue.steering.plan import Relation
 INK = "#1c2430"
 MUTED = "#5b6675"
 RULE = "#c9d0d9"
-OPEN = "#b5500b"  # of edges without a direction
+OPEN = "#00796b"  # of edges without a direction
 SURFACE = "#fefefe"  # one off white, so that no other white of a figure is taken for it
 
 #: Okabe & Ito (2008), told apart with any colour vision; order of tables and legends
