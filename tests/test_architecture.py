@@ -11,7 +11,18 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "pyvalue"
 
-ROOMS = ("models", "measurement", "discovery", "effects", "steering", "evaluation", "reporting", "cli")
+ROOMS = (
+    "models",
+    "measurement",
+    "discovery",
+    "effects",
+    "steering",
+    "evaluation",
+    "reporting",
+    "studies",
+    "harnesses",
+    "cli",
+)
 
 # Package data and its loaders, and the kernels, stand before all rooms.
 FOUNDATIONS = ("kernels", "data", "_core")
