@@ -20,10 +20,19 @@ class Parts:
     graph: ValueGraph | None = None
     plan: SteeringPlan | None = None
     evaluation: Evaluation | None = None
+    #: a graph to compare ``graph`` with, as that of people
+    reference: ValueGraph | None = None
+    #: what an unfinished run has not made, in words
+    missing: tuple[str, ...] = ()
 
 
-def sort_parts(parts: Sequence[Any]) -> Parts:
+def sort_parts(parts: Sequence[Any], reference: ValueGraph | None = None, missing: Sequence[str] = ()) -> Parts:
     """The parts by type.
+
+    Args:
+        parts: of the report.
+        reference: a graph to compare the report's graph with; default none.
+        missing: what an unfinished run has not made, in words.
 
     Raises:
         TypeError: ``parts`` is no list or tuple, or holds something that a report cannot show.
@@ -44,4 +53,6 @@ def sort_parts(parts: Sequence[Any]) -> Parts:
         if kind is not Responses and len(found) > 1:
             raise ValueError(f"parts: expected at most one {kind.__name__}, got {len(found)}; write a report for each")
     filled = {kind: next(iter(found), None) for kind, found in kinds.items()}
-    return Parts(tuple(kinds[Responses]), filled[ValueGraph], filled[SteeringPlan], filled[Evaluation])
+    return Parts(
+        tuple(kinds[Responses]), filled[ValueGraph], filled[SteeringPlan], filled[Evaluation], reference, tuple(missing)
+    )

@@ -1,0 +1,53 @@
+"""The sections on the answers: the profile of the values, and how good the answers are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyvalue.quality import Quality
+from pyvalue.reporting.effects_plot import draw_profile
+from pyvalue.reporting.parts import Parts
+from pyvalue.reporting.quality_plot import LOWEST, draw_quality
+from pyvalue.reporting.quality_tables import quality_tables, quality_warnings
+from pyvalue.reporting.section import Picture, Section
+from pyvalue.reporting.summary import listed
+from pyvalue.reporting.tables import profile_table
+
+
+def profile_section(given: Parts) -> Section:
+    """Mean score of every value with its interval."""
+    name, title = "value-profile", "What the model scores on every value"
+    if not given.responses:
+        return Section(name, title, missing="No responses were given.")
+    asked = [responses for responses in given.responses if responses.values]
+    pictures = []
+    if asked:
+        names = listed(dict.fromkeys(value for responses in asked for value in responses.values))
+        spoken = f"Mean score with interval of {names}; the numbers are in the table that follows."
+        caption = "Mean score over personas with its 95% normal interval."
+        pictures.append(Picture("profile", draw_profile(asked), spoken, caption))
+    return Section(name, title, pictures=tuple(pictures), tables=(profile_table(given.responses),))
+
+
+def quality_section(found: Sequence[Quality]) -> Section:
+    """What a psychometrician would ask about the answers."""
+    name, title = "quality", "How good the answers are"
+    if not found:
+        return Section(name, title, missing="No responses were given.")
+    warnings = tuple(quality_warnings(found))
+    said = "There is nothing to object to by the rules of thumb of psychometrics."
+    if warnings:
+        said = "What a psychometrician would object to:"
+    return Section(name, title, (said,), warnings, tuple(_reliability(found)), tuple(quality_tables(found)))
+
+
+def _reliability(found: Sequence[Quality]) -> list[Picture]:
+    scales = [quality for quality in found if len(quality.values)]
+    if not scales:
+        return []
+    known = [row for quality in scales for row in quality.values.dropna(subset="alpha").to_dict("records")]
+    spoken = listed((f"{row['value']} {row['alpha']:.2f}" for row in known), "none can be had")
+    caption = "Reliability of every value with its 95% interval (Feldt)."
+    if any(row["alpha"] < LOWEST for row in known):
+        caption += " An arrow: the number lies further left."
+    return [Picture("quality", draw_quality(scales), f"Cronbach's alpha of every value: {spoken}.", caption)]
