@@ -48,12 +48,14 @@ _PUBLIC = {
     "RefittedEffects": "pyvalue.effects.refitted_effects",
     "RemoteModel": "pyvalue.models.remote",
     "Responses": "pyvalue.responses",
+    "Run": "pyvalue.studies.run_folder",
     "SAE": "pyvalue.models.sae",
     "SideEffects": "pyvalue.evaluation.side_effects",
     "SoundGraph": "pyvalue.effects.sound_graph",
     "SteeringPlan": "pyvalue.steering.plan",
     "StoreError": "pyvalue.errors",
     "StrengthSearch": "pyvalue.steering.strength_search",
+    "Study": "pyvalue.studies.study",
     "SurveyValues": "pyvalue.evaluation.ess",
     "SweepResult": "pyvalue.steering.sweep_table",
     "ValueGraph": "pyvalue.graph",
@@ -87,7 +89,9 @@ _PUBLIC = {
     "load_model": "pyvalue.models.loading",
     "load_personas": "pyvalue.measurement.persona_files",
     "load_reference_graphs": "pyvalue.evaluation.reference_graphs",
+    "load_run": "pyvalue.studies.run_folder",
     "load_sae": "pyvalue.models.sae",
+    "load_study": "pyvalue.studies.study_file",
     "load_sweep": "pyvalue.steering.sweep_table",
     "make_personas": "pyvalue.measurement.personas",
     "max_activations": "pyvalue.steering.typical_maxima",
@@ -102,6 +106,7 @@ _PUBLIC = {
     "refitted_effects": "pyvalue.effects.refitted_effects",
     "report": "pyvalue.reporting.html",
     "reproduce_paper": "pyvalue.evaluation.paper",
+    "run_study": "pyvalue.studies.run",
     "save_max_activations": "pyvalue.models.sae",
     "save_personas": "pyvalue.measurement.persona_files",
     "score_rows": "pyvalue.wide_scores",
@@ -115,6 +120,7 @@ _PUBLIC = {
     "theory_distances": "pyvalue.evaluation.reference_graphs",
     "theory_graph": "pyvalue.evaluation.reference_graphs",
     "value_effect": "pyvalue.steering.effects_of_edits",
+    "write_study": "pyvalue.studies.template",
     "yes_effect": "pyvalue.steering.effects_of_edits",
 }
 
@@ -224,6 +230,12 @@ if TYPE_CHECKING:
     from pyvalue.steering.sweep_table import SweepResult as SweepResult
     from pyvalue.steering.sweep_table import load_sweep as load_sweep
     from pyvalue.steering.typical_maxima import max_activations as max_activations
+    from pyvalue.studies.run import run_study as run_study
+    from pyvalue.studies.run_folder import Run as Run
+    from pyvalue.studies.run_folder import load_run as load_run
+    from pyvalue.studies.study import Study as Study
+    from pyvalue.studies.study_file import load_study as load_study
+    from pyvalue.studies.template import write_study as write_study
     from pyvalue.wide_scores import score_rows as score_rows
 
 
