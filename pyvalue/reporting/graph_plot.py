@@ -38,11 +38,13 @@ Point = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Edge:
+class Edge:
+    """An edge of a picture; its strength is the share of bootstrap replicates with it, None without a bootstrap."""
+
     source: str
     target: str
     kind: str
-    strength: float | None  # share of bootstrap replicates, None without a bootstrap
+    strength: float | None
 
 
 def draw_graph(
@@ -76,7 +78,7 @@ def draw_graph(
     elif target:
         relations = predict(graph, target)
     edges = drawn_edges(graph)
-    place = _places(graph, edges)
+    place = places(graph, edges)
     crowded = len(place) > 24
     if ax is None:
         figure = Figure(figsize=(9.6, 9.9) if crowded else (7.6, 5.9))
@@ -93,26 +95,26 @@ def draw_graph(
     return cast(Figure, ax.figure)
 
 
-def drawn_edges(graph: ValueGraph) -> list[_Edge]:
+def drawn_edges(graph: ValueGraph) -> list[Edge]:
     """The edges that ``draw_graph`` shows, weakest first, so that the strong ones lie on top."""
     strengths: dict[frozenset[str], float] = {}
     if graph.bootstrap is not None:
         table = graph.strengths()
         pairs = zip(table["source"], table["target"], table["strength"], strict=True)
         strengths = {frozenset((a, b)): float(share) for a, b, share in pairs if np.isfinite(share)}
-    edges = [_Edge(a, b, kind, strengths.get(frozenset((a, b)))) for a, b, kind in graph.edges()]
+    edges = [Edge(a, b, kind, strengths.get(frozenset((a, b)))) for a, b, kind in graph.edges()]
     edges.sort(key=lambda edge: edge.strength or 0.0)
     return edges[-MAX_EDGES:]
 
 
-def _places(graph: ValueGraph, edges: Sequence[_Edge]) -> dict[str, Point]:
+def places(graph: ValueGraph, edges: Sequence[Edge]) -> dict[str, Point]:
     """Every value's place on the unit circle, clockwise from the top."""
     order = schwartz_order(graph.names) or _spectral_order(graph.names, edges)
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(order)) / max(len(order), 1)
     return {name: np.array([np.cos(a), np.sin(a)]) for name, a in zip(order, angles, strict=True)}
 
 
-def _spectral_order(names: Sequence[str], edges: Sequence[_Edge]) -> list[str]:
+def _spectral_order(names: Sequence[str], edges: Sequence[Edge]) -> list[str]:
     """Names by their angle in the plane of the two smoothest eigenvectors of the Laplacian, which shortens edges."""
     if len(names) < 4 or not edges:
         return list(names)
@@ -134,14 +136,14 @@ def _bend(a: Point, b: Point) -> float:
     return float(inward * (0.26 - 0.08 * np.linalg.norm(chord)))
 
 
-def _curve(a: Point, b: Point, t: NDArray[np.float64]) -> Point:
+def curve(a: Point, b: Point, t: NDArray[np.float64]) -> Point:
     """Points (len(t), 2) of the quadratic Bézier curve that arc3 draws from a to b."""
     control = (a + b) / 2 + _bend(a, b) * np.array([b[1] - a[1], a[0] - b[0]])
     u = t[:, None]
     return np.asarray((1 - u) ** 2 * a + 2 * u * (1 - u) * control + u**2 * b)
 
 
-def _arrow(edge: _Edge, place: Mapping[str, Point], gap: float, dense: bool) -> FancyArrowPatch:
+def _arrow(edge: Edge, place: Mapping[str, Point], gap: float, dense: bool) -> FancyArrowPatch:
     """The tail touches its value and the head stays off it, so that where many meet the two are told apart."""
     a, b = place[edge.source], place[edge.target]
     share = 0.6 if edge.strength is None else edge.strength
@@ -160,10 +162,10 @@ def _arrow(edge: _Edge, place: Mapping[str, Point], gap: float, dense: bool) -> 
     )
 
 
-def _draw_numbers(ax: Axes, edges: Sequence[_Edge], place: Mapping[str, Point]) -> None:
+def _draw_numbers(ax: Axes, edges: Sequence[Edge], place: Mapping[str, Point]) -> None:
     """Each edge's strength on the edge, where it is farthest from other numbers and other edges."""
     t = np.linspace(0.06, 0.94, 23)
-    curves = [_curve(place[e.source], place[e.target], t) for e in edges]
+    curves = [curve(place[e.source], place[e.target], t) for e in edges]
     stretch = np.array([0.6, 1.0])  # a number is wider than high
     taken: list[Point] = []
     for index, edge in enumerate(edges):
@@ -173,8 +175,8 @@ def _draw_numbers(ax: Axes, edges: Sequence[_Edge], place: Mapping[str, Point]) 
         cost = 0.4 * np.abs(t[5:18] - 0.5)
         for other in taken:
             cost += 4 * np.clip(1 - np.linalg.norm((spots - other) * stretch, axis=1) / 0.15, 0, None)
-        for curve in curves[:index] + curves[index + 1 :]:
-            gaps = np.linalg.norm((spots[:, None] - curve) * stretch, axis=2).min(axis=1)
+        for other_curve in curves[:index] + curves[index + 1 :]:
+            gaps = np.linalg.norm((spots[:, None] - other_curve) * stretch, axis=2).min(axis=1)
             cost += np.clip(1 - gaps / 0.1, 0, None)
         spot = spots[int(cost.argmin())]
         taken.append(spot)
@@ -219,7 +221,7 @@ def _draw_name(ax: Axes, name: str, x: float, y: float, crowded: bool, style: di
     ax.text(1.11 * x, 1.11 * y, name, ha=side, va=rise, parse_math=False, **style)
 
 
-def _draw_legend(ax: Axes, relations: Mapping[str, Relation], edges: Sequence[_Edge]) -> None:
+def _draw_legend(ax: Axes, relations: Mapping[str, Relation], edges: Sequence[Edge]) -> None:
     def dot(colour: str, label: str) -> Line2D:
         return Line2D([], [], linestyle="none", marker="o", markersize=9, color=colour, label=label)
 
