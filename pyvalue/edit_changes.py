@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pyvalue.plotted import Plotted
 from pyvalue.responses import VALID, Responses, Score
 from pyvalue.wide_scores import edit_labels, read_source, score_rows
 
@@ -16,7 +17,7 @@ _QUESTION = ["persona", "item", "mode", "wording", "order", "repeat"]
 
 
 @dataclass(frozen=True)
-class PairedChanges:
+class PairedChanges(Plotted):
     """Changes of scores under edits; do not change the tables in place.
 
     Attributes:

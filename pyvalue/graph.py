@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyvalue.edge_frequencies import EdgeFrequencies
 from pyvalue.errors import PyvalueError
 from pyvalue.knowledge import Knowledge
+from pyvalue.plotted import Plotted
 from pyvalue.replicate_graphs import ReplicateGraphs
 from pyvalue.separating_sets import SeparatingSets
 
@@ -78,7 +79,7 @@ class DiscoverySettings:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ValueGraph:
+class ValueGraph(Plotted):
     """An immutable CPDAG over named values.
 
     Attributes:

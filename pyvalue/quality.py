@@ -17,6 +17,7 @@ from pyvalue.agreement import effective_n
 from pyvalue.broken_edits import MAX_PERPLEXITY_RATIO, MIN_VALID_RATIO, edit_table
 from pyvalue.common_factor import common_factor
 from pyvalue.convergence import convergent_table, multitrait_matrix
+from pyvalue.plotted import Plotted
 from pyvalue.quality_warnings import warnings_of
 from pyvalue.reliability import saturated_share
 from pyvalue.responses import IDENTITY, MIN_SHARE, Responses, Score
@@ -27,7 +28,7 @@ from pyvalue.yes_bias import bias_table, uncorrected
 
 
 @dataclass(frozen=True)
-class Quality:
+class Quality(Plotted):
     """How good answers are as measurements.
 
     Attributes:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pyvalue.errors import StoreError
+from pyvalue.plotted import Plotted
 from pyvalue.responses_parquet import read_parquet, write_parquet
 from pyvalue.table_checks import ALLOWED, check_distinct, check_table, with_texts
 from pyvalue.value_means import ValueMeans, below_share, value_means
@@ -64,7 +65,7 @@ NUMBERS = {
 
 
 @dataclass(frozen=True)
-class Responses:
+class Responses(Plotted):
     """Answers as a tidy table; do not change ``table`` in place.
 
     Attributes:

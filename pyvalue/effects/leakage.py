@@ -23,13 +23,14 @@ from pyvalue.atomic_files import write_json
 from pyvalue.effects.change_moments import MIN_PAIRS, Floats, Moments
 from pyvalue.effects.ratio_interval import ratio_interval
 from pyvalue.effects.size_interval import SizeInterval, size_interval
+from pyvalue.plotted import Plotted
 from pyvalue.schwartz_circle import basic_value, opposed
 
 COLUMNS = ("group", "values", "leakage", "low", "high", "plain", "signed", "signed_low", "signed_high")
 
 
 @dataclass(frozen=True)
-class Leakage:
+class Leakage(Plotted):
     """What moved along with a target.
 
     Attributes:

@@ -17,6 +17,7 @@ from pyvalue.effects.ida import coefficients
 from pyvalue.effects.joint_ida import past_each_other
 from pyvalue.effects.valid_parents import most_directed
 from pyvalue.graph import ValueGraph
+from pyvalue.plotted import Plotted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,7 @@ _MOST_KEPT = 1 << 25
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Effects:
+class Effects(Plotted):
     """Total effects of d values on each other; row = cause, column = effect, 1 on the diagonal.
 
     An effect is what is added to one value when one unit is added to another. It is exactly 0 where the one follows

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pyvalue.atomic_files import write_json
+from pyvalue.plotted import Plotted
 
 if TYPE_CHECKING:
     from pyvalue.evaluation.label_permutation import LabelPermutation
@@ -52,7 +53,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Audit:
+class Audit(Plotted):
     """The findings of one study.
 
     Attributes:

@@ -11,13 +11,14 @@ import pandas as pd
 
 from pyvalue.atomic_files import write_json
 from pyvalue.evaluation.benchmark_verdict import difference_of, verdict_of
+from pyvalue.plotted import Plotted
 
 #: in the order of tables
 METRICS = ("AUROC", "AUPRC", "pooled AUROC", "sign accuracy", "coverage", "width")
 
 
 @dataclass(frozen=True)
-class PredictionBenchmark:
+class PredictionBenchmark(Plotted):
     """How well side effects were told before steering.
 
     Attributes:

@@ -40,12 +40,13 @@ from pyvalue.evaluation.circumplex_rows import CircleRows, circle_rows
 from pyvalue.evaluation.circumplex_structure import structure_tests
 from pyvalue.evaluation.scaling import Level, Scaling, scale
 from pyvalue.evaluation.sinusoid import profile_table
+from pyvalue.plotted import Plotted
 from pyvalue.responses import Score
 from pyvalue.schwartz_circle import Layout, angle, basic_value, circle_order, circular_distance, position
 
 
 @dataclass(frozen=True)
-class Circumplex:
+class Circumplex(Plotted):
     """How well correlations between basic values fit the circle.
 
     Attributes:

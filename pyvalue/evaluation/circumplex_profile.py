@@ -14,12 +14,13 @@ from pyvalue.evaluation.circumplex_moments import Floats, bootstrap_counts, pers
 from pyvalue.evaluation.circumplex_options import check_numbers, check_share
 from pyvalue.evaluation.circumplex_rows import circle_rows
 from pyvalue.evaluation.sinusoid import Sinusoid, fit_sinusoids, sinusoid
+from pyvalue.plotted import Plotted
 from pyvalue.responses import Score
 from pyvalue.schwartz_circle import Layout, angle
 
 
 @dataclass(frozen=True)
-class ExternalProfile:
+class ExternalProfile(Plotted):
     """Correlations of the basic values with one variable over personas, and the sinusoid through them.
 
     Attributes:

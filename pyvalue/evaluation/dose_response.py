@@ -19,6 +19,7 @@ import pandas as pd
 from pyvalue.atomic_files import write_json
 from pyvalue.evaluation.dose_response_curve import Floats, from_zero, half_maximum, rank_correlation
 from pyvalue.evaluation.dose_response_source import Doses, TextScores, read_doses
+from pyvalue.plotted import Plotted
 from pyvalue.responses import Score
 
 #: personas (or prompts) below which nothing has an interval
@@ -28,7 +29,7 @@ TARGET, OTHERS = "target", "all others"
 
 
 @dataclass(frozen=True)
-class DoseResponse:
+class DoseResponse(Plotted):
     """Effects at growing strengths of one edit.
 
     Attributes:

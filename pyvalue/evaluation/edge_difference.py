@@ -20,6 +20,7 @@ from pyvalue.evaluation.circumplex_moments import PersonaMoments, correlation_of
 from pyvalue.evaluation.circumplex_options import check_numbers, check_share
 from pyvalue.evaluation.edge_difference_errors import difference_errors
 from pyvalue.evaluation.edge_difference_groups import TwoGroups, partial_of, two_groups
+from pyvalue.plotted import Plotted
 from pyvalue.responses import Score
 
 Floats = NDArray[np.float64]
@@ -30,7 +31,7 @@ _MOST = 1.0 - 1e-9
 
 
 @dataclass(frozen=True)
-class EdgeDifferences:
+class EdgeDifferences(Plotted):
     """Differences of two groups, one of them a pair of values.
 
     Attributes:

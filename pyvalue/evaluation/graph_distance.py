@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pyvalue.atomic_files import write_json
 from pyvalue.cpdag import consistent_extension, is_cpdag
 from pyvalue.graph import ARROW, TAIL, ValueGraph
+from pyvalue.plotted import Plotted
 
 Marks = NDArray[np.int8]
 
@@ -59,7 +60,7 @@ class IdentificationDistance:
 
 
 @dataclass(frozen=True)
-class GraphDistance:
+class GraphDistance(Plotted):
     """Distances of a second graph from a first, over the values that both have.
 
     Attributes:

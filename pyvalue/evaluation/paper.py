@@ -21,11 +21,12 @@ from pyvalue.evaluation.paper_published import HUMAN_GRAPH, SAE_PERSONA, Publish
 from pyvalue.evaluation.paper_table1 import compare_table_1, noise, similarity, table_1
 from pyvalue.evaluation.paper_table2 import bars, compare_table_2, prompt_changes, sae_changes, table_2
 from pyvalue.graph import ValueGraph
+from pyvalue.plotted import Plotted
 from pyvalue.wide_scores import NO_PERSONA
 
 
 @dataclass(frozen=True)
-class PaperReproduction:
+class PaperReproduction(Plotted):
     """The paper's tables and figures, computed, and every published figure beside its own.
 
     Attributes:

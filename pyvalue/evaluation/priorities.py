@@ -20,6 +20,7 @@ from pyvalue.evaluation.circumplex_moments import bootstrap_counts, persona_mome
 from pyvalue.evaluation.circumplex_options import check_numbers, check_share
 from pyvalue.evaluation.circumplex_rows import circle_rows
 from pyvalue.evaluation.ess import SurveyValues
+from pyvalue.plotted import Plotted
 from pyvalue.responses import Score
 from pyvalue.schwartz_circle import basic_value
 
@@ -41,7 +42,7 @@ PAN_CULTURAL: Mapping[str, float] = {
 
 
 @dataclass(frozen=True)
-class Priorities:
+class Priorities(Plotted):
     """A ranking of values beside a reference.
 
     Attributes:

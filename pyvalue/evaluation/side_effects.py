@@ -21,6 +21,7 @@ from pyvalue.edge_frequencies import wilson_interval
 from pyvalue.effects.change_moments import MIN_PAIRS, Moments
 from pyvalue.effects.leakage import Leakage, leakage
 from pyvalue.evaluation.side_effects_gate import RATES, WorkingEdits, working_edits
+from pyvalue.plotted import Plotted
 from pyvalue.responses import Score
 from pyvalue.wide_scores import edit_labels
 
@@ -37,7 +38,7 @@ _COMPARED = ("gain", "plain", "side_change", "wrong")
 
 
 @dataclass(frozen=True)
-class SideEffects:
+class SideEffects(Plotted):
     """Target and side effects of edits.
 
     Attributes:

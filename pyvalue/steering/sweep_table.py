@@ -13,6 +13,7 @@ from scipy import stats
 
 from pyvalue.errors import StoreError
 from pyvalue.measurement.store import write_table
+from pyvalue.plotted import Plotted
 
 #: column -> meaning; the order of the columns
 COLUMNS = {
@@ -44,7 +45,7 @@ NUMBER = "number"
 
 
 @dataclass(frozen=True, eq=False)
-class SweepResult:
+class SweepResult(Plotted):
     """Texts under every configuration of edits; do not change ``table`` in place.
 
     Attributes:
