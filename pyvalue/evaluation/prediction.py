@@ -73,6 +73,13 @@ class Evaluation:
         write_json(path, self.to_dict())
         return Path(path)
 
+    @classmethod
+    def load(cls, path: str | Path) -> Evaluation:
+        """Read what :meth:`save` wrote; StoreError where the file is something else."""
+        from pyvalue.evaluation.prediction_json import load_evaluation
+
+        return load_evaluation(path)
+
     def lines(self) -> list[str]:
         """Predicted against measured, value by value, then the summary: what ``print`` shows."""
         return evaluation_lines(self)

@@ -113,7 +113,7 @@ class SteeringPlan:
         return UNKNOWN if self.effects is None else expected_leakage(self.effects, self.target, values)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able; edits carry the identity of their SAE, not its weights, and effects their facts."""
+        """JSON-able; edits carry the identity of their SAE, not its weights."""
         leaks = self.expected_leakage
         return {
             "target": dict(self.target),
@@ -125,7 +125,7 @@ class SteeringPlan:
             "role": self.role,
             "unit_changes": _records(self.unit_changes),
             "expected_leakage": leaks._asdict() if leaks.known else None,
-            "effects": None if self.effects is None else self.effects.facts,
+            "effects": None if self.effects is None else self.effects.to_dict(),
             "pilot_leakage": None if self.pilot_leakage is None else self.pilot_leakage.to_dict(),
             "roles": _records(self.roles),
             "pilot": _records(self.pilot),
@@ -137,6 +137,17 @@ class SteeringPlan:
         """Write JSON, whole or not at all."""
         write_json(path, json.loads(json.dumps(self.to_dict())))
         return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> SteeringPlan:
+        """Read what :meth:`save` wrote; edits come as ``StoredEdit``, made by their ``with_sae(sae)``.
+
+        Raises:
+            StoreError: the file cannot be read, or holds no plan.
+        """
+        from pyvalue.steering.plan_json import load_plan
+
+        return load_plan(path)
 
     def lines(self) -> list[str]:
         """The plan as lines of text: what ``print`` shows."""
