@@ -17,6 +17,7 @@ _PUBLIC = {
     "Circumplex": "pyvalue.evaluation.circumplex",
     "ContextGraphs": "pyvalue.effects.contexts_graphs",
     "Continuation": "pyvalue.models.continuous",
+    "ClusterError": "pyvalue.errors",
     "CostEstimate": "pyvalue.measurement.cost",
     "Design": "pyvalue.measurement.design",
     "DirectHits": "pyvalue.effects.direct_hits",
@@ -45,6 +46,7 @@ _PUBLIC = {
     "PromptStyle": "pyvalue.measurement.prompts",
     "PyvalueError": "pyvalue.errors",
     "Quality": "pyvalue.quality",
+    "RayEngine": "pyvalue.engines",
     "RefittedEffects": "pyvalue.effects.refitted_effects",
     "RemoteModel": "pyvalue.models.remote",
     "Responses": "pyvalue.responses",
@@ -147,6 +149,8 @@ if TYPE_CHECKING:
     from pyvalue.effects.sound_graph import sound_graph as sound_graph
     from pyvalue.effects.total_effects import estimate_effects as estimate_effects
     from pyvalue.effects.value_effects import Effects as Effects
+    from pyvalue.engines import RayEngine as RayEngine
+    from pyvalue.errors import ClusterError as ClusterError
     from pyvalue.errors import ModelError as ModelError
     from pyvalue.errors import NumericsError as NumericsError
     from pyvalue.errors import PyvalueError as PyvalueError

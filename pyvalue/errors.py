@@ -15,3 +15,7 @@ class StoreError(PyvalueError):
 
 class NumericsError(PyvalueError):
     """The data admit no trustworthy result, for example a correlation matrix that is singular."""
+
+
+class ClusterError(PyvalueError):
+    """A Ray cluster cannot be started or reached, has no room for a worker, or a worker failed in an unknown way."""
