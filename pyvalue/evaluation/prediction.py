@@ -18,13 +18,14 @@ from pyvalue.evaluation.magnitude import MIN_PAIRS, Floats, summarise
 from pyvalue.evaluation.prediction_intervals import predicted_columns, prediction_rows
 from pyvalue.evaluation.prediction_text import evaluation_lines
 from pyvalue.measurement.store import write_json
+from pyvalue.plotted import Plotted
 from pyvalue.responses import Responses, Score
 from pyvalue.steering.plan import SteeringPlan
 from pyvalue.yes_bias import mean_estimate
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Plotted):
     """How a prediction held.
 
     Attributes:

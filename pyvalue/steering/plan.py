@@ -22,6 +22,7 @@ from pyvalue.atomic_files import write_json
 from pyvalue.effects.total_effects import Effects
 from pyvalue.given_graphs import as_value_graph
 from pyvalue.graph import ValueGraph
+from pyvalue.plotted import Plotted
 from pyvalue.steering.plan_checks import check_numbers, checked_keep, checked_target
 from pyvalue.steering.plan_choice import least_leaky, wanted_gain, why
 from pyvalue.steering.plan_effects import ENDS, effects_of, soundness_problem, unit_changes
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SteeringPlan:
+class SteeringPlan(Plotted):
     """What to do, and what is predicted to move.
 
     Attributes:
