@@ -2,4 +2,4 @@
 
 from pyvalue.cli import app
 
-app()
+app(prog_name="pyvalue")
