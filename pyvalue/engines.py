@@ -10,7 +10,7 @@ class RayEngine:
     """A Ray cluster that asks, or draws replicates. Needs the extra ``cluster``.
 
     Attributes:
-        address: of a running cluster, such as ``"auto"`` or ``"ray://head:10001"``; None starts one on this machine.
+        address: of a running cluster: ``"auto"`` on one of its machines, or ``"head:6379"``; None starts one here.
         workers: actors, each with its own model; default one a GPU, or one a processor where there is none.
         cpus: that each worker takes.
         gpus: that each worker takes; default 1 where the cluster has any, else 0.

@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from pyvalue.engines import Engine, read_engine
 from pyvalue.errors import ModelError
-from pyvalue.measurement.answer_table import answer_table
+from pyvalue.measurement.asked_units import AskedUnits
 from pyvalue.measurement.askers import Mode, Settings, chunk_of, make_asker
 from pyvalue.measurement.asking import Configuration
 from pyvalue.measurement.cost import check_budget, estimate_cost
@@ -56,6 +55,7 @@ def measure(
     batch_size: int | None = None,
     max_cost: float | None = None,
     progress: bool | None = None,
+    engine: Engine = "local",
 ) -> Responses:
     """Ask every item of every persona, and keep what comes back.
 
@@ -85,6 +85,10 @@ def measure(
         max_cost: dollars that remote models, the judge too, may cost at most; a measurement whose part that is not
             stored yet can cost more does not start.
         progress: show a bar with the time left; default when the terminal is one.
+        engine: ``"local"``, this process; or ``"ray"`` or a ``RayEngine``, workers on a Ray cluster that write into the
+            folder, which is then needed, and which all machines must see. They load the model by its name, so that one
+            changed in memory must be saved to a folder and loaded from there. The answers are those of one process with
+            as many torch threads as a worker has ``cpus``.
 
     Returns:
         One answer for every configuration, persona and question, in that order.
@@ -95,7 +99,13 @@ def measure(
         ModelError: the model cannot be asked (no chat template, no token for yes or no, no answer from its server), or
             an edit does not fit it.
         StoreError: the run folder belongs to another study, is in use, or cannot be written.
+        ClusterError: Ray is not installed, its cluster cannot be reached, or a worker failed.
     """
+    workers = read_engine(engine)
+    if workers is not None and folder is None:
+        raise ValueError(
+            "folder: expected a run folder that all machines see, got None, and workers store their answers"
+        )
     _check_personas(personas)
     _check_not_edited(model, judge)
     if folder is not None and not str(folder):
@@ -121,27 +131,29 @@ def measure(
         "configurations": [{"label": c.label, "edits": [edit.to_dict() for edit in c.edits]} for c in configurations],
         **asker.facts(),
     }
-    size = asker.chunk or len(cells)
-    chunks = [cells[start : start + size] for start in range(0, len(cells), size)]
-    units = [(p, k) for p in range(len(personas)) for k in range(len(chunks))]
-
-    def numbers_of(unit: tuple[int, int]) -> list[int]:
-        """Parts stand by configuration, then persona, then chunk."""
-        p, k = unit
-        return [(c * len(personas) + p) * len(chunks) + k for c in range(len(configurations))]
-
-    def ask(unit: tuple[int, int], missing: Sequence[int]) -> dict[int, pd.DataFrame]:
-        p, k = unit
-        wanted = [number // (len(personas) * len(chunks)) for number in missing]
-        found = asker.ask(personas[p], chunks[k], [configurations[c] for c in wanted])
-        return {
-            number: answer_table(model.name, configurations[c].label, personas[p].name, mode, chunks[k], answers)
-            for number, c, answers in zip(missing, wanted, found, strict=True)
-        }
-
+    asked = AskedUnits(model.name, mode, asker, personas, cells, configurations)
     names = [c.label for c in configurations if c.label]
     title = f"measuring ({names[0] if len(names) == 1 else f'{len(names)} edits'})" if names else "measuring"
-    return run_parts(folder, study, units, numbers_of, ask, title=title, progress=progress, shared=shared)
+    if workers is None or folder is None:
+        return run_parts(
+            folder, study, asked.units, asked.numbers_of, asked.ask, title=title, progress=progress, shared=shared
+        )
+    from pyvalue.measurement.ray_measuring import measure_on_ray
+
+    return measure_on_ray(
+        workers,
+        model,
+        asked,
+        study,
+        personas,
+        design,
+        cells,
+        configurations,
+        settings,
+        folder,
+        title=title,
+        progress=progress,
+    )
 
 
 def read_configurations(edits: Configurations, label: str | None = None) -> tuple[Configuration, ...]:

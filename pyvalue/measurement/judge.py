@@ -109,6 +109,7 @@ class Judge:
     Attributes:
         model: the judge.
         prompt: wording.
+        batch_size: most answers in one forward pass of a local model; None by the memory that is free.
         max_tokens: most tokens of a remote judge's reply.
     """
 
@@ -125,7 +126,7 @@ class Judge:
         if max_tokens < 1:
             raise ValueError(f"max_tokens: expected at least 1, got {max_tokens}")
         self.model = model
-        self.prompt, self.max_tokens, self._batch_size = prompt, max_tokens, batch_size
+        self.prompt, self.batch_size, self.max_tokens = prompt, batch_size, max_tokens
         self._chances: Callable[[list[str], int], npt.NDArray[np.float64]] = self._remote_chances
         self._remote = JudgeConversation(model, prompt.system, max_tokens, _holds_numbers)
         if isinstance(model, LanguageModel):
@@ -203,7 +204,7 @@ class Judge:
 
         model: Any = self.model
         prompts = [render_chat(model.tokenizer, question, self.prompt.system) for question in questions]
-        return _shares(next_token_chances(model, prompts, self._digits[:count], self._batch_size))
+        return _shares(next_token_chances(model, prompts, self._digits[:count], self.batch_size))
 
     def _remote_chances(self, questions: list[str], count: int) -> npt.NDArray[np.float64]:
         if not questions:

@@ -21,6 +21,8 @@ from pyvalue.responses import Responses
 
 Unit = TypeVar("Unit")
 Ask = Callable[[Unit, Sequence[int]], Mapping[int, pd.DataFrame]]
+#: from a run and the places of units that wait to those that were asked, with their questions; None where it is held
+Elsewhere = Callable[[RunFolder, Sequence[int]], Iterator[tuple[int, int | None]]]
 
 #: seconds between two looks at what other processes hold
 PAUSE = 0.2
@@ -38,6 +40,7 @@ def run_parts(
     title: str = "measuring",
     progress: bool | None = None,
     shared: bool = False,
+    elsewhere: Elsewhere | None = None,
 ) -> Responses:
     """Ask what is missing, and return every part.
 
@@ -51,6 +54,7 @@ def run_parts(
         progress: see ``progress_bar``.
         shared: whether other processes that pass it may work on the folder meanwhile. Each takes units that no other
             holds, takes over those of a process that died, and returns when every part is stored.
+        elsewhere: gets units asked by other processes, with ``ask_unit`` in the same folder; default asks them here.
 
     Returns:
         The rows of all parts, by number.
@@ -63,11 +67,39 @@ def run_parts(
         if shared:
             raise ValueError("shared: expected a folder to share, got shared=True and no folder")
         return _in_memory(study, units, numbers_of, ask, title, progress)
-    with RunFolder(folder, study, shared=shared) as run:
-        work = _Work(run, units, numbers_of, ask)
+    with RunFolder(folder, study, shared=shared or elsewhere is not None) as run:
+        work = _Work(run, units, numbers_of, ask, elsewhere)
         with work.recorded(), progress_bar(title, len(units), progress, done=work.units_done) as advance:
             work.finish(advance)
         return run.read(work.numbers)
+
+
+def ask_unit(run: RunFolder, place: int, unit: Unit, numbers: Sequence[int], ask: Ask[Unit]) -> int | None:
+    """Ask what is missing of a unit, and store it.
+
+    Args:
+        run: where the parts go.
+        place: of the unit among all; what it is claimed by.
+        unit: to ask.
+        numbers: of its parts.
+        ask: see ``run_parts``.
+
+    Returns:
+        Questions that were asked; None where another process holds the unit.
+    """
+    if all(run.has(number) for number in numbers):
+        return 0
+    with run.claim(place) as mine:
+        if not mine:
+            return None
+        # Again: its last holder may have stored them before it let go.
+        missing = [number for number in numbers if not run.has(number)]
+        if not missing:
+            return 0
+        tables = ask(unit, missing)
+        for number in missing:
+            run.write_part(number, tables[number])
+        return sum(len(tables[number]) for number in missing)
 
 
 def _in_memory(
@@ -91,13 +123,19 @@ class _Work:
     """The units of one run in one folder."""
 
     def __init__(
-        self, run: RunFolder, units: Sequence[Unit], numbers_of: Callable[[Unit], Sequence[int]], ask: Ask[Unit]
+        self,
+        run: RunFolder,
+        units: Sequence[Unit],
+        numbers_of: Callable[[Unit], Sequence[int]],
+        ask: Ask[Unit],
+        elsewhere: Elsewhere | None,
     ) -> None:
-        self._run, self._ask = run, ask
+        self._run, self._ask, self._elsewhere = run, ask, elsewhere or self._here
         self._units = [(unit, tuple(numbers_of(unit))) for unit in units]
         self.numbers = sorted(number for _, numbers in self._units for number in numbers)
-        self._stored = {number for number in self.numbers if run.part(number).exists()}
-        self._waiting = [i for i, (_, numbers) in enumerate(self._units) if not self._stored.issuperset(numbers)]
+        stored = {number for number in self.numbers if run.part(number).exists()}
+        self._began = bool(stored)
+        self._waiting = [i for i, (_, numbers) in enumerate(self._units) if not stored.issuperset(numbers)]
         self._recorded_at = time.monotonic()
 
     @property
@@ -109,8 +147,7 @@ class _Work:
         """Ask what is missing, and wait for what others hold."""
         while self._waiting:
             held = []
-            for i in self._waiting:
-                asked = self._ask_if_free(i)
+            for i, asked in self._elsewhere(self._run, self._waiting):
                 if asked is None:
                     held.append(i)
                     continue
@@ -133,32 +170,14 @@ class _Work:
             raise
         self._record()
 
-    def _ask_if_free(self, i: int) -> int | None:
-        """Questions asked to complete a unit; None where another process holds it."""
-        unit, numbers = self._units[i]
-        if not self._missing(numbers):
-            return 0
-        with self._run.claim(i) as mine:
-            if not mine:
-                return None
-            missing = self._missing(numbers)  # again: its last holder may have stored them before it let go
-            if not missing:
-                return 0
-            tables = self._ask(unit, missing)
-            for number in missing:
-                self._run.write_part(number, tables[number])
-                self._stored.add(number)
-            return sum(len(tables[number]) for number in missing)
-
-    def _missing(self, numbers: Sequence[int]) -> list[int]:
-        missing = [number for number in numbers if number not in self._stored and not self._run.has(number)]
-        self._stored |= set(numbers) - set(missing)
-        return missing
+    def _here(self, run: RunFolder, places: Sequence[int]) -> Iterator[tuple[int, int | None]]:
+        for i in places:
+            yield i, ask_unit(run, i, *self._units[i], self._ask)
 
     def _check_total(self) -> None:
         """Parts of another size have other numbers; a study that forgot what decides them must not mix the two."""
         total = self._run.total
-        if self._stored and total not in (None, len(self.numbers)):
+        if self._began and total not in (None, len(self.numbers)):
             raise StoreError(
                 f"run folder {self._run.path} was begun with {total} parts, and this run has {len(self.numbers)}; "
                 "use another folder"

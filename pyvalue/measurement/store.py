@@ -43,6 +43,8 @@ class RunFolder:
         study: what is asked, JSON-able; a folder that holds another study is refused.
         results: name of the folder within, where the parts go.
         shared: whether other processes that say the same may use it meanwhile.
+        joins: of one who shares: whether another has begun the run and tidies up, so that this one never does. It must
+            not where locks do not reach another machine, since what others are writing would look like a leftover.
 
     Raises:
         StoreError: the folder cannot be written, belongs to another study, was made by another version with another
@@ -50,12 +52,17 @@ class RunFolder:
     """
 
     def __init__(
-        self, path: str | Path, study: dict[str, Any], results: str = "responses", shared: bool = False
+        self,
+        path: str | Path,
+        study: dict[str, Any],
+        results: str = "responses",
+        shared: bool = False,
+        joins: bool = False,
     ) -> None:
         self.path = Path(path)
         self.study = json.loads(json.dumps(study))
         self._results = results
-        self._shared = shared
+        self._shared, self._joins = shared, joins
         self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> RunFolder:
@@ -78,7 +85,7 @@ class RunFolder:
             return
         with self._lock as lock, contextlib.suppress(StoreError):
             self._lock = None
-            if self._shared and is_current(lock) and try_lock(lock):  # the last one tidies up
+            if self._shared and not self._joins and is_current(lock) and try_lock(lock):  # the last one tidies up
                 shutil.rmtree(self.path / _CLAIMS, ignore_errors=True)
 
     def part(self, group: int) -> Path:
@@ -183,7 +190,8 @@ class RunFolder:
         """The first one begins the run alone. The others wait for it, and one of them does it if the first one dies."""
         until = time.monotonic() + _PATIENCE
         while True:
-            self._hold(lock)
+            if not self._joins:
+                self._hold(lock)
             if try_lock(lock, shared=True) and (self.path / manifests.NAME).exists():
                 return True
             unlock(lock)

@@ -16,9 +16,13 @@ class Pace:
 
     Args:
         per_minute: most requests that start in a minute, evenly spaced; None for no limit.
+
+    Attributes:
+        per_minute: as given.
     """
 
     def __init__(self, per_minute: float | None) -> None:
+        self.per_minute = per_minute
         self._gap = 60.0 / per_minute if per_minute else 0.0
         self._next = 0.0
         self._pause_ends = 0.0

@@ -1,0 +1,180 @@
+"""A connection to a Ray cluster, started here or found at an address. Runs nothing on it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pyvalue.engines import RayEngine
+from pyvalue.errors import ClusterError
+
+#: seconds to wait for an answer at an address
+PATIENCE = 15.0
+#: bytes of shared memory of a cluster started here: what crosses to the workers is small
+OBJECT_STORE = 200 * 2**20
+_PORT = 6379
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that this process is connected to.
+
+    Attributes:
+        ray: the module.
+        workers: that it has room for, or as many as were asked for.
+        cpus: of each.
+        gpus: of each.
+    """
+
+    ray: Any
+    workers: int
+    cpus: float
+    gpus: float
+
+    @property
+    def threads(self) -> int:
+        """Of a worker: one a processor that it takes."""
+        return max(1, int(self.cpus))
+
+
+def import_ray() -> Any:
+    """Ray, told to be quiet and to report nothing.
+
+    Raises:
+        ClusterError: it is not installed.
+    """
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+        import ray.data
+    except ImportError as fault:
+        raise ClusterError(
+            f"engine='ray' needs Ray with its data library ({fault.name} is missing); run: "
+            "pip install 'pyvalue[cluster]'"
+        ) from fault
+    return ray
+
+
+@contextlib.contextmanager
+def connected(engine: RayEngine, needed: int | None = None) -> Iterator[Cluster]:
+    """A cluster for the time of the block.
+
+    One that the caller has connected to before (``ray.init``) is used as it is and left running. Else what was started
+    here is stopped at the end, with everything that runs on it, and a cluster elsewhere is left.
+
+    Args:
+        engine: which, and how many workers.
+        needed: most workers that have something to do; default any number.
+
+    Raises:
+        ClusterError: Ray is missing, nothing answers at the address, or no node has room for a worker.
+        ValueError: an address of the Ray client.
+    """
+    ray = import_ray()
+    if ray.is_initialized():
+        yield _sized(ray, engine, needed)
+        return
+    _connect(ray, engine)
+    try:
+        yield _sized(ray, engine, needed)
+    finally:
+        ray.shutdown()
+
+
+def _connect(ray: Any, engine: RayEngine) -> None:
+    from ray.job_config import JobConfig
+
+    class InstalledOnly(JobConfig):
+        """Workers import what is installed, and not what lies in this process's folder beside it."""
+
+        def _runtime_env_has_working_dir(self) -> bool:
+            return True
+
+    options: dict[str, Any] = {
+        "job_config": InstalledOnly(),
+        "logging_level": logging.FATAL,
+        "log_to_driver": False,
+        "configure_logging": True,
+    }
+    if engine.address is None:
+        processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        wanted = math.ceil((engine.workers or 1) * engine.cpus)
+        options |= {
+            "address": "local",
+            "num_cpus": max(processors, wanted),
+            "include_dashboard": False,
+            "object_store_memory": OBJECT_STORE,
+        }
+    else:
+        options["address"] = _reachable(engine.address)
+    try:
+        ray.init(**options)
+    except Exception as fault:  # Ray raises many kinds, with texts of many lines
+        where = "on this machine" if engine.address is None else f"at {engine.address!r}"
+        raise ClusterError(f"engine: no Ray cluster could be used {where}: {first_line(fault)}") from fault
+
+
+def _reachable(address: str) -> str:
+    """The address, once a cluster answered there: Ray itself tries for two minutes, and then ends the process."""
+    if "://" in address:
+        raise ValueError(
+            f"address: expected 'auto' or the 'host:port' of a cluster's head, got {address!r}; run on a machine of "
+            "the cluster, which sees the run folder as well (the Ray client does not)"
+        )
+    if address == "auto":
+        return address  # a look into a file, or $RAY_ADDRESS; fails at once
+    host, _, port = address.rpartition(":") if ":" in address else (address, "", str(_PORT))
+    problem = f"engine: no Ray cluster answers at {address!r}"
+    advice = "start one there with: ray start --head"
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE / 3).close()
+    except (OSError, ValueError, OverflowError) as fault:
+        raise ClusterError(f"{problem} ({fault}); {advice}") from fault
+    # Something listens. Whether it is Ray is asked by another process, since the answer may never come.
+    check = [sys.executable, "-P", "-m", "ray.scripts.scripts", "health-check", "--address", f"{host}:{port}"]
+    try:
+        found = subprocess.run(check, capture_output=True, timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired as fault:
+        raise ClusterError(f"{problem} (something listens, and says nothing in {PATIENCE:.0f} s); {advice}") from fault
+    if found.returncode:
+        raise ClusterError(f"{problem} (what listens there is no Ray, or one of another version); {advice}")
+    return f"{host}:{port}"
+
+
+def _sized(ray: Any, engine: RayEngine, needed: int | None) -> Cluster:
+    """Workers that fit on the nodes as they are, and what each takes."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    has_gpus = any(node.get("GPU", 0) >= 1 for node in nodes)
+    gpus = engine.gpus if engine.gpus is not None else float(has_gpus)
+    room = sum(_room(node, engine.cpus, gpus) for node in nodes)
+    if not room:
+        most = ", ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes[:3])
+        raise ClusterError(
+            f"engine: no node has room for a worker of {engine.cpus:g} CPUs and {gpus:g} GPUs; they have {most}"
+        )
+    workers = engine.workers or room
+    return Cluster(ray, max(1, workers if needed is None else min(workers, needed)), engine.cpus, gpus)
+
+
+def _room(node: dict[str, float], cpus: float, gpus: float) -> int:
+    room = node.get("CPU", 0) / cpus
+    return int(min(room, node.get("GPU", 0) / gpus) if gpus else room)
+
+
+def first_line(fault: BaseException) -> str:
+    """What an exception of Ray says, in one line of at most 300 characters."""
+    lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
+    return (lines[0] if lines else type(fault).__name__)[:300]
