@@ -9,6 +9,8 @@ from rich.console import Console
 
 import pyvalue as pv
 
+#: of every value, so many items are asked
+ITEMS = 8
 #: of the items without a value, so many are asked
 CONTENT_FREE = 12
 #: of the personas measured, so many are asked again under the edit
@@ -46,7 +48,7 @@ def run_demo(folder: str | Path = "demo-run", personas: int = 44, seed: int = 0)
     size = f"{facts['parameters'] / 1e6:.0f} M parameters, {facts['layers']} layers"
     say("", f"{size}, {facts['dtype']} on {facts['device']}")
 
-    inventory = pv.load_inventory("portrait").subset(8, content_free=CONTENT_FREE)
+    inventory = pv.load_inventory("portrait").subset(ITEMS, content_free=CONTENT_FREE)
     everyone = pv.make_personas(personas + PILOT_PERSONAS, seed=seed)
     people, pilot_people = everyone[: personas + 1], everyone[personas + 1 :]
     say("2  measure", f"{len(inventory.items)} questions x {len(people)} personas")

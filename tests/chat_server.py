@@ -168,6 +168,7 @@ class ChatServer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else the body waits 40 ms for the receipt of its headers
     chat: ChatServer
 
     def do_POST(self) -> None:

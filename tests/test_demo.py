@@ -17,9 +17,18 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    from pyvalue.demo import run_demo
+def run_demo():
+    """The demo with a quarter of the questions and a smaller pilot."""
+    from pyvalue import demo
 
+    with pytest.MonkeyPatch.context() as patch:
+        for name, size in {"ITEMS": 2, "CONTENT_FREE": 4, "PILOT_PERSONAS": 3, "CANDIDATES": 2}.items():
+            patch.setattr(demo, name, size)
+        yield demo.run_demo
+
+
+@pytest.fixture(scope="module")
+def finished(run_demo, tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "run"
     return folder, run_demo(folder, personas=12)
 
@@ -50,10 +59,8 @@ def test_the_edit_changes_the_answers(finished):
     assert (base.table["p_yes"] != steered.table["p_yes"]).mean() > 0.9
 
 
-def test_a_second_call_resumes_to_the_same_outcome(finished):
+def test_a_second_call_resumes_to_the_same_outcome(run_demo, finished):
     folder, first = finished
-    from pyvalue.demo import run_demo
-
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("part-*.parquet")}
     second = run_demo(folder, personas=12)
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("part-*.parquet")} == before
