@@ -40,9 +40,12 @@ def discover(
         ),
     ] = None,
     cluster: Annotated[
-        list[str] | None, typer.Option(help="Column that names what rows share, such as a persona; twice for two.")
+        list[str] | None,
+        typer.Option(metavar="<column>", help="Column that names what rows share, such as a persona; twice for two."),
     ] = None,
-    drop: Annotated[list[str] | None, typer.Option(help="Column to leave out; may be repeated.")] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(metavar="<column>", help="Column to leave out; may be repeated.")
+    ] = None,
     backend: Annotated[
         str, typer.Option(help="fast or causal-learn.", autocompletion=completion.among(completion.BACKENDS))
     ] = "fast",
@@ -57,7 +60,8 @@ def discover(
     ] = "sepset",
     uc_priority: Annotated[int, typer.Option(help="Where colliders disagree: 0 to 4, as in causal-learn.")] = 2,
     context: Annotated[
-        list[str] | None, typer.Option(help="Column set from outside, that nothing causes; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="<column>", help="Column set from outside, that nothing causes; may be repeated."),
     ] = None,
     threads: Annotated[int | None, typer.Option(help="All processors by default.")] = None,
     seed: Annotated[int, typer.Option(help="Of the replicates.")] = 0,

@@ -10,6 +10,8 @@ from pyvalue.cli import options
 from pyvalue.cli.printing import complain, say, say_json
 
 _WIDTH = 18
+#: sections whose entries are names as others write them
+_NAMED = ("base", "extras", "bundled model", "keys")
 
 
 def doctor(
@@ -34,13 +36,16 @@ def doctor(
 def _tell(name: str, told: Any) -> None:
     if isinstance(told, dict):
         say(name)
+        width = max(_WIDTH - 2, *map(len, told))
         for key, entry in told.items():
-            say(f"  {key:{_WIDTH - 2}} {_words(entry)}")
+            say(f"  {key.replace('_', ' ') if name not in _NAMED else key:{width}} {_words(entry)}")
         return
     say(f"{name:{_WIDTH}} {_words(told)}")
 
 
 def _words(told: Any) -> str:
+    if isinstance(told, dict) and set(told) == {"folder", "gib"}:
+        return f"{told['gib']:.2f} GiB in {told['folder']}"
     if isinstance(told, dict):
         return ", ".join(f"{key} {_words(entry)}" for key, entry in told.items())
     if isinstance(told, list):

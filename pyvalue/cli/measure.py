@@ -24,6 +24,7 @@ def measure(
     sae: options.Sae = None,
     label: Annotated[str | None, typer.Option(help="What to call the edits in the answers.")] = None,
     mode: options.Mode = "score",
+    judge: options.Judge = None,
     wordings: options.Wordings = 1,
     order: options.Orders = None,
     repeats: options.Repeats = 1,
@@ -68,6 +69,7 @@ def measure(
         design={"wordings": wordings, "orders": tuple(order) if order else None, "repeats": repeats},
         settings={
             "mode": mode,
+            "judge": None if judge is None else read_model(judge, None, device, None),
             "label": label,
             "temperature": temperature,
             "max_new_tokens": max_new_tokens,

@@ -33,7 +33,8 @@ Inventory = Annotated[
     ),
 ]
 Questionnaire = Annotated[
-    list[str] | None, typer.Option(help="One of those in the inventory's file; may be repeated; default all.")
+    list[str] | None,
+    typer.Option(metavar="<name>", help="One of those in the inventory's file; may be repeated; default all."),
 ]
 Items = Annotated[int | None, typer.Option(help="Ask so many items of each value, drawn in balance; default all.")]
 Personas = Annotated[
@@ -47,15 +48,24 @@ Out = Annotated[Path, typer.Option(help="Run folder of the answers; the same com
 Mode = Annotated[
     str,
     typer.Option(
-        help="score (p of yes), generate (a thought and an answer) or free (advice, rated by the model itself).",
+        help="score (p of yes), generate (a thought and an answer) or free (advice, rated by --judge).",
         autocompletion=names.among(names.MODES),
+    ),
+]
+Judge = Annotated[
+    str | None,
+    typer.Option(
+        help="Model that rates free answers, or reads written ones that rules cannot; named as --model is.",
+        autocompletion=names.among(names.MODELS),
     ),
 ]
 Wordings = Annotated[int, typer.Option(help="Of each question: 1 is itself, 4 with its three paraphrases.")]
 Orders = Annotated[
     list[str] | None,
     typer.Option(
-        help="Of the options: yes-no (default) or no-yes; twice for both.", autocompletion=names.among(names.ORDERS)
+        metavar="<order>",
+        help="Of the options: yes-no (default) or no-yes; twice for both.",
+        autocompletion=names.among(names.ORDERS),
     ),
 ]
 Repeats = Annotated[int, typer.Option(help="Ask each question so many times; for sampled answers.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def read_part(path: Path) -> Any:
         StoreError: it holds one, but a damaged one.
     """
     import pyvalue as pv
+    from pyvalue.studies.stored_audit import load_audit
 
     if not path.exists():
         raise ValueError(f"parts: no such file or folder: {path}")
@@ -33,17 +35,13 @@ def read_part(path: Path) -> Any:
         if path.is_dir() and not holds_answers(path):
             raise ValueError(f"parts: {path} holds no answers (part-*.parquet); a run folder is given alone")
         return pv.Responses.load(path)
-    kind = _kind(path)
-    readers = {
+    readers: dict[str, Callable[[Path], Any]] = {
         "graph": pv.ValueGraph.load,
         "plan": pv.SteeringPlan.load,
         "evaluation": pv.Evaluation.load,
-        "audit": getattr(pv.Audit, "load", None),
+        "audit": lambda file: load_audit(file.parent, file.name),
     }
-    reader = readers[kind]
-    if reader is None:
-        raise ValueError(f"parts: {path} holds an audit, which a report cannot show")
-    return reader(path)
+    return readers[_kind(path)](path)
 
 
 def _kind(path: Path) -> str:

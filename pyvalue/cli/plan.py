@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 
 def plan(
     graph: Annotated[Path, typer.Argument(help="Graph that discover wrote, as JSON.")],
-    raise_values: Annotated[list[str] | None, typer.Option("--raise", help="Value to raise; may be repeated.")] = None,
-    lower_values: Annotated[list[str] | None, typer.Option("--lower", help="Value to lower; may be repeated.")] = None,
-    keep: Annotated[list[str] | None, typer.Option(help="Value that should stay; may be repeated.")] = None,
+    raise_values: Annotated[
+        list[str] | None, typer.Option("--raise", metavar="<value>", help="Value to raise; may be repeated.")
+    ] = None,
+    lower_values: Annotated[
+        list[str] | None, typer.Option("--lower", metavar="<value>", help="Value to lower; may be repeated.")
+    ] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option(metavar="<value>", help="Value that should stay; may be repeated.")
+    ] = None,
     base: Annotated[
         Path | None, typer.Option(help="Folder or Parquet file of unedited answers: predicts how far, and ranks roles.")
     ] = None,

@@ -16,7 +16,9 @@ from pyvalue.cli.printing import note, say, say_json
 def report(
     parts: Annotated[
         list[Path],
-        typer.Argument(help="A run folder; or answers, graph, plan, evaluation and audit, in any order."),
+        typer.Argument(
+            metavar="<path>...", help="A run folder; or answers, graph, plan, evaluation and audit, in any order."
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option(help="Folder of the page; default report in the run folder, or here.")

@@ -16,7 +16,8 @@ def steer(
         Path | None, typer.Option(help="Run folder of the steered answers; the same command on it resumes.")
     ] = None,
     prompt: Annotated[
-        list[str] | None, typer.Option(help="Write a reply to this instead, steered and not; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="<text>", help="Write a reply to this instead, steered and not; may be repeated."),
     ] = None,
     prompts: Annotated[Path | None, typer.Option(help="The same for a text file, one prompt a line.")] = None,
     model: options.Model = "smollm2-135m-instruct",
@@ -26,6 +27,7 @@ def steer(
     items: options.Items = None,
     personas: options.Personas = "20",
     mode: options.Mode = "score",
+    judge: options.Judge = None,
     wordings: options.Wordings = 1,
     order: options.Orders = None,
     repeats: options.Repeats = 1,
@@ -70,6 +72,7 @@ def steer(
         design={"wordings": wordings, "orders": tuple(order) if order else None, "repeats": repeats},
         settings={
             "mode": mode,
+            "judge": None if judge is None else read_model(judge, None, device, None),
             "temperature": temperature,
             "max_new_tokens": max_new_tokens,
             "batch_size": batch_size,
