@@ -43,12 +43,13 @@ def reference_for(graph: ValueGraph, given: ValueGraph | None) -> Reference | No
     return Reference(theory_graph(graph.names), "The theory", _THEORY)
 
 
-def comparison(graph: ValueGraph, reference: ValueGraph) -> list[str]:
+def comparison(graph: ValueGraph, other: Reference) -> list[str]:
     """Sentences on the edges that both graphs have, and on those that only one has.
 
     Edges are compared as pairs; where both have an edge and not the same direction, both are named. Values that one of
     the graphs lacks are named, and their edges are not compared.
     """
+    reference, title = other.graph, other.title[0].lower() + other.title[1:]
     shared = [name for name in graph.names if name in set(reference.names)]
     here, there = _edges(graph, shared), _edges(reference, shared)
     both = [
@@ -57,16 +58,16 @@ def comparison(graph: ValueGraph, reference: ValueGraph) -> list[str]:
     only_here = [text for pair, text in here.items() if pair not in there]
     only_there = [text for pair, text in there.items() if pair not in here]
     said = [
-        f"In both graphs, {count(len(both), 'edge')}: {listed(both)}.",
-        f"Only in the model's, {count(len(only_here), 'edge')}: {listed(only_here)}.",
-        f"Only in the other, {count(len(only_there), 'edge')}: {listed(only_there)}.",
+        f"In both, {count(len(both), 'edge')}: {listed(both)}.",
+        f"Only in the model, {count(len(only_here), 'edge')}: {listed(only_here)}.",
+        f"Only in {title}, {count(len(only_there), 'edge')}: {listed(only_there)}.",
     ]
     lacking = [name for name in graph.names if name not in shared]
     if lacking:
-        said.append(f"The other graph does not have {listed(lacking)}, so their edges are not compared.")
+        said.append(f"{other.title} does not have {listed(lacking)}, so their edges are not compared.")
     lacking = [name for name in reference.names if name not in shared]
     if lacking:
-        said.append(f"The model's graph does not have {listed(lacking)}, so their edges are not compared.")
+        said.append(f"The model does not have {listed(lacking)}, so their edges are not compared.")
     return said
 
 

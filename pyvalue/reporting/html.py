@@ -137,7 +137,7 @@ def _page(given: Parts, content: Sequence[Section], beside: Reference | None, ti
         "graph_section": GRAPH_SECTION,
         "interactive": interactive,
         "legend": _legend(given),
-        "compared": comparison(graph, beside.graph) if graph is not None and beside is not None else [],
+        "compared": comparison(graph, beside) if graph is not None and beside is not None else [],
         "threshold": _threshold_note(graph),
         "strength_of": _strength_of(graph),
         "data": None if interactive is None else data_for_script(

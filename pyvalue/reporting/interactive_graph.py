@@ -118,7 +118,7 @@ def _edge_columns(graph: ValueGraph, where: Mapping[str, Point], radius: float) 
     }
     heads: dict[str, list[Any]] = {key: [] for key in ("xs", "ys", "edge", "alpha", "color")}
     edges = drawn_edges(graph)
-    thin = 0.6 if len(edges) > 25 else 1.0
+    thin = 0.6 if len(edges) > 20 else 1.0
     for index, edge in enumerate(edges):
         shape = edge_shape(where[edge.source], where[edge.target], edge.kind, radius)
         share = 0.6 if edge.strength is None else edge.strength
@@ -155,7 +155,8 @@ def _value_columns(graph: ValueGraph, where: Mapping[str, Point], relations: Map
         "followers": [[graph.names.index(other) for other in sorted(found)] for found in followers],
         "color": [MUTED] * len(graph.names),
         "alpha": [1.0] * len(graph.names),
-        # where a name stands beside its value; the script sets these by the room that there is
+        "label": [shown(name, 26) for name in graph.names],
+        # where a name stands beside its value; the script sets these, and how much of it, by the room that there is
         "text_x": [0.0] * len(graph.names),
         "text_y": [0.0] * len(graph.names),
         "text_angle": [0.0] * len(graph.names),
@@ -171,7 +172,8 @@ def _plot(edges: Sequence[dict[str, list[Any]]], values: dict[str, list[Any]], r
 
     plot = figure(
         sizing_mode="stretch_both", toolbar_location=None, tools="", min_border=0, outline_line_color=None,
-        x_range=Range1d(start=-1.6, end=1.6), y_range=Range1d(start=-1.3, end=1.3), background_fill_alpha=0, border_fill_alpha=0,
+        x_range=Range1d(start=-1.6, end=1.6), y_range=Range1d(start=-1.3, end=1.3),
+        background_fill_alpha=0, border_fill_alpha=0,
     )  # fmt: skip
     plot.axis.visible = False
     plot.grid.visible = False
@@ -192,8 +194,9 @@ def _plot(edges: Sequence[dict[str, list[Any]]], values: dict[str, list[Any]], r
         line_width=2, name="discs",
     )  # fmt: skip
     plot.text(
-        "text_x", "text_y", "name", source=discs, text_color=INK, text_alpha="alpha", text_font_size="14px",
+        "text_x", "text_y", "label", source=discs, text_color=INK, text_alpha="alpha", text_font_size="14px",
         angle="text_angle", text_align="text_align", text_baseline="text_baseline", name="names",
+        background_fill_color=SURFACE, background_fill_alpha=0.75, border_radius=3, padding=1,
     )  # fmt: skip
     pan = PanTool()
     plot.add_tools(

@@ -10,7 +10,7 @@
   const slider = document.getElementById("graph-threshold");
   const shownShare = document.getElementById("graph-threshold-shown");
   const count = document.getElementById("graph-count");
-  const MOST_ZOOM = 12, LEAST_ZOOM = 0.5, STEP = 1.4, SMALL_FONT = 12, FONT = 14, CROWDED = 24;
+  const MOST_ZOOM = 12, LEAST_ZOOM = 0.5, STEP = 1.4, SMALL_FONT = 12, FONT = 14, CROWDED = 24, NARROW = 480;
 
   const css = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   const colourOf = (kind) => css(kind === "undirected" ? "--open" : "--ink");
@@ -34,8 +34,13 @@
     const heads = all.heads.edge.map((_, head) => head).filter((head) => place.has(all.heads.edge[head]));
     const edgeColour = all.edges.kind.map(colourOf);
     const edgeAlpha = all.edges.alpha.map((alpha, edge) => (faint(all.edges.ends[edge]) ? 0.08 : alpha));
+    const look = {
+      color: kept.map((edge) => edgeColour[edge]),
+      alpha: kept.map((edge) => edgeAlpha[edge]),
+      width: kept.map((edge) => all.edges.width[edge] * panel.thin),
+    };
     panel.kept = kept;
-    sources.edges.data = { ...take(all.edges, kept), color: kept.map((e) => edgeColour[e]), alpha: kept.map((e) => edgeAlpha[e]) };
+    sources.edges.data = { ...take(all.edges, kept), ...look };
     sources.heads.data = {
       ...take(all.heads, heads),
       color: heads.map((head) => edgeColour[all.heads.edge[head]]),
@@ -51,6 +56,7 @@
   function colour(panel) {
     const { names, discs, touched } = panel.glyphs;
     names.text_color = { value: css("--ink") };
+    names.background_fill_color = { value: css("--card") };
     discs.line_color = { value: css("--card") };
     touched.line_color = { value: css("--muted") };
     paint(panel);
@@ -70,43 +76,51 @@
 
   // -- places ----------------------------------------------------------------------------------------------------
 
-  function nameWidth(font, family) {
-    const context = document.createElement("canvas").getContext("2d");
-    context.font = `${font}px ${family}`;
-    return Math.max(0, ...panels.flatMap(({ all }) => all.values.name).map((name) => context.measureText(name).width));
-  }
+  const short = (name, most) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
 
   // Names beside their values where there is room, else above and below them; along the rays where values are many.
+  function styleFor(all, width, height) {
+    const count = all.values.x.length, narrow = width < NARROW;
+    const family = getComputedStyle(document.body).fontFamily;
+    const font = count > CROWDED || narrow ? SMALL_FONT : FONT;
+    const rays = count > CROWDED || (narrow && count > 12);
+    const names = all.values.name.map((name) => short(name, narrow ? (rays ? 14 : 20) : 26));
+    const context = document.createElement("canvas").getContext("2d");
+    context.font = `${font}px ${family}`;
+    const widths = names.map((name) => context.measureText(name).width + 6);
+    const long = Math.max(40, ...widths), aside = 0.2 * long; // edges leave inwards, so names stand a little outwards
+    const across = (room) => Math.min(...widths.map((wide, i) => room(wide) / Math.max(Math.abs(all.values.x[i]), 0.2)));
+    const beside = Math.min(across((wide) => (width / 2 - wide) / 1.12), height / 2 / 1.15 - font);
+    const above = Math.min(across((wide) => width / 2 - wide / 2 - aside), (height / 2 - 2 * font) / 1.12);
+    const units = { rays: (Math.min(width, height) / 2 - long) / 1.1, beside, above };
+    const name = rays ? "rays" : beside >= 0.9 * above ? "beside" : "above";
+    return { name, names, font, family, aside, unit: Math.max(30, units[name]) };
+  }
+
+  function textPlace(style, x, y, off) {
+    const left = x < 0, flat = style.name === "above" || Math.abs(x) < 0.2;
+    if (style.name === "rays") {
+      return [x * (1 + off), y * (1 + off), Math.atan2(y, x) + (left ? Math.PI : 0), left ? "right" : "left", "middle"];
+    }
+    if (!flat) return [x * (1 + off), y * (1 + off), 0, left ? "right" : "left", "middle"];
+    const outwards = Math.abs(x) < 0.2 ? 0 : (Math.sign(x) * style.aside) / style.unit;
+    return [x + outwards, y + (y > 0 ? off : -off), 0, "center", y > 0 ? "bottom" : "top"];
+  }
+
   function fit(panel) {
-    const { all, plot, glyphs, element } = panel;
+    const { all, glyphs, element } = panel;
     const width = element.clientWidth, height = element.clientHeight;
     if (!width || !height) return;
-    const family = getComputedStyle(document.body).fontFamily;
-    const many = all.values.name.length > CROWDED;
-    let font = many || width < 480 ? SMALL_FONT : FONT;
-    let long = nameWidth(font, family) + 4;
-    const rays = Math.min(width, height) / 2 - long;
-    const beside = Math.min((width / 2 - long) / 1.12, height / 2 / 1.2 - font);
-    const above = Math.min(width / 2 - long / 2, (height / 2 - 2 * font) / 1.12);
-    const style = many ? "rays" : beside >= 0.8 * above ? "beside" : "above";
-    const unit = Math.max(40, { rays: rays / 1.06, beside, above }[style]);
-    panel.home = { x: width / 2 / unit, y: height / 2 / unit };
-    const off = (all.radius + 6 / unit);
-    all.values.x.forEach((x, value) => {
-      const y = all.values.y[value], left = x < 0;
-      let at = [x * (1 + off), y * (1 + off), 0, "center", y > 0 ? "bottom" : "top"];
-      if (style === "rays") {
-        at = [x * (1 + off), y * (1 + off), Math.atan2(y, x) + (left ? Math.PI : 0), left ? "right" : "left", "middle"];
-      } else if (style === "beside" && Math.abs(x) >= 0.2) {
-        at = [x * (1 + off), y * (1 + off), 0, left ? "right" : "left", "middle"];
-      } else if (style === "above") {
-        at = [x, y + (y > 0 ? off : -off), 0, "center", y > 0 ? "bottom" : "top"];
-      }
-      [all.values.text_x, all.values.text_y, all.values.text_angle, all.values.text_align, all.values.text_baseline]
-        .forEach((column, part) => { column[value] = at[part]; });
+    const style = styleFor(all, width, height);
+    const placed = all.values.x.map((x, value) => textPlace(style, x, all.values.y[value], all.radius + 6 / style.unit));
+    ["text_x", "text_y", "text_angle", "text_align", "text_baseline"].forEach((key, part) => {
+      all.values[key] = placed.map((at) => at[part]);
     });
-    glyphs.names.text_font = { value: family };
-    glyphs.names.text_font_size = { value: `${font}px` };
+    all.values.label = style.names;
+    glyphs.names.text_font = { value: style.family };
+    glyphs.names.text_font_size = { value: `${style.font}px` };
+    panel.thin = Math.min(1, Math.max(0.4, style.unit / 160));
+    panel.home = { x: width / 2 / style.unit, y: height / 2 / style.unit };
     view(panel, 0, 0, 1);
     paint(panel);
   }
@@ -130,7 +144,10 @@
   // Both graphs show the same part, so that they can be compared.
   function move(x, y, zoom) {
     const clipped = Math.min(MOST_ZOOM, Math.max(LEAST_ZOOM, zoom));
-    for (const panel of panels) view(panel, x, y, clipped);
+    for (const panel of panels) {
+      view(panel, x, y, clipped);
+      panel.touched.style.touchAction = clipped > 1.01 ? "none" : "pan-y"; // zoomed in, it moves the graph
+    }
     root.dataset.graphZoom = clipped.toFixed(2);
   }
 
@@ -211,13 +228,17 @@
   async function embed(part) {
     const element = document.getElementById(part.target);
     const views = await Bokeh.embed.embed_item(part.item);
-    const plot = [...views][0].model;
+    const [view] = [...views];
+    const plot = view.model;
     const named = (name) => plot.document.get_model_by_name(name);
     const sources = { edges: named("edges"), heads: named("heads"), values: named("values") };
     const glyphs = { names: named("names").glyph, discs: named("discs").glyph, touched: named("touched").glyph };
     const all = Object.fromEntries(Object.entries(sources).map(([key, source]) => [key, { ...source.data }]));
     all.radius = part.radius;
-    return { element, plot, sources, glyphs, all, pointed: null, kept: [], home: null };
+    const touched = view.canvas_view?.events_el ?? element; // takes all touches, and is a second place for the focus
+    touched.tabIndex = touched === element ? 0 : -1;
+    touched.style.touchAction = "pan-y"; // a finger that moves up or down scrolls the page
+    return { element, touched, plot, sources, glyphs, all, pointed: null, kept: [], home: null, thin: 1 };
   }
 
   function listen(panel) {
@@ -239,6 +260,7 @@
       fit(panel);
       listen(panel);
     }
+    addEventListener("beforeprint", () => { document.getElementById("graph-descendants").open = true; });
     const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", () => panels.forEach(colour));
     if (slider) {
