@@ -186,16 +186,16 @@ class _Check:
                 self.add(("plan", "keep"), f"{shown(value)} cannot be steered and kept at once")
         lists = {"raise": plan.raise_values, "lower": plan.lower_values, "keep": plan.keep}
         for name, values in lists.items():
-            for value in values if inventory is not None else ():
-                if value not in inventory.values:  # type: ignore[union-attr]
-                    known = inventory.values  # type: ignore[union-attr]
+            known = values if inventory is None else inventory.values
+            for value in values:
+                if value not in known:
                     near = suggestion(value, known, '"{}"') or f"; it asks about {', '.join(known)}"
                     self.add(("plan", name), f"{shown(value)} is no value of the inventory{near}")
         if plan.sae is None:
             self.refuse_given("plan", PlanTable.PILOT, "is for the pilot that chooses an edit; give plan.sae as well")
         elif self._remote:
-            self.add(("plan", "sae"), f"cannot be used with {shown(self._study.model.name)}, whose residual stream is out "
-                     "of reach; a remote model can only be steered by roles")  # fmt: skip
+            told = f"cannot be used with {shown(self._study.model.name)}, whose residual stream is out of reach"
+            self.add(("plan", "sae"), f"{told}; a remote model can only be steered by roles")
 
     def steering(self) -> None:
         study = self._study
