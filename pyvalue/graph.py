@@ -241,22 +241,69 @@ class ValueGraph(Plotted):
         return [(source, target, kind) for kind, pairs in kinds for source, target in pairs()]
 
     def to_networkx(self, directed_only: bool = False) -> nx.Graph | nx.DiGraph:
-        """A networkx graph; see :func:`pyvalue.graph_formats.to_networkx`."""
-        from pyvalue.graph_formats import to_networkx
+        """A networkx graph; see :func:`pyvalue.graph_networkx.to_networkx`."""
+        from pyvalue.graph_networkx import to_networkx
 
         return to_networkx(self, directed_only)
 
+    @classmethod
+    def from_networkx(cls, graph: Any, *, names: str | None = None) -> ValueGraph:
+        """The graph of a networkx Graph or DiGraph; see :func:`pyvalue.graph_networkx.from_networkx`."""
+        from pyvalue.graph_networkx import from_networkx
+
+        return from_networkx(graph, names=names)
+
+    def to_causallearn(self) -> Any:
+        """A causal-learn ``GeneralGraph``; see :func:`pyvalue.graph_causallearn.to_causallearn`."""
+        from pyvalue.graph_causallearn import to_causallearn
+
+        return to_causallearn(self)
+
+    @classmethod
+    def from_causallearn(cls, graph: Any) -> ValueGraph:
+        """The graph of a causal-learn graph; see :func:`pyvalue.graph_causallearn.from_causallearn`."""
+        from pyvalue.graph_causallearn import from_causallearn
+
+        return from_causallearn(graph)
+
+    def to_pgmpy(self) -> Any:
+        """A ``PDAG`` of pgmpy; see :func:`pyvalue.graph_pgmpy.to_pgmpy`."""
+        from pyvalue.graph_pgmpy import to_pgmpy
+
+        return to_pgmpy(self)
+
+    @classmethod
+    def from_pgmpy(cls, graph: Any) -> ValueGraph:
+        """The graph of a DAG or PDAG of pgmpy; see :func:`pyvalue.graph_pgmpy.from_pgmpy`."""
+        from pyvalue.graph_pgmpy import from_pgmpy
+
+        return from_pgmpy(graph)
+
     def to_dot(self) -> str:
-        """Graphviz source; see :func:`pyvalue.graph_formats.to_dot`."""
-        from pyvalue.graph_formats import to_dot
+        """Graphviz source; see :func:`pyvalue.graph_dot.to_dot`."""
+        from pyvalue.graph_dot import to_dot
 
         return to_dot(self)
 
-    def to_causallearn(self) -> Any:
-        """A causal-learn ``GeneralGraph``; see :func:`pyvalue.graph_formats.to_causallearn`."""
-        from pyvalue.graph_formats import to_causallearn
+    @classmethod
+    def from_dot(cls, source: str | Path, *, names: str | None = None) -> ValueGraph:
+        """The graph of Graphviz source, or of a file of it; see :func:`pyvalue.graph_dot.from_dot`."""
+        from pyvalue.graph_dot import from_dot
 
-        return to_causallearn(self)
+        return from_dot(source, names=names)
+
+    def to_graphml(self, path: str | Path) -> Path:
+        """Write GraphML, from which nothing is lost; see :func:`pyvalue.graph_graphml.to_graphml`."""
+        from pyvalue.graph_graphml import to_graphml
+
+        return to_graphml(self, path)
+
+    @classmethod
+    def from_graphml(cls, path: str | Path, *, names: str | None = None) -> ValueGraph:
+        """The graph of a GraphML file of ours or of another tool; see :func:`pyvalue.graph_graphml.from_graphml`."""
+        from pyvalue.graph_graphml import from_graphml
+
+        return from_graphml(path, names=names)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; :meth:`from_dict` is its inverse."""

@@ -47,8 +47,12 @@ def test_edges_that_make_no_graph(arguments: tuple[Any, ...], fault: type[Except
         graph_from_edges(*arguments)
 
 
+def test_lines_of_networkx_are_undirected() -> None:
+    assert graph_from_networkx(nx.Graph([("a", "b")])).undirected_edges() == [("a", "b")]
+
+
 def test_other_graphs_are_refused() -> None:
-    with pytest.raises(TypeError, match="expected a ValueGraph or a networkx DiGraph, got list"):
+    with pytest.raises(TypeError, match="expected a ValueGraph, a graph of networkx, .* got list"):
         as_value_graph([])
-    with pytest.raises(TypeError, match="got Graph"):
-        graph_from_networkx(nx.Graph())
+    with pytest.raises(TypeError, match="expected a networkx Graph or DiGraph, got list"):
+        graph_from_networkx([])
