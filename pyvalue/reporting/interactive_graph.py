@@ -193,10 +193,11 @@ def _plot(edges: Sequence[dict[str, list[Any]]], values: dict[str, list[Any]], r
         "x", "y", radius=radius, source=discs, fill_color="color", fill_alpha="alpha", line_color=SURFACE,
         line_width=2, name="discs",
     )  # fmt: skip
+    label: dict[str, Any] = {"background_fill_color": SURFACE, "background_fill_alpha": 0.75, "padding": 1}
     plot.text(
         "text_x", "text_y", "label", source=discs, text_color=INK, text_alpha="alpha", text_font_size="14px",
         angle="text_angle", text_align="text_align", text_baseline="text_baseline", name="names",
-        background_fill_color=SURFACE, background_fill_alpha=0.75, border_radius=3, padding=1,
+        **label,
     )  # fmt: skip
     pan = PanTool()
     plot.add_tools(
