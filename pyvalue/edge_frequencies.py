@@ -122,10 +122,15 @@ class EdgeFrequencies:
         Raises:
             ValueError: an entry is missing, or the counts of a pair do not add up.
         """
+        if not isinstance(data, Mapping):
+            raise ValueError(f"bootstrap must be an object, got {type(data).__name__}")
         if missing := [name for name in ("replicates", *_MATRICES) if name not in data]:
             raise ValueError(f"bootstrap lacks {', '.join(missing)}")
-        counts = {name: np.array(data[name], dtype=np.uint32) for name in _MATRICES}
-        return cls(replicates=int(data["replicates"]), singular_tests=int(data.get("singular_tests", 0)), **counts)
+        try:
+            counts = {name: np.array(data[name], dtype=np.uint32) for name in _MATRICES}
+            return cls(replicates=int(data["replicates"]), singular_tests=int(data.get("singular_tests", 0)), **counts)
+        except OverflowError as fault:
+            raise ValueError(f"bootstrap must have counts from 0 to 2^32 - 1: {fault}") from fault
 
 
 def wilson_interval(

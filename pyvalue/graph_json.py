@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from pyvalue.edge_frequencies import EdgeFrequencies
 from pyvalue.errors import StoreError
+from pyvalue.file_faults import file_faults
 from pyvalue.graph import ARROW, TAIL, DiscoverySettings, ValueGraph
+from pyvalue.json_files import read_json
 from pyvalue.knowledge import Knowledge
 from pyvalue.replicate_graphs import ReplicateGraphs
 
@@ -86,11 +88,12 @@ def save(graph: ValueGraph, path: str | Path) -> Path:
     return target
 
 
+@file_faults("graph", StoreError)
 def load(path: str | Path) -> ValueGraph:
     """Read a file that :func:`save` wrote; StoreError where it is not one."""
     try:
-        return from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
-    except (ValueError, TypeError, KeyError) as error:
+        return from_dict(read_json(path))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise StoreError(f"{path} is not a saved ValueGraph: {error}") from error
 
 

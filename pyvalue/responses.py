@@ -12,6 +12,7 @@ import pandas as pd
 
 from pyvalue.errors import StoreError
 from pyvalue.plotted import Plotted
+from pyvalue.printable import printable
 from pyvalue.responses_parquet import read_parquet, write_parquet
 from pyvalue.table_checks import ALLOWED, check_distinct, check_table, with_texts
 from pyvalue.value_means import ValueMeans, below_share, value_means
@@ -188,7 +189,8 @@ class Responses(Plotted):
         """Means of values with the rows they belong to."""
         models, modes = (list(dict.fromkeys(self.table[name])) for name in ("model", "mode"))
         if len(models) > 1:
-            raise ValueError(f"table: expected answers of one model, got {', '.join(models)}; make a matrix for each")
+            named = printable(", ".join(models))
+            raise ValueError(f"table: expected answers of one model, got {named}; make a matrix for each")
         if len(modes) > 1:
             raise ValueError(
                 f"table: expected answers of one mode, got {', '.join(modes)}; choose with .only(mode={modes[0]!r})"

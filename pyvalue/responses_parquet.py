@@ -11,6 +11,8 @@ import pandas as pd
 
 from pyvalue.atomic_files import replace_file
 from pyvalue.errors import StoreError
+from pyvalue.file_faults import check_regular, file_faults
+from pyvalue.json_files import read_json
 
 _FACTS = b"pyvalue"
 
@@ -35,6 +37,7 @@ def write_parquet(table: pd.DataFrame, facts: dict[str, Any], path: Path) -> Pat
     return path
 
 
+@file_faults("responses", StoreError)
 def read_parquet(
     path: Path, complete: Callable[[pd.DataFrame], pd.DataFrame]
 ) -> tuple[list[pd.DataFrame], dict[str, Any]]:
@@ -50,21 +53,28 @@ def read_parquet(
     if not path.is_dir():
         table, facts = _read(path, complete)
         return [table], facts
+    # A link may lead anywhere, and its target change between two readings.
     files = sorted(path.glob("part-*.parquet")) or sorted((path / "responses").glob("part-*.parquet"))
     if not files:
         raise StoreError(f"no responses in {path}; expected part-*.parquet")
-    read = [_read(file, complete) for file in files]
+    read = [_read(file, complete, links=False) for file in files]
     return [table for table, _ in read], _manifest_facts(files[0].parent) or read[0][1]
 
 
-def _read(file: Path, complete: Callable[[pd.DataFrame], pd.DataFrame]) -> tuple[pd.DataFrame, dict[str, Any]]:
+def _read(
+    file: Path, complete: Callable[[pd.DataFrame], pd.DataFrame], links: bool = True
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     import pyarrow.parquet as pq
 
     try:
+        check_regular(file, links)
         content = pq.read_table(file)
         facts = json.loads((content.schema.metadata or {}).get(_FACTS, b"{}"))
+        if not isinstance(facts, dict):
+            raise ValueError(f"its facts must be a JSON object, got {type(facts).__name__}")
         return complete(content.to_pandas()), facts
-    except (OSError, ValueError) as fault:
+    # pyarrow and pandas raise a dozen types over damaged metadata.
+    except Exception as fault:
         raise StoreError(
             f"responses {file} cannot be read ({fault}); if it is damaged, delete it and measure again"
         ) from fault
@@ -74,10 +84,10 @@ def _manifest_facts(folder: Path) -> dict[str, Any]:
     """``{"study": ...}`` of the manifest in a folder of parts, or above it; empty where there is none."""
     for place in (folder, folder.parent):
         path = place / "manifest.json"
-        if not path.is_file():
+        if not path.exists():
             continue
         try:
-            return {"study": dict(json.loads(path.read_text(encoding="utf-8"))["study"])}
+            return {"study": dict(read_json(path, links=False)["study"])}
         except (OSError, ValueError, KeyError, TypeError) as fault:
             raise StoreError(f"manifest {path} cannot be read ({fault}); load the answers beside it by file") from fault
     return {}

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from pyvalue.file_faults import check_regular, file_faults
+
 #: columns that hold labels: a persona may be called "NA"
 LABELS = ("edit", "steer_dim", "persona", "player_name")
 _SEPARATORS = (",", ";", "\t", "|")
 
 
+@file_faults("source")
 def read_wide_file(path: Path) -> pd.DataFrame:
     """A Parquet file, or text with , ; tab or | between columns; with ; a comma may stand for the decimal point.
 
@@ -21,6 +24,7 @@ def read_wide_file(path: Path) -> pd.DataFrame:
         ValueError: the file is empty, has a single column, or cannot be read as a table.
     """
     try:
+        check_regular(path)
         table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_text(path)
     except (ValueError, OSError, csv.Error) as fault:
         raise ValueError(f"source: {path} cannot be read as a table: {fault}") from fault

@@ -15,6 +15,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
+from pyvalue.file_faults import file_faults
 from pyvalue.responses import Responses, Score
 from pyvalue.wide_files import read_wide_file
 
@@ -66,11 +67,12 @@ def score_rows(
         UserWarning: a column spreads far wider than the others, so that it may be no value.
     """
     _check_score(score)
-    source = read_source(source, edit=edit, persona=persona)
-    if isinstance(source, Responses):
-        return source.matrix(score).drop(columns=_known("drop", drop, source.values))
-    table = source.drop(columns=_known("drop", drop, source.columns))
-    return _checked(table)
+    with file_faults("source"):
+        source = read_source(source, edit=edit, persona=persona)
+        if isinstance(source, Responses):
+            return source.matrix(score).drop(columns=_known("drop", drop, source.values))
+        table = source.drop(columns=_known("drop", drop, source.columns))
+        return _checked(table)
 
 
 def read_source(source: Any, *, edit: str | None = None, persona: str | None = None) -> Responses | pd.DataFrame:

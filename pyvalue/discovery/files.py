@@ -11,6 +11,7 @@ import numpy as np
 
 from pyvalue.discovery.delimited import Layout, check_widths, find_layout, utf8_or_error
 from pyvalue.discovery.source import Source
+from pyvalue.file_faults import file_faults
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +22,7 @@ _POINT = r"[+-]?\d*\.\d+([eE][+-]?\d+)?"
 _COMMA = r"[+-]?\d*,\d+([eE][+-]?\d+)?"
 
 
+@file_faults("responses")
 def open_file(path: str | os.PathLike[str]) -> Source:
     """Open a file by its ending: .csv, .tsv, .txt (delimited text in UTF-8), .parquet or .pq.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,9 @@ from pyvalue.atomic_files import write_json
 from pyvalue.effects.effect_bootstrap import unpacked
 from pyvalue.effects.value_effects import Effects
 from pyvalue.errors import StoreError
+from pyvalue.file_faults import file_faults
 from pyvalue.graph import ValueGraph
+from pyvalue.json_files import read_json
 
 SCHEMA_VERSION = 1
 
@@ -67,11 +68,12 @@ def save(effects: Effects, path: str | Path) -> Path:
     return Path(path)
 
 
+@file_faults("effects", StoreError)
 def load(path: str | Path) -> Effects:
     """Read a file that :func:`save` wrote; StoreError where it is not one."""
     try:
-        return from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
-    except (ValueError, TypeError, KeyError) as fault:
+        return from_dict(read_json(path))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as fault:
         raise StoreError(f"{path} holds no saved Effects: {fault}") from fault
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pyvalue.file_faults import file_faults
 from pyvalue.schwartz_circle import CIRCLE
 
 #: names of the 21 portraits in the survey's files, in the order of the questionnaire; later rounds add an "a"
@@ -109,7 +110,8 @@ def load_ess(
     if isinstance(path, str | Path) and not Path(path).is_file():
         raise FileNotFoundError(f"path: no such file: {path}; the survey's files are at https://ess.sikt.no")
     name = "a DataFrame" if isinstance(path, pd.DataFrame) else Path(path).name
-    table, items = _read(path, name, country, weights)
+    with file_faults(f"path: {name}"):
+        table, items = _read(path, name, country, weights)
     read = len(table)
     answers = _answers(table[items], items)
     left_out: dict[str, int] = {}

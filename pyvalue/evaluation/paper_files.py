@@ -5,7 +5,6 @@ It reads and checks; it computes nothing. A file that is not there is no fault: 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ import numpy as np
 import pandas as pd
 
 from pyvalue.evaluation.paper_published import HUMAN_GRAPH
+from pyvalue.file_faults import file_faults
+from pyvalue.json_files import read_json
 from pyvalue.wide_files import read_wide_file
 from pyvalue.wide_scores import KEYS, score_rows
 
@@ -80,6 +81,7 @@ def models_in(folder: Path) -> list[str]:
     return sorted(found)
 
 
+@file_faults("folder")
 def read_paper_files(folder: str | Path, model: str | None = None) -> PaperFiles:
     """Read the files of a model.
 
@@ -209,7 +211,7 @@ def _check_distinct(table: pd.DataFrame) -> None:
 
 
 def _graphs(path: Path) -> dict[str, tuple[tuple[str, str], ...]]:
-    content = json.loads(path.read_text(encoding="utf-8-sig"))
+    content = read_json(path)
     edges = content.get("edges") if isinstance(content, dict) else None
     if not isinstance(edges, dict):
         raise ValueError('expected {"edges": {"NAME": [[cause, effect, ...], ...]}}')

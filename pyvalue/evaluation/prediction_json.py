@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ import pandas as pd
 
 from pyvalue.errors import StoreError
 from pyvalue.evaluation.prediction import Evaluation
+from pyvalue.file_faults import file_faults
+from pyvalue.json_files import read_json
 
 #: None: texts, whose kind of column pandas chooses
 _EFFECTS: dict[str, str | None] = {
@@ -26,6 +27,7 @@ _SUMMARY: dict[str, str | None] = {"quantity": None, **dict.fromkeys(("estimate"
 _LATER = ("predicted_low", "predicted_high", "covered")
 
 
+@file_faults("evaluation", StoreError)
 def load_evaluation(path: str | Path) -> Evaluation:
     """Read an evaluation.
 
@@ -33,8 +35,8 @@ def load_evaluation(path: str | Path) -> Evaluation:
         StoreError: the file cannot be read, or holds no evaluation; says which entry is wrong.
     """
     try:
-        return evaluation_from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as fault:
+        return evaluation_from_dict(read_json(path))
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as fault:
         raise StoreError(f"{path} holds no saved evaluation: {fault}") from fault
 
 

@@ -6,7 +6,6 @@ published, from wherever it is.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pyvalue.file_faults import file_faults
 from pyvalue.graph import ARROW, TAIL, DiscoverySettings, ValueGraph
+from pyvalue.json_files import read_json
 from pyvalue.schwartz_circle import CIRCLE, Layout, angle, basic_value, circular_distance
 
 FILE = "graphs.json"
 
 
+@file_faults("path")
 def load_reference_graphs(path: str | Path, values: Sequence[str] | None = None) -> Mapping[str, ValueGraph]:
     """Read named graphs from the format of Kang et al. (2025).
 
@@ -41,8 +43,8 @@ def load_reference_graphs(path: str | Path, values: Sequence[str] | None = None)
     if not file.is_file():
         raise FileNotFoundError(f"path: no such file: {file}; it is among the public files of Kang et al. (2025)")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+        content = read_json(file)
+    except ValueError as error:
         raise ValueError(f"path: {file.name} is no JSON: {error}") from error
     edges = content.get("edges") if isinstance(content, dict) else None
     if not isinstance(edges, dict):

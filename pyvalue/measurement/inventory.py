@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pyvalue.file_faults import file_faults
 from pyvalue.measurement.inventory_checks import check_contradictions, check_table, findings
 from pyvalue.measurement.inventory_files import read_rows, write_rows
 from pyvalue.measurement.items import Item as Item
+from pyvalue.printable import printable
 
 _DATA = Path(__file__).resolve().parents[1] / "data"
 #: name -> file of the inventories that come with the package
@@ -189,7 +191,8 @@ def load_inventory(name: str | Path = "portrait", questionnaire: str | Sequence[
             f"name: no inventory {str(name)!r} and no such file; expected {' or '.join(map(repr, BUNDLED))} or the "
             "path of a CSV or TOML file"
         )
-    rows = read_rows(path)
+    with file_faults(f"inventory {path.name}"):
+        rows = read_rows(path)
     if questionnaire is not None:
         wanted = (questionnaire,) if isinstance(questionnaire, str) else tuple(questionnaire)
         known = tuple(dict.fromkeys(row.questionnaire for row in rows))
@@ -203,7 +206,7 @@ def load_inventory(name: str | Path = "portrait", questionnaire: str | Sequence[
     names = {row.questionnaire for row in rows}
     inventory = Inventory((names.pop() if len(names) == 1 else "") or path.stem, tuple(items))
     for finding in findings(items):
-        warnings.warn(f"inventory {inventory.name}: {finding.warning}", stacklevel=2)
+        warnings.warn(printable(f"inventory {inventory.name}: {finding.warning}"), stacklevel=2)
     return inventory
 
 

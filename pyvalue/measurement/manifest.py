@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import platform
 import sys
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from typing import Any
 
 from pyvalue.atomic_files import write_json
 from pyvalue.errors import StoreError
+from pyvalue.file_faults import file_faults
+from pyvalue.json_files import read_json
 from pyvalue.measurement.command_line import without_secrets
 
 SCHEMA = 2
@@ -48,6 +49,7 @@ class Manifest:
         return cls(study, _versions(), _now(), tuple(without_secrets(sys.argv)))
 
     @classmethod
+    @file_faults("manifest", StoreError)
     def load(cls, folder: Path, results: str = "responses") -> Manifest:
         """Read the manifest of a run folder.
 
@@ -60,7 +62,7 @@ class Manifest:
         """
         path = folder / NAME
         try:
-            stored = dict(json.loads(path.read_text(encoding="utf-8")))
+            stored = dict(read_json(path, links=False))
             schema = stored["schema"]
             if isinstance(schema, bool) or not isinstance(schema, int):
                 raise ValueError(f"schema: expected a whole number, got {schema!r}")
@@ -72,7 +74,7 @@ class Manifest:
                     tuple(stored.get("command") or ()),
                     dict(stored.get("status") or {}),
                 )
-        except (OSError, ValueError, KeyError, TypeError) as fault:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
             raise StoreError(f"manifest {path} cannot be read ({fault}); move the folder away") from fault
         if schema > SCHEMA:
             raise StoreError(

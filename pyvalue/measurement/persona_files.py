@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pyvalue.file_faults import file_faults
+from pyvalue.json_files import read_json
 from pyvalue.measurement.personas import Persona
 from pyvalue.measurement.store import write_json
 
@@ -34,16 +35,21 @@ def load_personas(path: str | Path, key: str | None = None) -> tuple[Persona, ..
         UserWarning: personas of the same text.
     """
     path = Path(path)
+    with file_faults("personas"):
+        found = _read(path, key)
+    _warn_of_twins(found, path.name)
+    return tuple(found)
+
+
+def _read(path: Path, key: str | None) -> list[Persona]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_unrepeated)
-    except (OSError, ValueError, RecursionError) as fault:
+        content = read_json(path, pairs_hook=_unrepeated)
+    except (OSError, ValueError) as fault:
         raise ValueError(f"personas {path}: cannot be read as JSON ({fault})") from fault
     if not isinstance(content, dict) or not content:
         got = "an empty one" if content == {} else type(content).__name__
         raise ValueError(f"personas {path.name}: expected a JSON object {{name: text}}, got {got}")
-    found = [_persona(name, entry, key, f"personas {path.name}: {name!r}") for name, entry in content.items()]
-    _warn_of_twins(found, path.name)
-    return tuple(found)
+    return [_persona(name, entry, key, f"personas {path.name}: {name!r}") for name, entry in content.items()]
 
 
 def save_personas(personas: Sequence[Persona], path: str | Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from pyvalue.errors import ModelError
+from pyvalue.file_faults import file_faults
 from pyvalue.models.encoder_columns import EncoderColumn, EncoderColumns, encoder_columns, folded_encoder
 from pyvalue.models.max_activations import check_max_activations, save_max_activations
 from pyvalue.models.normalisation import Normalised, normalise
@@ -252,8 +253,9 @@ def load_sae(
     if hook is not None:
         check_hook(hook)
     demo = isinstance(source, str) and source == "demo"
-    stored = find_sae(DEMO_FOLDER if demo else source, release, sae_id, hook)
-    config, weights = finish(stored, norm_factor=norm_factor, hook=hook, dtype=_DTYPES[dtype], device=target)
+    with file_faults("SAE", ModelError):
+        stored = find_sae(DEMO_FOLDER if demo else source, release, sae_id, hook)
+        config, weights = finish(stored, norm_factor=norm_factor, hook=hook, dtype=_DTYPES[dtype], device=target)
     maxima = stored.max_activations
     try:
         sae = SAE(config, **weights, name="demo" if demo else stored.name)

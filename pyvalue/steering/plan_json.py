@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -13,12 +12,15 @@ import pandas as pd
 from pyvalue.effects.leakage import COLUMNS, Leakage
 from pyvalue.effects.value_effects import Effects
 from pyvalue.errors import StoreError
+from pyvalue.file_faults import file_faults
+from pyvalue.json_files import read_json
 from pyvalue.models.edit_json import stored_edits
 from pyvalue.steering.plan import SteeringPlan
 from pyvalue.steering.plan_cost import PlanCost
 from pyvalue.steering.plan_relations import Relation
 
 
+@file_faults("plan", StoreError)
 def load_plan(path: str | Path) -> SteeringPlan:
     """Read a plan. Its edits are ``StoredEdit``: what the file tells of them, and ``with_sae(sae)`` to make them.
 
@@ -26,8 +28,8 @@ def load_plan(path: str | Path) -> SteeringPlan:
         StoreError: the file cannot be read, or holds no plan; says which entry is wrong.
     """
     try:
-        return plan_from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as fault:
+        return plan_from_dict(read_json(path))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as fault:
         raise StoreError(f"{path} holds no saved plan: {fault}") from fault
 
 

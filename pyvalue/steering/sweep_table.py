@@ -12,6 +12,8 @@ import pandas as pd
 from scipy import stats
 
 from pyvalue.errors import StoreError
+from pyvalue.file_faults import check_regular, file_faults
+from pyvalue.json_files import read_json
 from pyvalue.measurement.store import write_table
 from pyvalue.plotted import Plotted
 
@@ -181,6 +183,7 @@ def _interval(values: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:
     return mean, mean - reach, mean + reach
 
 
+@file_faults("texts", StoreError)
 def load_sweep(path: str | Path) -> SweepResult:
     """Read what ``SweepResult.save`` wrote, or the texts so far in the folder of a sweep.
 
@@ -190,19 +193,24 @@ def load_sweep(path: str | Path) -> SweepResult:
     path = Path(path)
     if not path.is_dir():
         table = read_table(path)
-        return SweepResult(table, json.loads(table.attrs.get("facts", "{}")))
+        facts = json.loads(table.attrs.get("facts", "{}"))
+        if not isinstance(facts, dict):
+            raise StoreError(
+                f"texts {path} cannot be read: its facts must be a JSON object, got {type(facts).__name__}"
+            )
+        return SweepResult(table, facts)
     parts = sorted((path / TEXTS).glob("part-*.parquet"))
     if not parts:
         raise StoreError(f"no texts in {path}; expected {TEXTS}/part-*.parquet, which a sweep writes.")
     try:
-        study = json.loads((path / "manifest.json").read_text(encoding="utf-8"))["study"]
+        study = read_json(path / "manifest.json", links=False)["study"]
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise StoreError(f"manifest of {path} cannot be read ({fault}); it belongs to the texts.") from fault
-    return SweepResult(join_parts([read_table(part) for part in parts]), {"study": study})
+    return SweepResult(join_parts([read_table(part, links=False) for part in parts]), {"study": study})
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """One Parquet file.
+def read_table(path: Path, links: bool = True) -> pd.DataFrame:
+    """One Parquet file, which may be a symbolic link to one only where ``links`` says so.
 
     Raises:
         StoreError: no such file, or damaged.
@@ -210,8 +218,12 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         if not path.exists():
             raise StoreError(f"no such file or folder: {path}")
+        check_regular(path, links)
         return pd.read_parquet(path)
-    except (OSError, ValueError) as fault:
+    except StoreError:
+        raise
+    # pyarrow and pandas raise a dozen types over damaged metadata.
+    except Exception as fault:
         raise StoreError(f"texts {path} cannot be read ({fault}); if damaged, delete it and sweep again") from fault
 
 

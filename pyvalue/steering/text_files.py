@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pyvalue.file_faults import check_regular, file_faults
+
 
 def keep_texts(
     file: Path,
@@ -53,6 +55,7 @@ def keep_texts(
     return texts[:count]
 
 
+@file_faults("texts_from")
 def read_texts(path: str | Path) -> list[str]:
     """Texts from a file of the user: JSONL with ``"text"`` in every line, or plain text, one text a line.
 
@@ -63,6 +66,7 @@ def read_texts(path: str | Path) -> list[str]:
     """
     path = Path(path)
     try:
+        check_regular(path)
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as fault:
         raise ValueError(f"texts_from: {path} cannot be read as UTF-8 text ({fault})") from fault

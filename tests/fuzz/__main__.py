@@ -1,0 +1,53 @@
+"""``python -m tests.fuzz --inputs 100000 --seed 1``: every reader, or those of ``--reader``, in turn."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from .campaign import campaign
+from .guard import Deeds
+from .readers import readers
+
+
+def main() -> int:
+    """Exit status 1 where anything was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--inputs", type=int, default=20_000, help="damaged files a reader")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--reader", action="append", help="part of a name; may be given several times")
+    parser.add_argument(
+        "--findings", type=Path, default=Path("build/fuzz"), help="where inputs are kept that found something"
+    )
+    chosen = parser.parse_args()
+    # What asks for more is to fail by itself rather than take the machine with it.
+    resource.setrlimit(resource.RLIMIT_AS, (16 << 30, resource.RLIM_INFINITY))
+    every = [one for one in readers() if not chosen.reader or any(part in one.name for part in chosen.reader)]
+    deeds, faults = Deeds(), 0
+    print(f"{'reader':18} {'inputs':>9} {'read':>9} {'refused':>9} {'findings':>9} {'a second':>9}")
+    with tempfile.TemporaryDirectory() as scratch:
+        for reader in every:
+            begun = time.monotonic()
+            tally = campaign(reader, chosen.inputs, chosen.seed, Path(scratch) / reader.name.replace(" ", "-"), deeds)
+            rate = tally.inputs / (time.monotonic() - begun)
+            print(
+                f"{reader.name:18} {tally.inputs:9} {tally.outcomes['read']:9} {tally.outcomes['refused']:9} {tally.faults:9} {rate:9.0f}",
+                flush=True,
+            )  # noqa: E501
+            faults += tally.faults
+            for what, content in tally.findings.items():
+                chosen.findings.mkdir(parents=True, exist_ok=True)
+                kept = chosen.findings / f"{reader.name.replace(' ', '-')}-{hashlib.sha256(content).hexdigest()[:12]}"
+                kept.write_bytes(content)
+                print(f"    {json.dumps(what)}\n      {kept}", flush=True)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
