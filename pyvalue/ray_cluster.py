@@ -87,9 +87,11 @@ def connected(engine: RayEngine, needed: int | None = None) -> Iterator[Cluster]
     if ray.is_initialized():
         yield _sized(ray, engine, needed)
         return
-    _connect(ray, engine)
+    with _quiet_backend():
+        _connect(ray, engine)
     try:
-        yield _sized(ray, engine, needed)
+        with _no_messages():
+            yield _sized(ray, engine, needed)
     finally:
         ray.shutdown()
 
@@ -125,6 +127,43 @@ def _connect(ray: Any, engine: RayEngine) -> None:
     except Exception as fault:  # Ray raises many kinds, with texts of many lines
         where = "on this machine" if engine.address is None else f"at {engine.address!r}"
         raise ClusterError(f"engine: no Ray cluster could be used {where}: {first_line(fault)}") from fault
+
+
+@contextlib.contextmanager
+def _quiet_backend() -> Iterator[None]:
+    """Start Ray without what its C++ part writes to the terminal, past Python; its log files keep what is fatal."""
+    name = "RAY_BACKEND_LOG_LEVEL"
+    before = os.environ.get(name)
+    if before is not None:  # somebody wants to see it
+        yield
+        return
+    os.environ[name] = "fatal"
+    sys.stderr.flush()
+    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)  # it says that its level was set, before it obeys
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
+        os.environ.pop(name)
+
+
+@contextlib.contextmanager
+def _no_messages() -> Iterator[None]:
+    """Keep Ray from printing which worker died: it is replaced, and the run goes on. Ray has no option for it."""
+    from ray._private import worker
+
+    before = getattr(worker, "print_to_stdstream", None)
+    if before is None:
+        yield
+        return
+    setattr(worker, "print_to_stdstream", lambda *_, **__: None)  # noqa: B010
+    try:
+        yield
+    finally:
+        setattr(worker, "print_to_stdstream", before)  # noqa: B010
 
 
 def _reachable(address: str) -> str:

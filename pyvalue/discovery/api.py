@@ -17,6 +17,7 @@ from pyvalue.discovery.memory import check_memory
 from pyvalue.discovery.options import BootstrapOptions, SearchOptions, bootstrap_options, search_options
 from pyvalue.discovery.progress import ProgressOption
 from pyvalue.discovery.study import Found, Study
+from pyvalue.engines import Engine, read_engine
 from pyvalue.graph import DiscoverySettings, ValueGraph
 from pyvalue.knowledge import Knowledge
 
@@ -44,6 +45,7 @@ def discover(
     seed: int = 0,
     threads: int | None = None,
     progress: ProgressOption = None,
+    engine: Engine = "local",
 ) -> ValueGraph:
     """Learn the CPDAG between values with PC-stable.
 
@@ -101,6 +103,8 @@ def discover(
         threads: None for all processors that this process may use. Never changes the result.
         progress: None for a bar where stderr is a terminal; True or False to force it; or a callback
             ``(done, total)`` for the replicates, which may raise to end the search.
+        engine: where the replicates run: ``"local"``, in this process; or ``"ray"`` or a ``RayEngine``, on the workers
+            of a Ray cluster, which get the data once. Never changes the result.
 
     Returns:
         The graph. It is never a silently wrong one: see Raises and Warns.
@@ -110,6 +114,7 @@ def discover(
             the message names the columns or rows and says what to do.
         TypeError: an argument or a column is of the wrong type.
         NumericsError: a test had no answer, or your own test failed; the message names it and its variables.
+        ClusterError: Ray is not installed, its cluster cannot be reached, or a worker failed.
         KeyboardInterrupt: within a second of Ctrl-C; nothing half-made is returned.
 
     Warns:
@@ -125,14 +130,30 @@ def discover(
         test, alpha, backend, max_depth, uc_rule, uc_priority, knowledge, missing, on_degenerate, threads
     )
     replicates = bootstrap_options(bootstrap, scheme, replicate_size, shuffle_columns, keep_replicates, seed)
+    workers = read_engine(engine)
+    if workers is not None:
+        _check_engine(search, replicates)
     study = _prepare(responses, names, drop, cluster, search, replicates)
     if backend == "causal-learn":
         from pyvalue.discovery import reference
 
         found = reference.run(study, search, replicates, progress)
     else:
-        found = compiled.run(study, search, replicates, progress)
+        found = compiled.run(study, search, replicates, progress, workers)
     return _graph(study, found, search, replicates)
+
+
+def _check_engine(search: SearchOptions, replicates: BootstrapOptions) -> None:
+    """Raise ValueError where a cluster has nothing to do, or cannot do it."""
+    if not replicates.replicates:
+        raise ValueError("engine='ray' is about replicates; pass bootstrap=1000 as well")
+    if search.backend != "fast":
+        raise ValueError(f"engine='ray' is for backend='fast', got backend={search.backend!r}")
+    if not isinstance(search.test, str):
+        raise ValueError(
+            f"engine='ray' is for the tests of pyvalue, and {search.test.name!r} lives in this process; pass its name, "
+            "or engine='local'"
+        )
 
 
 def _prepare(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,33 @@ class Replication:
     scheme: str
     rows: EffectiveRows
     resampling: _core.Resampling
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What replicates say.
+
+    Attributes:
+        counts: (5, d, d): of directed, undirected, bidirected, absent and untestable pairs.
+        singular_tests: tests without an answer.
+        repairs: matrices of correlations that belonged to no data.
+        kinds: (replicates or 0, pairs) kinds of edges of every replicate, where they are kept.
+    """
+
+    counts: NDArray[np.uint32]
+    singular_tests: int
+    repairs: int
+    kinds: NDArray[np.uint8]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Counted]) -> Counted:
+        """Of ranges of replicates, in their order."""
+        return cls(
+            np.sum([part.counts for part in parts], axis=0, dtype=np.uint32),
+            sum(part.singular_tests for part in parts),
+            sum(part.repairs for part in parts),
+            np.concatenate([part.kinds for part in parts]),
+        )
 
 
 def effective_sample_size(
@@ -99,10 +126,54 @@ def plan_replication(
             f"bootstrap needs replicates worth more than 3 rows, and with scheme={scheme!r} one of {columns.n} rows is "
             f"worth {rows.n:.1f}; collect more rows"
         )
+    return Replication(scheme, rows, make_resampling(scheme, columns, options))
+
+
+def make_resampling(scheme: str, columns: Columns, options: BootstrapOptions) -> _core.Resampling:
+    """The draws of a checked scheme."""
     clusters = [codes.astype(np.uint32) for codes in columns.clusters]
-    return Replication(
-        scheme, rows, _core.Resampling(columns.n, _COMPILED_SCHEMES[scheme], options.seed, size, clusters)
+    return _core.Resampling(columns.n, _COMPILED_SCHEMES[scheme], options.seed, options.replicate_size, clusters)
+
+
+def count_replicates(
+    source: _core.TestSource,
+    replication: Replication,
+    search: SearchOptions,
+    options: BootstrapOptions,
+    knowledge: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None,
+    *,
+    first: int = 0,
+    many: int | None = None,
+    report: Callable[[int], object] | None = None,
+) -> Counted:
+    """Count the kinds of edges over replicates ``first`` to ``first + many``, by default all.
+
+    Replicate r draws from its own random stream (seed, r): the counts are the same for any number of threads, and
+    those of ranges add up.
+    """
+    forbidden, required = knowledge or (None, None)
+    before = source.repairs if isinstance(source, _core.CorrelationSource) else 0
+    found = _core.bootstrap(
+        source,
+        replication.resampling,
+        options.replicates if many is None else many,
+        replication.rows.n,
+        search.alpha,
+        max_depth=search.max_depth,
+        rule=COLLIDER_RULES[search.uc_rule],
+        priority=COLLIDER_PRIORITIES[search.uc_priority],
+        forbidden=forbidden,
+        required=required,
+        shuffle_columns=options.shuffle_columns,
+        threads=search.threads,
+        first_replicate=first,
+        keep=options.keep_replicates,
+        shares=replication.rows.shares,
+        progress=report,
     )
+    repairs = source.repairs - before if isinstance(source, _core.CorrelationSource) else 0
+    counts = [found[kind] for kind in ("directed", "undirected", "bidirected", "absent", "untestable")]
+    return Counted(np.stack(counts), found["singular_tests"], repairs, found["kinds"])
 
 
 def run_bootstrap(
@@ -112,40 +183,19 @@ def run_bootstrap(
     options: BootstrapOptions,
     knowledge: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None,
     progress: ProgressOption,
-) -> tuple[EdgeFrequencies, ReplicateGraphs | None]:
-    """Count the kinds of edges over replicates; and the replicates themselves, if they are to be kept.
-
-    Replicate r draws from its own random stream (seed, r): the counts are the same for any number of threads.
-    """
-    forbidden, required = knowledge or (None, None)
+) -> Counted:
+    """Count the kinds of edges over all replicates, in this process."""
     with bootstrap_progress(progress, options.replicates) as report:
-        found = _core.bootstrap(
-            source,
-            replication.resampling,
-            options.replicates,
-            replication.rows.n,
-            search.alpha,
-            max_depth=search.max_depth,
-            rule=COLLIDER_RULES[search.uc_rule],
-            priority=COLLIDER_PRIORITIES[search.uc_priority],
-            forbidden=forbidden,
-            required=required,
-            shuffle_columns=options.shuffle_columns,
-            threads=search.threads,
-            keep=options.keep_replicates,
-            shares=replication.rows.shares,
-            progress=report,
-        )
-    counts = EdgeFrequencies(
-        options.replicates,
-        found["directed"],
-        found["undirected"],
-        found["bidirected"],
-        found["absent"],
-        found["untestable"],
-        found["singular_tests"],
+        return count_replicates(source, replication, search, options, knowledge, report=report)
+
+
+def frequencies_of(counted: Counted, options: BootstrapOptions) -> tuple[EdgeFrequencies, ReplicateGraphs | None]:
+    """Counts as edge frequencies; and the replicates themselves, if they are to be kept."""
+    directed, undirected, bidirected, absent, untestable = counted.counts
+    frequencies = EdgeFrequencies(
+        options.replicates, directed, undirected, bidirected, absent, untestable, counted.singular_tests
     )
-    return counts, ReplicateGraphs(found["kinds"]) if options.keep_replicates else None
+    return frequencies, ReplicateGraphs(counted.kinds) if options.keep_replicates else None
 
 
 def notes_on_replicates(frequencies: EdgeFrequencies, names: Sequence[str]) -> list[str]:

@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 from pyvalue import _core
-from pyvalue.discovery.bootstrap import notes_on_replicates, run_bootstrap
+from pyvalue.discovery.bootstrap import frequencies_of, notes_on_replicates, run_bootstrap
 from pyvalue.discovery.choice import make_source
 from pyvalue.discovery.options import COLLIDER_PRIORITIES, COLLIDER_RULES, BootstrapOptions, SearchOptions
 from pyvalue.discovery.progress import ProgressOption, search_progress
 from pyvalue.discovery.study import Found, Study
+from pyvalue.engines import RayEngine
 from pyvalue.errors import NumericsError
 from pyvalue.separating_sets import SeparatingSets
 
 
-def run(study: Study, search: SearchOptions, replicates: BootstrapOptions, progress: ProgressOption) -> Found:
-    """PC on the study's rows, and on replicates where they were asked for.
+def run(
+    study: Study,
+    search: SearchOptions,
+    replicates: BootstrapOptions,
+    progress: ProgressOption,
+    engine: RayEngine | None = None,
+) -> Found:
+    """PC on the study's rows, and on replicates where they were asked for: here, or on a cluster.
 
     Raises:
         NumericsError: a test had no answer on all rows, or the user's own test failed.
     """
     try:
-        return _run(study, search, replicates, progress)
+        return _run(study, search, replicates, progress, engine)
     except _core.TestFailure as failure:
         error = _explained(study, failure)
         raise error from error.__cause__
 
 
-def _run(study: Study, search: SearchOptions, replicates: BootstrapOptions, progress: ProgressOption) -> Found:
+def _run(
+    study: Study,
+    search: SearchOptions,
+    replicates: BootstrapOptions,
+    progress: ProgressOption,
+    engine: RayEngine | None,
+) -> Found:
     columns, correlation = study.data.columns, study.data.correlation
     is_pearson = study.test == "fisherz" and correlation is not None
     source = None if is_pearson and study.replication is None else make_source(study.test, columns)
@@ -54,11 +67,18 @@ def _run(study: Study, search: SearchOptions, replicates: BootstrapOptions, prog
     named = SeparatingSets(columns.names, *sets)
     if study.replication is None or source is None:
         return Found(marks, named)
-    frequencies, graphs = run_bootstrap(source, study.replication, search, replicates, study.flags, progress)
+    repairs = source.repairs if isinstance(source, _core.CorrelationSource) else 0
+    if engine is None:
+        counted = run_bootstrap(source, study.replication, search, replicates, study.flags, progress)
+    else:
+        from pyvalue.discovery.ray_bootstrap import count_on_ray
+
+        counted = count_on_ray(engine, study, search, replicates, progress)
+    frequencies, graphs = frequencies_of(counted, replicates)
     notes = notes_on_replicates(frequencies, columns.names)
-    if isinstance(source, _core.CorrelationSource) and source.repairs:
+    if repairs := repairs + counted.repairs:
         notes.append(
-            f"{source.repairs} matrices of {study.test} correlations were not positive definite and were replaced by "
+            f"{repairs} matrices of {study.test} correlations were not positive definite and were replaced by "
             "the nearest correlation matrix"
         )
     return Found(marks, named, frequencies, graphs, tuple(notes))

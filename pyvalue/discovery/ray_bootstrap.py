@@ -1,0 +1,130 @@
+"""Replicates over a Ray cluster, by ranges of their numbers. How one is drawn stands in ``bootstrap``.
+
+Replicate r draws from its own random stream (seed, r), and counts are whole numbers: the sum over any ranges is what
+one process counts, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyvalue import _core
+from pyvalue.discovery.bootstrap import Counted, Replication, count_replicates, make_resampling
+from pyvalue.discovery.choice import make_source
+from pyvalue.discovery.columns import Columns
+from pyvalue.discovery.effective_n import EffectiveRows
+from pyvalue.discovery.options import BootstrapOptions, SearchOptions
+from pyvalue.discovery.progress import ProgressOption, bootstrap_progress
+from pyvalue.discovery.study import Study
+from pyvalue.engines import RayEngine
+from pyvalue.errors import ClusterError
+from pyvalue.ray_cluster import Cluster, connected, first_line
+
+#: ranges for each worker, so that a fast one does more of them and a dead one loses little
+RANGES = 8
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a range of replicates is drawn from, and how; kept once on every machine.
+
+    Attributes:
+        columns: of the study, without what only messages need.
+        search: options of the search; its threads are those of a worker.
+        options: of the replicates.
+        scheme: of the draws, which a worker makes itself.
+        rows: that the tests inside a replicate are told of.
+        flags: forbidden and required directions (d, d), or None.
+    """
+
+    columns: Columns
+    search: SearchOptions
+    options: BootstrapOptions
+    scheme: str
+    rows: EffectiveRows
+    flags: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None
+
+
+def count_on_ray(
+    engine: RayEngine, study: Study, search: SearchOptions, options: BootstrapOptions, progress: ProgressOption
+) -> Counted:
+    """The counts of all replicates, from the workers of a cluster.
+
+    Raises:
+        ClusterError: the cluster cannot be used, or a worker failed.
+        _core.TestFailure: a test failed.
+    """
+    assert study.replication is not None
+    columns = replace(study.data.columns, labels=None, notes=(), cautions=())
+    with connected(engine) as cluster, bootstrap_progress(progress, options.replicates) as report:
+        sample = Sample(
+            columns,
+            replace(search, test=study.test, knowledge=None, threads=cluster.threads),
+            options,
+            study.replication.scheme,
+            study.replication.rows,
+            study.flags,
+        )
+        ranges = _ranges(options.replicates, cluster.workers * RANGES)
+        found: dict[int, Counted] = {}
+        for i, counted in _counted(cluster, sample, ranges):
+            if isinstance(counted, tuple):
+                raise _core.TestFailure(*counted)
+            found[i] = counted
+            if report is not None:
+                report(sum(ranges[done][1] for done in found))
+    return Counted.joined([found[i] for i in range(len(ranges))])
+
+
+def _ranges(replicates: int, most: int) -> list[tuple[int, int]]:
+    """First replicate and how many, of about equal size."""
+    count = min(replicates, most)
+    ends = [replicates * i // count for i in range(count + 1)]
+    return [(start, end - start) for start, end in pairwise(ends)]
+
+
+def _counted(
+    cluster: Cluster, sample: Sample, ranges: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, Counted | tuple[Any, ...]]]:
+    """Ranges by their place, as they are done; the arguments of a failure for one whose test failed."""
+    ray = cluster.ray
+    kept = ray.put(sample)
+    count = ray.remote(_count).options(
+        num_cpus=cluster.cpus, num_gpus=cluster.gpus or None, max_retries=-1, scheduling_strategy="SPREAD"
+    )
+    waiting = {count.remote(kept, first, many): i for i, (first, many) in enumerate(ranges)}
+    try:
+        while waiting:
+            done, _ = ray.wait(list(waiting), num_returns=1, timeout=1.0)
+            for reference in done:
+                yield waiting[reference], ray.get(reference)
+                del waiting[reference]
+    except ray.exceptions.RayError as fault:
+        raise ClusterError(f"engine='ray': a worker failed: {first_line(fault)}") from fault
+    finally:
+        for reference in waiting:
+            ray.cancel(reference, force=True)
+
+
+def _count(sample: Sample, first: int, many: int) -> Counted | tuple[Any, ...]:
+    """Count a range of replicates, on a worker."""
+    source = make_source(sample.search.test, sample.columns)
+    resampling = make_resampling(sample.scheme, sample.columns, sample.options)
+    try:
+        return count_replicates(
+            source,
+            Replication(sample.scheme, sample.rows, resampling),
+            sample.search,
+            sample.options,
+            sample.flags,
+            first=first,
+            many=many,
+        )
+    except _core.TestFailure as failure:
+        return tuple(failure.args)
