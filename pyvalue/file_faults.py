@@ -42,16 +42,25 @@ def file_faults(what: str = "file", kind: type[Exception] = ValueError) -> Itera
     except ImportError:
         raise
     except Exception as fault:
-        message = str(fault)
         ours = type(fault) in (ValueError, TypeError) or type(fault).__module__.startswith("pyvalue.")
-        if not ours and not isinstance(fault, FileNotFoundError):
+        missing = isinstance(fault, FileNotFoundError) and not ours
+        message = str(fault)
+        if not ours and not missing:
             message = f"{what} cannot be read ({type(fault).__name__}: {message})"
         shown = printable(message)
+        # Tracebacks print what an error came from, too: one that cannot be shown as it is goes.
+        if (ours or missing) and not _shown(fault.__cause__):
+            fault.__cause__, fault.__suppress_context__ = None, True
         if shown == str(fault):
             raise
-        # Tracebacks print the cause, too: one that cannot be shown as it is goes.
-        cause = fault if printable(str(fault)) == str(fault) else None
-        raise (type(fault) if ours or isinstance(fault, FileNotFoundError) else kind)(shown) from cause
+        if ours:
+            fault.args = (shown,)
+            raise
+        raise (FileNotFoundError if missing else kind)(shown) from (fault if _shown(fault) else None)
+
+
+def _shown(fault: BaseException | None) -> bool:
+    return fault is None or printable(str(fault)) == str(fault)
 
 
 def check_regular(path: str | Path, links: bool = True) -> None:

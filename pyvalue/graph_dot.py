@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pyvalue.dot_source import DotEdge, read_dot
+from pyvalue.file_faults import check_regular, file_faults
 from pyvalue.given_graphs import graph_from_edges
 from pyvalue.graph import ValueGraph
 
@@ -27,6 +28,7 @@ def to_dot(graph: ValueGraph) -> str:
     return "\n".join([*lines, "}", ""])
 
 
+@file_faults("source")
 def from_dot(source: str | Path, *, names: str | None = None, origin: str = "DOT") -> ValueGraph:
     """A graph from Graphviz source: one graph of nodes and edges, ``->`` or ``--``, with ``dir`` and arrow shapes.
 
@@ -44,7 +46,8 @@ def from_dot(source: str | Path, *, names: str | None = None, origin: str = "DOT
         FileNotFoundError: there is no such file.
     """
     if isinstance(source, Path):
-        source = source.read_text(encoding="utf-8")
+        check_regular(source)
+        source = source.read_text(encoding="utf-8-sig")
     if not isinstance(source, str):
         raise TypeError(f"source: expected Graphviz source or a Path, got {type(source).__name__}")
     found = read_dot(source)

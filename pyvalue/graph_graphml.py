@@ -15,6 +15,7 @@ from xml.parsers import expat
 
 from pyvalue.atomic_files import replace_file
 from pyvalue.errors import StoreError
+from pyvalue.file_faults import check_regular, file_faults
 from pyvalue.graph import ValueGraph
 from pyvalue.graph_networkx import from_networkx, to_networkx
 
@@ -65,6 +66,7 @@ def to_graphml(graph: ValueGraph, path: str | Path) -> Path:
     return Path(path)
 
 
+@file_faults("GraphML", StoreError)
 def from_graphml(path: str | Path, *, names: str | None = None) -> ValueGraph:
     """Read a GraphML file that :func:`to_graphml` or another tool wrote.
 
@@ -82,6 +84,7 @@ def from_graphml(path: str | Path, *, names: str | None = None) -> ValueGraph:
     """
     import networkx as nx
 
+    check_regular(path)
     content = Path(path).read_bytes()
     _check(content, path)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +19,10 @@ from pyvalue.value_means import ValueMeans, below_share, value_means
 from pyvalue.yes_bias import centred_scores, corrected_scores
 
 if TYPE_CHECKING:
+    import datasets
+    import polars as pl
+    import pyarrow as pa
+
     from pyvalue.quality import Quality
 
 Score = Literal["raw", "corrected", "centred", "ipsatised"]
@@ -284,6 +288,71 @@ class Responses(Plotted):
         except ValueError as fault:
             raise StoreError(f"{path} cannot be read: {fault}") from fault
         return cls(table, facts)
+
+    @classmethod
+    def from_frame(
+        cls, table: Any, facts: dict[str, Any] | None = None, columns: Mapping[str, str] | None = None
+    ) -> Responses:
+        """Answers from a table of pandas, polars, pyarrow or narwhals; see
+        :func:`pyvalue.responses_frames.from_frame`."""
+        from pyvalue.responses_frames import from_frame
+
+        return from_frame(table, facts, columns)
+
+    @classmethod
+    def from_dataset(cls, dataset: Any, facts: dict[str, Any] | None = None) -> Responses:
+        """Answers from a ``datasets.Dataset``; see :func:`pyvalue.responses_frames.from_dataset`."""
+        from pyvalue.responses_frames import from_dataset
+
+        return from_dataset(dataset, facts)
+
+    @classmethod
+    def from_csv(
+        cls, path: str | Path, facts: dict[str, Any] | None = None, columns: Mapping[str, str] | None = None
+    ) -> Responses:
+        """Answers from a CSV file, one row an answer; see :func:`pyvalue.responses_csv.from_csv`."""
+        from pyvalue.responses_csv import from_csv
+
+        return from_csv(path, facts, columns)
+
+    @classmethod
+    def from_ratings(cls, table: Any, items: Any, **options: Any) -> Responses:
+        """Answers of people, one row a person and one column an item; see
+        :func:`pyvalue.ratings.responses_of_ratings`."""
+        from pyvalue.ratings import responses_of_ratings
+
+        return responses_of_ratings(table, items, **options)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A copy of the table, with the facts in ``attrs["pyvalue"]``."""
+        from pyvalue.responses_frames import to_pandas
+
+        return to_pandas(self)
+
+    def to_polars(self) -> pl.DataFrame:
+        """A polars frame; see :func:`pyvalue.responses_frames.to_polars`."""
+        from pyvalue.responses_frames import to_polars
+
+        return to_polars(self)
+
+    def to_arrow(self) -> pa.Table:
+        """An Arrow table with the facts in its metadata; see :func:`pyvalue.responses_frames.to_arrow`."""
+        from pyvalue.responses_frames import to_arrow
+
+        return to_arrow(self)
+
+    def to_dataset(self) -> datasets.Dataset:
+        """A ``datasets.Dataset`` with the facts in its description; see
+        :func:`pyvalue.responses_frames.to_dataset`."""
+        from pyvalue.responses_frames import to_dataset
+
+        return to_dataset(self)
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write a CSV file, which has no place for the facts; see :func:`pyvalue.responses_csv.to_csv`."""
+        from pyvalue.responses_csv import to_csv
+
+        return to_csv(self, path)
 
     def __repr__(self) -> str:
         return (

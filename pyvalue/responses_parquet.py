@@ -11,10 +11,9 @@ import pandas as pd
 
 from pyvalue.atomic_files import replace_file
 from pyvalue.errors import StoreError
+from pyvalue.responses_arrow import as_arrow, facts_in
 from pyvalue.file_faults import check_regular, file_faults
 from pyvalue.json_files import read_json
-
-_FACTS = b"pyvalue"
 
 
 def write_parquet(table: pd.DataFrame, facts: dict[str, Any], path: Path) -> Path:
@@ -24,15 +23,9 @@ def write_parquet(table: pd.DataFrame, facts: dict[str, Any], path: Path) -> Pat
         StoreError: the disk is full or the folder cannot be written.
         TypeError: the facts hold something that JSON cannot.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        text = json.dumps(facts, ensure_ascii=False)
-    except TypeError as fault:
-        raise TypeError(f"facts: expected what JSON can hold, got {fault}") from fault
-    content = pa.Table.from_pandas(table, preserve_index=False)
-    content = content.replace_schema_metadata({**(content.schema.metadata or {}), _FACTS: text.encode()})
+    content = as_arrow(table, facts)
     replace_file(path, lambda scratch: pq.write_table(content, scratch))
     return path
 

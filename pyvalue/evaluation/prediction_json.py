@@ -35,7 +35,9 @@ def load_evaluation(path: str | Path) -> Evaluation:
         StoreError: the file cannot be read, or holds no evaluation; says which entry is wrong.
     """
     try:
-        return evaluation_from_dict(read_json(path))
+        evaluation = evaluation_from_dict(read_json(path))
+        repr(evaluation), evaluation.lines()  # read every entry: what cannot be printed is no evaluation
+        return evaluation
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as fault:
         raise StoreError(f"{path} holds no saved evaluation: {fault}") from fault
 

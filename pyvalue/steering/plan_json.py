@@ -28,7 +28,9 @@ def load_plan(path: str | Path) -> SteeringPlan:
         StoreError: the file cannot be read, or holds no plan; says which entry is wrong.
     """
     try:
-        return plan_from_dict(read_json(path))
+        plan = plan_from_dict(read_json(path))
+        plan.lines()  # reads every entry: what cannot be printed is no plan
+        return plan
     except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as fault:
         raise StoreError(f"{path} holds no saved plan: {fault}") from fault
 

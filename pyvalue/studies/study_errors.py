@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pyvalue.printable import printable
 from pyvalue.studies.kinds import shown
 from pyvalue.studies.toml_lines import KeyPath
 
@@ -44,7 +45,7 @@ class StudyError(ValueError):
         told = [f"{file}:{one.line}: {f'{one.key}: ' if one.key else ''}{one.text}" for one in self.faults[:_MOST]]
         if len(self.faults) > _MOST:
             told.append(f"{file}: and {len(self.faults) - _MOST} more")
-        super().__init__("\n".join(told))
+        super().__init__("\n".join(printable(line, 350) for line in told))
 
 
 class Faults:

@@ -19,7 +19,7 @@ from .readers import readers
 def main() -> int:
     """Exit status 1 where anything was found."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--inputs", type=int, default=20_000, help="damaged files a reader")
+    parser.add_argument("--inputs", type=int, default=20_000, help="damaged files a reader, times its share")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--reader", action="append", help="part of a name; may be given several times")
     parser.add_argument(
@@ -34,7 +34,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         for reader in every:
             begun = time.monotonic()
-            tally = campaign(reader, chosen.inputs, chosen.seed, Path(scratch) / reader.name.replace(" ", "-"), deeds)
+            tally = campaign(
+                reader,
+                int(chosen.inputs * reader.share),
+                chosen.seed,
+                Path(scratch) / reader.name.replace(" ", "-"),
+                deeds,
+            )
             rate = tally.inputs / (time.monotonic() - begun)
             print(
                 f"{reader.name:18} {tally.inputs:9} {tally.outcomes['read']:9} {tally.outcomes['refused']:9} {tally.faults:9} {rate:9.0f}",

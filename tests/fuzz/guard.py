@@ -16,7 +16,7 @@ from typing import Any
 
 SECONDS = 5.0
 MEGABYTES = 500
-LONGEST = 4000  # letters of a message
+LONGEST = 8000  # letters of a message
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _DEEDS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.startfile", "socket.connect",
           "socket.bind", "socket.getaddrinfo", "pickle.find_class", "os.remove", "os.rename", "os.rmdir", "os.mkdir",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -14,6 +14,15 @@ from .containers import of_npz, of_parquet, of_safetensors
 from .mutations import of_bytes, of_csv, of_json
 
 Mutate = Callable[[Random, bytes, Sequence[bytes]], bytes]
+
+
+#: of readers that take a tenth of a millisecond or two, and of those that take several
+_SHARES = {
+    **dict.fromkeys(("inventory csv", "inventory toml", "texts", "personas", "manifest", "dot", "study toml"), 6),
+    **dict.fromkeys(("graph json", "reference graphs", "evaluation", "sae settings", "graphml"), 2),
+    **dict.fromkeys(("responses file", "responses folder", "wide parquet", "columns parquet", "sweep"), 0.25),
+    **dict.fromkeys(("paper answers", "paper table 1", "paper graphs", "columns csv", "ess", "wide csv"), 0.5),
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,7 @@ class Reader:
         mutate: from a random state, one content and all contents to a damaged one.
         read: called with the damaged file.
         beside: files that stand beside it, undamaged.
+        share: inputs, as a multiple of what is asked for: more for readers that take less time.
     """
 
     name: str
@@ -35,12 +45,14 @@ class Reader:
     mutate: Mutate
     read: Callable[[Path], object]
     beside: dict[str, bytes] | None = None
+    share: float = 1
 
 
 def readers() -> list[Reader]:
     """All readers whose libraries are installed; torch is not needed for most."""
     with tempfile.TemporaryDirectory() as scratch:
-        return [*_of_measurement(Path(scratch)), *_of_tables(Path(scratch)), *_of_graphs(Path(scratch)), *_of_saes()]
+        found = [*_of_measurement(Path(scratch)), *_of_tables(Path(scratch)), *_of_graphs(Path(scratch)), *_of_saes()]
+    return [replace(one, share=_SHARES.get(one.name, 1)) for one in found]
 
 
 def damaged(reader: Reader, seed: int) -> Iterator[bytes]:
@@ -113,7 +125,12 @@ def _of_tables(scratch: Path) -> Iterator[Reader]:
 def _of_graphs(scratch: Path) -> Iterator[Reader]:
     import pyvalue as pv
     from pyvalue.effects.value_effects import Effects
+    from pyvalue.evaluation.prediction import Evaluation
     from pyvalue.evaluation.reference_graphs import load_reference_graphs
+    from pyvalue.graph import ValueGraph
+    from pyvalue.steering.plan import SteeringPlan
+    from pyvalue.studies.study_file import load_study
+    from pyvalue.studies.template import write_study
 
     graph, table = seeds.graph()
     drawn = pv.graph_from_edges(seeds.VALUES, [("Power", "Security")], [("Security", "Hedonism")])
@@ -122,6 +139,18 @@ def _of_graphs(scratch: Path) -> Iterator[Reader]:
     effects = pv.estimate_effects(graph, table[list(seeds.VALUES)], resamples=100)
     file = seeds.written(effects.save, scratch / "effects.json")
     yield Reader("effects json", "effects.json", (file,), of_json, Effects.load)
+    plans = tuple(seeds.written(seeds.plan(graph, one).save, scratch / "plan.json") for one in (effects, None))
+    yield Reader("plan", "plan.json", plans, of_json, lambda path: str(SteeringPlan.load(path)))
+    evaluation = seeds.written(seeds.evaluation().save, scratch / "evaluation.json")
+    yield Reader("evaluation", "evaluation.json", (evaluation,), of_json, lambda path: repr(Evaluation.load(path)))
+    dots = tuple(one.to_dot().encode() for one in (graph, drawn))
+    yield Reader("dot", "graph.dot", (seeds.DOT, *dots), of_bytes, ValueGraph.from_dot)
+    written = seeds.written(graph.to_graphml, scratch / "graph.graphml")
+    graphml = (seeds.GRAPHML, written, seeds.ENTITIES)
+    yield Reader("graphml", "graph.graphml", graphml, of_bytes, ValueGraph.from_graphml)
+    study = seeds.written(lambda path: write_study(path, force=True), scratch / "study.toml")
+    short = b"\n".join(line for line in study.splitlines() if line.strip() and not line.startswith(b"#")) + b"\n"
+    yield Reader("study toml", "study.toml", (short,), of_bytes, load_study)
     yield Reader("reference graphs", "graphs.json", (seeds.GRAPHS.encode(),), of_json, load_reference_graphs)
 
 

@@ -90,6 +90,7 @@ PAPER = b"steer_dim,player_name,Power,Power:scstd,stds\n,Ann,0.5,0.1,0.2\n12.0,A
 COLUMNS_CSV = b"Power,Security,age\n0.5,-0.25,31\n0.1,0.75,40\n0.3,0.5,22\n-0.4,0.1,67\n"
 SEMICOLONS = b"Power;Security\n0,5;-0,25\n0,1;0,75\n0,3;0,5\n"
 TABLE_1 = b",Power,Security\n12,4/25/72/3/1/22,0/1/2/3/4/5\n568,1/1/1/1/1/1,9/9/9/9/9/9\n"
+QUANTITIES = ("target gain", "expected change", "unexpected change", "contrast", "leakage")
 GRAPHS = json.dumps(
     {"edges": {"human": [["Power", "Security", 0.4, "a"], ["Security", "Power", 0.4, "a"], ["Power", "Hedonism"]]}}
 )
@@ -167,3 +168,49 @@ def sae_files() -> dict[str, bytes]:
 def long_answers() -> bytes:
     """Answers as a CSV file."""
     return answers().table[list(COLUMNS)].to_csv(index=False).encode()
+
+
+def plan(graph: Any, effects: Any) -> Any:
+    """A plan with effects, an edit as a file tells of it, and tables."""
+    from pyvalue.models.edit_json import StoredEdit
+    from pyvalue.steering.plan import SteeringPlan
+
+    told = {"feature": 5, "op": "add", "strength": 0.3, "unit": "relative", "positions": "all", "label": "f5 add 0.3"}
+    told |= {"sae": {"name": "demo", "sha256": "0" * 64}}
+    ranges = [dict(value=v, relation="possible", minimum=-0.1, maximum=0.1, low=-0.2, high=0.2) for v in VALUES[1:]]
+    return SteeringPlan(
+        {"Power": 1}, {"Power": "target", "Security": "possible", "Hedonism": "unaffected"},
+        edits=(StoredEdit("f5 add 0.3", told),), keep=("Hedonism",), effects=effects, unit_changes=pd.DataFrame(ranges),
+        roles=pd.DataFrame([{"persona": "p1", "gain": 0.1, "leakage": 0.5}]), amount=0.1, choice="It leaks least.",
+    )  # fmt: skip
+
+
+def evaluation() -> Any:
+    """Two values, and a summary of two quantities."""
+    from pyvalue.evaluation.prediction import Evaluation
+
+    row = {"predicted": "possible", "pairs": 5, "change": 0.1, "low": 0.0, "high": 0.2, "changed": True, "base": 0.2,
+           "steered": 0.3, "predicted_low": -0.1, "predicted_high": 0.2, "covered": True}  # fmt: skip
+    summary = [{"quantity": name, "estimate": 0.1, "low": 0.0, "high": 0.2} for name in QUANTITIES]
+    facts = {"score": "corrected", "confidence": 0.95, "edit": "f5"}
+    return Evaluation(pd.DataFrame([{"value": v, **row} for v in VALUES]), pd.DataFrame(summary), 5, facts)
+
+
+DOT = b"""// by hand
+digraph "values" {
+  graph [rankdir=LR]; node [shape=box, label="\\N"];
+  Power -> Security [weight=2, label="a \\"b\\""]; /* twice */
+  Security -> Hedonism -> "Self-Direction" [dir=none];
+  n1 [label="Uni" + "versalism"]; Power -> n1 [dir=both, color="#ff0000"]
+}
+"""
+GRAPHML = b"""<?xml version="1.0" encoding="UTF-8"?>
+<graphml xmlns="http://graphml.graphdrawing.org/xmlns"><key id="d0" for="node" attr.name="label" attr.type="string"/>
+<key id="d1" for="edge" attr.name="weight" attr.type="double"/><graph edgedefault="directed">
+<node id="Power"><data key="d0">Power</data></node><node id="Security"/><node id="n2"/>
+<edge source="Power" target="Security"><data key="d1">1.5</data></edge><edge source="n2" target="Power"/>
+</graph></graphml>
+"""
+ENTITIES = GRAPHML.replace(
+    b"<graphml", b'<!DOCTYPE a [<!ENTITY x "xxxxxxxxxx"><!ENTITY y "&x;&x;&x;&x;&x;&x;&x;&x;">]>\n<graphml', 1
+).replace(b">Power<", b">&y;&y;&y;<")
