@@ -40,9 +40,12 @@ def with_facts(graph: ValueGraph, texts: Mapping[str, Any]) -> ValueGraph:
         for key in ("names", "settings", "excluded", "notes", *_OF_NAMES)
         if texts.get(key) is not None
     }
+    names = written.get("names")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"graph: its attribute names must be a list of texts, got {names!r}")
     data = graph.to_dict() | {"schema_version": _parsed(MARK, texts[MARK])}
     data |= {key: written[key] for key in ("settings", "excluded", "notes") if key in written}
-    if sorted(map(str, written.get("names", ()))) == sorted(graph.names):
+    if sorted(names) == sorted(graph.names):
         return ValueGraph.from_dict(data | {key: written[key] for key in ("names", *_OF_NAMES) if key in written})
     changed = ValueGraph.from_dict(data)
     note = "its values were changed outside of pyvalue: bootstrap and separating sets are left out"

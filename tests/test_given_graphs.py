@@ -52,7 +52,7 @@ def test_lines_of_networkx_are_undirected() -> None:
 
 
 def test_other_graphs_are_refused() -> None:
-    with pytest.raises(TypeError, match="expected a ValueGraph, a graph of networkx, .* got list"):
+    with pytest.raises(TypeError, match=r"expected a ValueGraph, a graph of networkx, .* got list"):
         as_value_graph([])
     with pytest.raises(TypeError, match="expected a networkx Graph or DiGraph, got list"):
         graph_from_networkx([])
