@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pyvalue.evaluation.edge_difference import EdgeDifferences
-from pyvalue.reporting.interval_plot import MOST_ROWS, IntervalRow, draw_intervals
+from pyvalue.reporting.interval_plot import IntervalRow, draw_intervals
 
 
-def draw_edge_differences(found: EdgeDifferences, ax: Axes | None = None, *, most: int = MOST_ROWS) -> Figure:
+def draw_edge_differences(found: EdgeDifferences, ax: Axes | None = None, *, most: int = 20) -> Figure:
     """The pairs with the lowest p, the difference of the association with its interval; filled where q says so.
 
     Args:
@@ -30,5 +30,6 @@ def draw_edge_differences(found: EdgeDifferences, ax: Axes | None = None, *, mos
         )
         for row in table.to_dict("records")
     ]  # fmt: skip
-    what = str(found.facts.get("measure", "association"))
+    named = {"partial": "partial correlation", "correlation": "correlation"}
+    what = named.get(str(found.facts.get("measure")), "association")
     return draw_intervals(rows, f"difference of the {what} (filled: q ≤ {found.alpha:g})", ax)

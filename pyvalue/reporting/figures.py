@@ -2,7 +2,7 @@
 
 | object | options |
 |---|---|
-| ``Responses`` | ``kind="profile"`` (default), ``"heat map"`` (of edits, beside unedited answers) or ``"reliability"`` |
+| ``Responses`` | ``kind="profile"`` (default), ``"heat map"`` (edits and unedited answers) or ``"reliability"`` |
 | | ``score``; of the heat map also ``order="clustered"`` or ``"given"`` and ``confidence`` |
 | ``PairedChanges`` | ``order``, ``confidence``: the heat map of edits and values |
 | ``Quality`` | none |

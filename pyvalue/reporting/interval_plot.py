@@ -55,22 +55,27 @@ def draw_intervals(rows: Sequence[IntervalRow], quantity: str, ax: Axes | None =
         zero: whether a line marks 0.
     """
     ax = value_axes(ax, len(rows))
+    ends = np.array([[row.low, row.high, *(row.inner or (np.nan, np.nan))] for row in rows], dtype=float)
+    span = float(np.nanmax(ends) - np.nanmin(ends)) if np.isfinite(ends).any() else 0.0
     for place, row in enumerate(rows):
-        _draw_row(ax, place, row)
+        _draw_row(ax, place, row, 0.012 * span)
     if zero:
         ax.axvline(0, color=INK, linewidth=1, zorder=0.6)
     finish(ax, [row.name for row in rows], quantity)
     return cast(Figure, ax.figure)
 
 
-def _draw_row(ax: Axes, place: int, row: IntervalRow) -> None:
+def _draw_row(ax: Axes, place: int, row: IntervalRow, least: float) -> None:
+    """One row; a thick line shorter than ``least`` would not be seen, and is a stroke across."""
     inner = row.inner if row.inner and np.isfinite(row.inner).all() else None
     if not np.isfinite(row.estimate) and inner is None:
         ax.text(0, place, f"  {row.absent}", size=9, color=MUTED, va="center", parse_math=False)
         return
     if np.isfinite([row.low, row.high]).all():
         ax.plot([row.low, row.high], [place, place], color=row.colour, linewidth=1.6, solid_capstyle="round")
-    if inner is not None:
+    if inner is not None and inner[1] - inner[0] < least:
+        ax.plot(inner[0], place, "|", color=row.colour, markersize=11, markeredgewidth=2.5)
+    elif inner is not None:
         ax.plot(inner, [place, place], color=row.colour, linewidth=4.5, solid_capstyle="butt")
     if np.isfinite(row.estimate):
         fill = row.colour if row.filled else SURFACE

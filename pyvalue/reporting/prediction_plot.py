@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import cast
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pyvalue.evaluation.prediction import Evaluation
 from pyvalue.reporting.theme import INK, MUTED, RELATION_COLOURS, RELATION_MARKERS, RULE, SURFACE, shown
 
+#: values with a predicted change below which a report has no scatter
+MIN_PREDICTED = 3
+
 
 def has_predictions(evaluation: Evaluation) -> bool:
     """Whether changes were predicted in numbers."""
     table = evaluation.effects
     return "predicted_low" in table and bool(table["predicted_low"].notna().any())
+
+
+def worth_a_scatter(evaluation: Evaluation) -> bool:
+    """Whether enough values were predicted to move: a column of marks at 0 tells nothing that a list does not."""
+    if not has_predictions(evaluation):
+        return False
+    table = evaluation.effects
+    return int(((table["predicted_low"] < 0) | (table["predicted_high"] > 0)).sum()) >= MIN_PREDICTED
 
 
 def draw_prediction(evaluation: Evaluation, ax: Axes | None = None) -> Figure:
@@ -48,9 +61,10 @@ def draw_prediction(evaluation: Evaluation, ax: Axes | None = None) -> Figure:
             middle, row["change"], RELATION_MARKERS[row["predicted"]], color=colour, markersize=7.5,
             markerfacecolor=colour if row["covered"] else SURFACE, markeredgewidth=1.6,
         )  # fmt: skip
+    for name, x, at, y in _label_places(table, 0.045 * (high - low)):
         ax.annotate(
-            shown(str(row["value"]), 26), (middle, row["change"]), xytext=(7, 5), textcoords="offset points", size=9,
-            color=INK, parse_math=False,
+            shown(name, 26), (x, at), xytext=(x + 0.02 * (high - low), y), textcoords="data", size=9, color=INK,
+            va="center", parse_math=False, arrowprops={"arrowstyle": "-", "color": RULE, "shrinkA": 0, "shrinkB": 4},
         )  # fmt: skip
     ax.axhline(0, color=RULE, linewidth=0.8, zorder=0)
     ax.axvline(0, color=RULE, linewidth=0.8, zorder=0)
@@ -63,3 +77,11 @@ def draw_prediction(evaluation: Evaluation, ax: Axes | None = None) -> Figure:
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(RULE)
     return cast(Figure, ax.figure)
+
+
+def _label_places(table: pd.DataFrame, gap: float) -> Iterator[tuple[str, float, float, float]]:
+    """(name, x and y of the mark, y of the label), from below, no two labels closer than ``gap``."""
+    last = -np.inf
+    for row in table.sort_values("change", kind="stable").to_dict("records"):
+        last = max(float(row["change"]), last + gap)
+        yield str(row["value"]), (row["predicted_low"] + row["predicted_high"]) / 2, float(row["change"]), last

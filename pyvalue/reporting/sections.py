@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from pyvalue.reporting.methods import methods
 from pyvalue.reporting.parts import Parts
 from pyvalue.reporting.quality_tables import qualities
 from pyvalue.reporting.section import Section
 from pyvalue.reporting.sections_answers import profile_section, quality_section
-from pyvalue.reporting.sections_graph import graph_section
+from pyvalue.reporting.sections_checks import audit_section, benchmark_section, differences_section
+from pyvalue.reporting.sections_circle import circle_of, circle_sections
+from pyvalue.reporting.sections_edits import (
+    changes_of,
+    dose_section,
+    heat_map_section,
+    side_effects_section,
+    sweep_section,
+)
+from pyvalue.reporting.sections_graph import distance_section, graph_section
+from pyvalue.reporting.sections_methods import methods_section
 from pyvalue.reporting.sections_run import limits_section, run_section
-from pyvalue.reporting.sections_steering import outcome_section, plan_section
+from pyvalue.reporting.sections_steering import effects_section, outcome_section, plan_section
 
 
 def sections(given: Parts) -> list[Section]:
-    """What the report says of its parts; what was not given is said to be missing.
+    """What the report says of its parts.
+
+    Of answers, graph, plan and evaluation, the four that every study has, it says where one is missing; of what was
+    computed beside them only what was given.
 
     Args:
         given: of ``sort_parts``.
@@ -21,12 +35,24 @@ def sections(given: Parts) -> list[Section]:
         Sections with distinct names, in the order of the page.
     """
     found = qualities(given.responses)
+    circle, changes = circle_of(given), changes_of(given)
     return [
         graph_section(given),
+        *([distance_section(given.distance)] if given.distance else []),
+        *circle_sections(given, circle),
         profile_section(given),
         quality_section(found),
+        *([heat_map_section(changes)] if changes is not None else []),
+        *([effects_section(given.effects)] if given.effects else []),
         plan_section(given.plan),
         outcome_section(given.evaluation),
+        *([dose_section(given.dose_responses)] if given.dose_responses else []),
+        *([side_effects_section(given.side_effects, given.leakage)] if given.side_effects or given.leakage else []),
+        *([sweep_section(given.sweep)] if given.sweep else []),
+        *([benchmark_section(given.benchmark)] if given.benchmark else []),
+        *([audit_section(given.audit)] if given.audit else []),
+        *([differences_section(given.differences)] if given.differences else []),
+        methods_section(methods(given, circle=circle, changes=changes)),
         run_section(given),
         limits_section(given),
     ]

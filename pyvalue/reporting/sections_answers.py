@@ -12,6 +12,10 @@ from pyvalue.reporting.quality_tables import quality_tables, quality_warnings
 from pyvalue.reporting.section import Picture, Section
 from pyvalue.reporting.summary import listed
 from pyvalue.reporting.tables import profile_table
+from pyvalue.responses import Responses
+
+#: series of a profile: more have no marks of their own, and no room
+MAX_SERIES = 6
 
 
 def profile_section(given: Parts) -> Section:
@@ -19,14 +23,37 @@ def profile_section(given: Parts) -> Section:
     name, title = "value-profile", "What the model scores on every value"
     if not given.responses:
         return Section(name, title, missing="No responses were given.")
-    asked = [responses for responses in given.responses if responses.values]
+    told = readable_sets(given.responses)
+    asked = [responses for responses in told if responses.values]
     pictures = []
+    said: tuple[str, ...] = ()
+    if told is not given.responses:
+        said = (
+            "There are too many edits for one picture. Shown: "
+            + ("those without one." if all(one.edits == ("",) for one in told) else f"the first {MAX_SERIES} series."),
+        )
     if asked:
         names = listed(dict.fromkeys(value for responses in asked for value in responses.values))
         spoken = f"Mean score with interval of {names}; the numbers are in the table that follows."
         caption = "Mean score over personas with its 95% normal interval."
         pictures.append(Picture("profile", draw_profile(asked), spoken, caption))
-    return Section(name, title, pictures=tuple(pictures), tables=(profile_table(given.responses),))
+    return Section(name, title, said, pictures=tuple(pictures), tables=(profile_table(told),))
+
+
+def readable_sets(sets: tuple[Responses, ...]) -> tuple[Responses, ...]:
+    """All sets where a picture can tell their series apart, else their unedited answers, or the first few series."""
+    keys = ["model", "edit", "mode"]
+    if sum(len(one.table[keys].drop_duplicates()) for one in sets) <= MAX_SERIES:
+        return sets
+    plain = tuple(one.only(edit="") for one in sets if "" in one.edits)
+    if plain and sum(len(one.table[keys].drop_duplicates()) for one in plain) <= MAX_SERIES:
+        return plain
+    found: list[Responses] = []
+    for one in plain or sets:
+        for _, table in one.table.groupby(keys, sort=False):
+            if len(found) < MAX_SERIES:
+                found.append(Responses(table.reset_index(drop=True), one.facts))
+    return tuple(found)
 
 
 def quality_section(found: Sequence[Quality]) -> Section:

@@ -2,23 +2,72 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from pyvalue.evaluation.graph_distance import GraphDistance, graph_distance
+from pyvalue.reporting.graph_distance_plot import draw_graph_distance
 from pyvalue.reporting.graph_plot import MAX_EDGES, MAX_NUMBERS, draw_graph
 from pyvalue.reporting.parts import Parts
 from pyvalue.reporting.section import Picture, Section
 from pyvalue.reporting.summary import count, listed
-from pyvalue.reporting.tables import edge_table
+from pyvalue.reporting.tables import Table, edge_table, two_digits
 
 _JOINED = {"directed": "to", "undirected": "joined with", "bidirected": "two-headed with"}
 
 
 def graph_section(given: Parts) -> Section:
-    """Picture, edges and notes of the graph."""
+    """Picture, edges and notes of the graph, and how far it is from the reference where there is one."""
     name, title = "value-graph", "How the values hang together"
     if given.graph is None:
         return Section(name, title, missing="No value graph was given.")
-    return Section(
-        name, title, points=tuple(_notes(given)), pictures=(_picture(given),), tables=(edge_table(given.graph),)
+    said: tuple[str, ...] = ()
+    tables = [edge_table(given.graph)]
+    if given.reference is not None:
+        try:
+            distance = graph_distance(given.reference, given.graph)
+        except ValueError as fault:  # no values in common
+            said = (f"The graph cannot be compared with the reference: {fault}.",)
+        else:
+            said = (distance_words(distance),)
+            tables.append(distance_table(distance))
+    return Section(name, title, said, tuple(_notes(given)), (_picture(given),), tuple(tables))
+
+
+def distance_section(found: GraphDistance) -> Section:
+    """How far two graphs are apart."""
+    picture = Picture("graph-distance", draw_graph_distance(found), distance_words(found), "What both graphs have.")
+    return Section("graph-distance", "How far two graphs are apart", (distance_words(found),), found.notes, (picture,),
+                   (distance_table(found),))  # fmt: skip
+
+
+def distance_words(found: GraphDistance) -> str:
+    """What the second graph has of the first, in a few sentences."""
+    edges, arrows = found.adjacencies, found.arrows
+    text = (
+        f"Over {count(len(found.names), 'value')} in common, {edges.common} of {count(edges.first, 'joined pair')} of "
     )
+    text += f"the reference are joined here, too, and {edges.second - edges.common} of {edges.second} here are not "
+    text += f"joined there. {found.shd} of {count(found.pairs, 'pair')} differ in their edge or its direction."
+    chance = edges.first * edges.second / max(found.pairs, 1)
+    text += f" Graphs with as many edges at random places would have {chance:.1f} in common on average."
+    if arrows.first:
+        text += f" {arrows.common} of {count(arrows.first, 'arrow')} of the reference are arrows here."
+    if found.parent_aid is not None:
+        text += (
+            f" If the reference were true, {found.parent_aid.share:.0%} of the effects would be misjudged by this one."
+        )
+    return text
+
+
+def distance_table(found: GraphDistance) -> Table:
+    """Every measure."""
+    named = {"parent_aid": "parent AID", "ancestor_aid": "ancestor AID", "oset_aid": "optimal-set AID", "sid": "SID"}
+    rows = [
+        (named.get(row["measure"], row["measure"]), f"{row['count']:,.0f}", two_digits(row["share"]))
+        for row in found.to_frame().to_dict("records")
+        if np.isfinite(row["count"])
+    ]
+    return Table("Distances of the graphs", ("measure", "count", "share"), rows, (1, 2))
 
 
 def _picture(given: Parts) -> Picture:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from pyvalue.evaluation.audit_findings import VERDICTS, Audit
 from pyvalue.evaluation.prediction import Evaluation
 from pyvalue.graph import ValueGraph
 from pyvalue.reporting.effects_plot import profile
@@ -14,6 +16,9 @@ from pyvalue.responses import VALID, Responses
 from pyvalue.steering.plan import SteeringPlan
 from pyvalue.steering.plan_leakage import ExpectedLeakage
 from pyvalue.steering.plan_text import leakage_text
+
+#: edits, and series of scores, that a sentence names
+_MOST_NAMED = 4
 
 
 def summary(parts: Parts, quality: str = "") -> list[tuple[str, str]]:
@@ -29,7 +34,26 @@ def summary(parts: Parts, quality: str = "") -> list[tuple[str, str]]:
         ("Found", describe_graph(parts.graph) if parts.graph else "No value graph was given."),
         ("Planned", describe_plan(parts.plan) if parts.plan else "No steering plan was given."),
         ("Held?", describe_outcome(parts.evaluation) if parts.evaluation else "No evaluation was given."),
+        *([("Foretold?", _shortened(parts.benchmark.verdict))] if parts.benchmark else []),
+        *([("Audit", describe_audit(parts.audit))] if parts.audit else []),
+        *([("Not there", f"Of this run the following is missing: {listed(parts.missing)}.")] if parts.missing else []),
     ]
+
+
+def _shortened(verdict: str) -> str:
+    """Every sentence up to its first semicolon; the numbers behind it stand in their section."""
+    sentences = re.split(r"(?<=[.)]) (?=[A-Z])", verdict)
+    return " ".join(f"{sentence.partition(';')[0].rstrip('.')}." for sentence in sentences)
+
+
+def describe_audit(audit: Audit) -> str:
+    """How many checks hold, fail and are unclear, and which fail."""
+    by = {verdict: [one.name for one in audit.findings if one.verdict == verdict] for verdict in VERDICTS}
+    text = f"Of {count(len(audit.findings), 'check')} {len(by['holds'])} hold, {len(by['fails'])} fail"
+    text += f" ({listed(by['fails'])})" if by["fails"] else ""
+    text += f", {len(by['unclear'])} cannot be told from chance"
+    rest = len(by["not computable"])
+    return text + (f", {rest} could not be computed." if rest else ".")
 
 
 def describe_responses(sets: Sequence[Responses]) -> str:
@@ -48,14 +72,17 @@ def describe_responses(sets: Sequence[Responses]) -> str:
 
 
 def _describe_alike(model: str, questions: str, values: str, personas: str, sets: Sequence[Responses]) -> str:
-    edits = dict.fromkeys(f"under “{edit}”" if edit else "without an edit" for one in sets for edit in one.edits)
+    labels = dict.fromkeys(edit for one in sets for edit in one.edits)
+    edits = [f"under “{edit}”" if edit else "without an edit" for edit in labels]
+    if len(edits) > _MOST_NAMED:
+        edits = [*(["without an edit"] if "" in labels else []), f"under {sum(map(bool, labels))} edits"]
     answers = sum(len(one.table) for one in sets)
     if not answers:
         return "A set of responses holds no answers."
     valid = sum(int(one.table["status"].isin(VALID).sum()) for one in sets) / answers
     text = f"{model} answered {questions} about {values} as {personas}, {listed(edits)}: {count(answers, 'answer')}, "
     text += "all valid." if valid == 1 else f"{valid:.1%} of them valid (the others are missing, not 0)."
-    for name, scores in profile(sets).dropna(subset="mean").groupby("series", sort=False):
+    for name, scores in list(profile(sets).dropna(subset="mean").groupby("series", sort=False))[:_MOST_NAMED]:
         top, low = scores.loc[scores["mean"].idxmax()], scores.loc[scores["mean"].idxmin()]
         text += f" Highest ({name}): {top['value']} ({signed(top['mean'])}), "
         text += f"lowest: {low['value']} ({signed(low['mean'])})."

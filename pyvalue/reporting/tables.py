@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from pandas import NA
 
 from pyvalue.evaluation.prediction import Evaluation
@@ -28,10 +29,11 @@ _SIGNS = {"directed": "→", "undirected": "—", "bidirected": "↔"}
 _PACKAGES = ("pyvalue", "numpy", "pandas", "torch", "transformers", "triton", "sae-lens", "causal-learn")
 _HEADERS = {
     "plain_leakage": "noise and all",
-    "perplexity_ratio": "perplexity",
-    "gain_p": "p × candidates",
+    "perplexity_ratio": "perplexity ×",
+    "gain_p": "p × tried",
     "observed": "as answered",
 }
+_LEFT_OUT = ["activation", "plain_leakage", "reason"]
 _QUANTITIES = {
     "target gain": "mean change of the target, in the wanted direction",
     "expected change": "root mean square change of the values predicted to move, noise taken out",
@@ -111,12 +113,35 @@ def profile_table(sets: Sequence[Responses]) -> Table:
 
 
 def edits_table(plan: SteeringPlan) -> Table:
-    """What the plan changes in the residual stream."""
-    rows = []
-    for edit in plan.edits:
-        place = str(edit.positions)
-        rows.append((edit.label, f"{edit.feature}", edit.op, f"{edit.strength:g} {edit.unit}", place, edit.sae.name))
+    """What the plan changes in the residual stream; edits read from a file are shown by what it says of them."""
+    rows = [_edit_row(edit) for edit in plan.edits]
     return Table("Edits", ("edit", "feature", "operation", "strength", "positions", "autoencoder"), rows, (1, 3))
+
+
+def _edit_row(edit: Any) -> tuple[str, ...]:
+    known: Mapping[str, Any] = edit.facts if isinstance(getattr(edit, "facts", None), Mapping) else vars(edit)
+    sae = known.get("sae")
+    name = sae.get("name") if isinstance(sae, Mapping) else getattr(sae, "name", None)
+    feature, strength = known.get("feature"), known.get("strength")
+    size = f"{strength:g} {known.get('unit', '')}".strip() if isinstance(strength, int | float) else "–"
+    cells = (edit.label, "–" if feature is None else feature, known.get("op", "–"), size, known.get("positions", "–"))
+    return (*map(str, cells), str(name or "–"))
+
+
+def pilot_table(pilot: pd.DataFrame, caption: str, most: int = 50) -> Table:
+    """Candidates of a pilot, feature and strength in one column, and why one is not usable in another.
+
+    What the choice did not turn on (the activation, and leakage with its noise) is in the run's files.
+    """
+    table = pilot.copy()
+    if {"feature", "strength"} <= set(table.columns):
+        named = [f"{f} {s:+g}".replace("-", "−") for f, s in zip(table["feature"], table["strength"], strict=True)]
+        table = table.drop(columns=["feature", "strength"])
+        table.insert(0, "candidate", named)
+    if {"usable", "reason"} <= set(table.columns):
+        usable = zip(table["usable"], table["reason"], strict=True)
+        table["usable"] = ["yes" if fine else f"no: {why}" if why else "no" for fine, why in usable]
+    return frame_table(table.drop(columns=_LEFT_OUT, errors="ignore"), caption, most)
 
 
 def frame_table(frame: Any, caption: str, most: int = MAX_ROWS) -> Table:
@@ -127,19 +152,19 @@ def frame_table(frame: Any, caption: str, most: int = MAX_ROWS) -> Table:
     texts: dict[str, Callable[[Any], str]] = {
         "feature": str,
         "strength": lambda x: f"{x:+g}".replace("-", "−"),
-        "activation": _two_digits,
-        "gain_p": _two_digits,
-        "reliability": _two_digits,
-        "plain_leakage": _two_digits,
-        "perplexity_ratio": _two_digits,
+        "activation": two_digits,
+        "gain_p": p_text,
+        "reliability": two_digits,
+        "plain_leakage": two_digits,
+        "perplexity_ratio": two_digits,
         "valid": "{:.1%}".format,
-        "usable": lambda x: "yes" if x else "no",
+        "usable": lambda x: x if isinstance(x, str) else "yes" if x else "no",
     }
 
     def cell(row: Mapping[str, Any], name: str) -> str:
         if name == "leakage":
-            spread = [_two_digits(row[end]) for end in ends.get(name, ())]
-            return _two_digits(row[name]) + (f" [{', '.join(spread)}]" if spread and "–" not in spread else "")
+            spread = [two_digits(row[end]) for end in ends.get(name, ())]
+            return two_digits(row[name]) + (f" [{', '.join(spread)}]" if spread and "–" not in spread else "")
         if name in ends:
             return interval(row[name], *(row[end] for end in ends[name]))
         return texts.get(name, _cell)(row[name])
@@ -151,8 +176,18 @@ def frame_table(frame: Any, caption: str, most: int = MAX_ROWS) -> Table:
     return Table(caption, tuple(_HEADERS.get(name, name) for name in columns), rows, numbers)
 
 
-def _two_digits(x: float) -> str:
+def two_digits(x: float) -> str:
+    """``−0.12``; a dash where there is no number."""
     return f"{x:z.2f}".replace("-", "−") if np.isfinite(x) else "–"
+
+
+def p_text(p: float | None) -> str:
+    """Two digits that count: ``0.23``, ``0.031``; ``< 0.01``; a dash where there is none."""
+    if p is None or not np.isfinite(p):
+        return "–"
+    if p < 0.01:
+        return "< 0.01"
+    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def effects_table(evaluation: Evaluation) -> Table:
@@ -262,7 +297,8 @@ def facts_tables(sets: Sequence[Responses]) -> list[Table]:
     for responses in sets:
         rows = list(_flat(responses.facts.get("study", responses.facts)))
         if rows:
-            label = ", ".join(edit or "no edit" for edit in responses.edits)
+            label = ", ".join(edit or "no edit" for edit in responses.edits[:4])
+            label += f" and {len(responses.edits) - 4} more" if len(responses.edits) > 4 else ""
             tables.append(Table(f"Recorded with the answers under {label}", ("fact", "recorded"), rows))
     return tables
 
