@@ -59,8 +59,8 @@ def responses_from_inspect(
         )
     rows = [(_record(sample), _answer(sample, mode, min_mass)) for sample in samples]
     name = model or found.eval.model
-    facts = {**known, "model": {"name": name}, "harness": {"name": "inspect_ai", **found.eval.packages}}
-    return to_responses(rows, model=name, edit=edit, mode=mode, facts=facts)
+    study = {**known, "model": {"name": name}, "harness": {"name": "inspect_ai", "packages": found.eval.packages}}
+    return to_responses(rows, model=name, edit=edit, mode=mode, facts={"study": study})
 
 
 def _read(log: str | Path | EvalLog | Sequence[EvalLog]) -> EvalLog:

@@ -49,9 +49,9 @@ def responses_from_lm_eval(
     if not rows:
         raise ValueError("results: hold no samples of the tasks of value_tasks or save_tasks")
     name = model or named
-    facts |= {"model": {"name": name}, "harness": {"name": "lm_eval"}}
+    study = {**facts, "model": {"name": name}, "harness": {"name": "lm_eval"}}
     try:
-        return to_responses(rows, model=name, edit=edit, mode="score", facts=facts)
+        return to_responses(rows, model=name, edit=edit, mode="score", facts={"study": study})
     except ValueError as fault:
         raise ValueError(f"results: {fault}") from fault
 
