@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,22 +83,27 @@ def plan(
             "model": read_model(model, dtype, device, None),
             "sae": pv.load_sae(sae),
         }
-    made = pv.plan(
-        structure,
-        raise_values or (),
-        lower_values or (),
-        base=answers,
-        keep=keep or (),
-        amount=amount,
-        reach=reach,
-        candidates=candidates,
-        finalists=finalists,
-        side_items=side_items,
-        strengths=tried,
-        positions=_positions(positions),
-        seed=seed,
-        **pilot,
-    )
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        made = pv.plan(
+            structure,
+            raise_values or (),
+            lower_values or (),
+            base=answers,
+            keep=keep or (),
+            amount=amount,
+            reach=reach,
+            candidates=candidates,
+            finalists=finalists,
+            side_items=side_items,
+            strengths=tried,
+            positions=_positions(positions),
+            seed=seed,
+            **pilot,
+        )
+    for one in told:
+        if str(one.message) not in made.problems:  # the plan tells those itself
+            note(str(one.message))
     if output is not None:
         made.save(output)
     if json:
