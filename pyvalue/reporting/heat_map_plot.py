@@ -60,8 +60,11 @@ def draw_heat_map(
     scale = None
     if ax is None:
         tall = 0.3 if len(edits) <= 40 else 0.165
-        wide = 0.52 if numbered else 0.36
-        figure = Figure(figsize=(4.0 + wide * len(values), 2.3 + tall * max(len(edits), 2)), layout="constrained")
+        wide = 0.42 if numbered else 0.36
+        beside = 1.3 + 0.07 * max((len(shown(edit, 40)) for edit in edits), default=0)
+        figure = Figure(
+            figsize=(max(beside + wide * len(values), 6.0), 2.3 + tall * max(len(edits), 2)), layout="constrained"
+        )
         figure.get_layout_engine().set(w_pad=0.1)  # type: ignore[union-attr, call-arg]
         ax = figure.add_subplot()
         scale = ax
@@ -102,7 +105,7 @@ def _write_numbers(ax: Axes, change: NDArray[np.float64], clear: NDArray[np.bool
         if clear[row, column]:
             colour = _LIGHT if abs(number) > 0.6 * norm.vmax else _DARK  # type: ignore[operator]
         weight = "bold" if clear[row, column] else "normal"
-        ax.text(column, row, text, size=8, color=colour, ha="center", va="center", weight=weight)
+        ax.text(column, row, text, size=7.5, color=colour, ha="center", va="center", weight=weight)
 
 
 def _strike_negative(ax: Axes, change: NDArray[np.float64], clear: NDArray[np.bool_], norm: Normalize) -> None:
@@ -119,13 +122,12 @@ def _strike_negative(ax: Axes, change: NDArray[np.float64], clear: NDArray[np.bo
 def _name(ax: Axes, edits: list[str], values: list[str]) -> None:
     size = 9 if len(edits) <= 40 else 7
     ax.set_yticks(range(len(edits)), [shown(edit, 40) for edit in edits], size=size)
-    ax.set_xticks(range(len(values)), [shown(value, 28) for value in values], rotation=50, ha="left", size=9)
-    for label in (*ax.get_xticklabels(), *ax.get_yticklabels()):
+    ax.set_xticks(range(len(values)), [shown(value, 28) for value in values], size=9)
+    ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False, labelcolor=INK)
+    for label in (*ax.get_xticklabels(), *ax.get_yticklabels()):  # after the labels went to the top
         label.set_parse_math(False)
-        label.set_color(INK)
     for label in ax.get_xticklabels():
-        label.set_rotation_mode("anchor")
-    ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+        label.set(rotation=50, ha="left", va="baseline", rotation_mode="anchor", size=9)
     ax.set_xlim(-0.5, len(values) - 0.5)
     ax.set_ylim(len(edits) - 0.5, -0.5)
     ax.patch.set_visible(False)
