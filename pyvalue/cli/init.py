@@ -19,6 +19,9 @@ def init(
     """Write a commented study, which runs as it stands, to begin with."""
     from pyvalue.studies.template import write_study
 
+    target = path / "study.toml" if path.is_dir() else path
+    if target.exists() and not force:
+        raise ValueError(f"path: {target} is there already; give another name, or --force to write over it")
     written = write_study(path, force=force)
     if json:
         say_json({"study": str(written)})
