@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ import pandas as pd
 
 from pyvalue.atomic_files import replace_file
 from pyvalue.errors import StoreError
-from pyvalue.responses_arrow import as_arrow, facts_in
 from pyvalue.file_faults import check_regular, file_faults
 from pyvalue.json_files import read_json
+from pyvalue.responses_arrow import as_arrow, facts_in
 
 
 def write_parquet(table: pd.DataFrame, facts: dict[str, Any], path: Path) -> Path:
@@ -62,9 +61,7 @@ def _read(
     try:
         check_regular(file, links)
         content = pq.read_table(file)
-        facts = json.loads((content.schema.metadata or {}).get(_FACTS, b"{}"))
-        if not isinstance(facts, dict):
-            raise ValueError(f"its facts must be a JSON object, got {type(facts).__name__}")
+        facts = facts_in(content)
         return complete(content.to_pandas()), facts
     # pyarrow and pandas raise a dozen types over damaged metadata.
     except Exception as fault:

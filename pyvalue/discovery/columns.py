@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyvalue.dataset_tables import dataset_as_arrow, is_dataset
 from pyvalue.discovery.categories import encode
 from pyvalue.discovery.clusters import first_appearance, read_clusters, shared_personas_note
 from pyvalue.discovery.identifiers import identifier_note
@@ -101,8 +102,9 @@ def read_columns(
 
     Args:
         responses: a Responses object (anything whose ``.matrix()`` gives a DataFrame), a pandas DataFrame, any frame
-            that narwhals knows (polars, pyarrow, ...; lazy ones are collected), an (n, d) array of numbers, or a path
-            of a .csv, .tsv, .txt, .parquet or .pq file. Texts, categoricals and enums become categorical columns.
+            that narwhals knows (polars, pyarrow, ...; lazy ones are collected), a ``datasets.Dataset``, an (n, d)
+            array of numbers, or a path of a .csv, .tsv, .txt, .parquet or .pq file. Texts, categoricals and enums
+            become categorical columns.
         names: the d columns of an array; ``X1 ... Xd`` by default. Frames and files bring their own.
         cluster: None; the name of a column, which is then not a value, or of an index level; n labels; or a pair of
             such. At least 10 clusters each.
@@ -152,6 +154,8 @@ def _open(responses: Any, names: Sequence[str] | None) -> Source:
         return open_file(responses)
     if callable(getattr(responses, "matrix", None)):
         responses = responses.matrix()
+    if is_dataset(responses):
+        responses = dataset_as_arrow(responses)
     # A DataFrame can only come from someone who has imported pandas.
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(responses, pandas.DataFrame):
