@@ -11,6 +11,7 @@ import pandas as pd
 
 from pyvalue.atomic_files import replace_file
 from pyvalue.errors import StoreError
+from pyvalue.file_faults import check_regular, file_faults
 from pyvalue.responses import NUMBERS, Responses
 from pyvalue.responses_frames import from_frame
 
@@ -51,17 +52,14 @@ def from_csv(
         ValueError: as :func:`pyvalue.responses_frames.from_frame`.
         FileNotFoundError: there is no such file.
     """
-    try:
+    with file_faults(f"table {path}", StoreError):
+        check_regular(path)
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             header = file.readline()
         separator = max(_SEPARATORS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
         table = pd.read_csv(
             path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", low_memory=False
         )
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, csv.Error) as fault:
-        raise StoreError(f"{path} cannot be read as a table: {fault}") from fault
     renamed = {name: (columns or {}).get(name, name) for name in table.columns}
     for name in table.columns:
         if renamed[name] in NUMBERS:
