@@ -67,9 +67,10 @@ def report(
     """
     given = sort_parts(parts, _checked_graph(reference), _checked_sentences(missing))
     folder = Path(folder)
+    found = qualities(given.responses)
     beside = reference_for(given.graph, given.reference) if given.graph is not None else None
-    content = _with_reference(sections(given), beside)
-    page = _page(given, content, beside, title)
+    content = _with_reference(sections(given, found), beside)
+    page = _page(given, describe_quality(found), content, beside, title)
     try:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
     except OSError as fault:
@@ -113,7 +114,7 @@ def _with_reference(content: Sequence[Section], beside: Reference | None) -> lis
     ]
 
 
-def _page(given: Parts, content: Sequence[Section], beside: Reference | None, title: str | None) -> str:
+def _page(given: Parts, quality: str, content: Sequence[Section], beside: Reference | None, title: str | None) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,  # names of personas, values and models are other people's text
@@ -129,7 +130,7 @@ def _page(given: Parts, content: Sequence[Section], beside: Reference | None, ti
         "policy": security_policy(scripts),
         "relations": RELATION_COLOURS,
         "missing": given.missing,
-        "summary": summary(given, describe_quality(qualities(given.responses))),
+        "summary": summary(given, quality),
         "sections": content,
         # The SVG is serialised by an XML writer, which escapes its text.
         "drawn": {p.name: Markup(inline_svg(p.figure, p.name, p.description)) for p in _pictures(content)},

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from pyvalue.quality import Quality
 from pyvalue.reporting.methods import methods
 from pyvalue.reporting.parts import Parts
 from pyvalue.reporting.quality_tables import qualities
@@ -22,7 +25,7 @@ from pyvalue.reporting.sections_run import limits_section, run_section
 from pyvalue.reporting.sections_steering import effects_section, outcome_section, plan_section
 
 
-def sections(given: Parts) -> list[Section]:
+def sections(given: Parts, found: Sequence[Quality] | None = None) -> list[Section]:
     """What the report says of its parts.
 
     Of answers, graph, plan and evaluation, the four that every study has, it says where one is missing; of what was
@@ -30,11 +33,12 @@ def sections(given: Parts) -> list[Section]:
 
     Args:
         given: of ``sort_parts``.
+        found: of ``qualities(given.responses)``, where it is there already; it takes seconds.
 
     Returns:
         Sections with distinct names, in the order of the page.
     """
-    found = qualities(given.responses)
+    found = qualities(given.responses) if found is None else found
     circle, changes = circle_of(given), changes_of(given)
     return [
         graph_section(given),
