@@ -1,0 +1,330 @@
+"""What the report says, section by section: computed from the parts, true of their settings, and never of others."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pyvalue as pv
+from pyvalue.evaluation.audit_findings import VERDICTS, Finding
+from pyvalue.reporting.audit_meanings import meaning
+from pyvalue.reporting.citations import CITATIONS
+from pyvalue.reporting.methods import methods
+from pyvalue.reporting.parts import sort_parts
+from pyvalue.reporting.sections import sections
+from pyvalue.reporting.sections_answers import MAX_SERIES, profile_section
+from pyvalue.reporting.sections_checks import audit_section
+from pyvalue.reporting.sections_circle import MIN_PERSONAS, circle_of, circle_sections
+from pyvalue.reporting.sections_edits import STRONGEST, changes_of
+from pyvalue.reporting.summary import summary
+from pyvalue.reporting.tables import edits_table, p_text, pilot_table
+from pyvalue.responses import make_table
+from pyvalue.schwartz_circle import CIRCLE
+from pyvalue.steering.plan import SteeringPlan
+
+NAMES = ("Thrift", "Wit", "Order")
+EVIL = "<script>alert('x')</script>"
+ALWAYS = ["value-graph", "value-profile", "quality", "steering-plan", "outcome", "methods", "run", "limits"]
+
+
+def answers(edits=("",), people=6, values=NAMES, free=0, mode="score", orders=("yes-no",), study=None, missing=False):
+    random = np.random.default_rng(3)
+    mind = random.normal(size=(people, len(values)))
+    found = []
+    for e, edit in enumerate(edits):
+        for p in range(people):
+            asked = [(v, k) for v in range(len(values)) for k in (1, -1)] + [(None, k) for k in range(free)]
+            for v, k in asked:
+                odds = 0.3 * random.normal() if v is None else k * (mind[p, v] + 0.5 * ((e + v) % 3 == 0) * bool(edit))
+                yes = 1 / (1 + np.exp(-odds))
+                for order in orders:
+                    found.append({
+                        "model": "tiny", "edit": edit, "persona": f"p{p}", "item": f"{v}/{k}", "mode": mode,
+                        "value": "" if v is None else values[v], "keying": 0 if v is None else k, "repeat": 0,
+                        "text": "Should I?", "status": "invalid" if missing else "yes" if yes >= 0.5 else "no",
+                        "order": order, "p_yes": np.nan if missing else yes, "mass": 0.9,
+                        "score": np.nan if missing or v is None else k * (2 * yes - 1),
+                    })  # fmt: skip
+    return pv.Responses(make_table(pd.DataFrame(found).to_dict("list")), {"study": study or {}})
+
+
+def told(parts, **more):
+    """name -> section"""
+    return {section.name: section for section in sections(sort_parts(parts, **more))}
+
+
+def text_of(section):
+    cells = [cell for table in section.tables for row in (table.header, *table.rows) for cell in row]
+    return " ".join([section.title, *section.paragraphs, *section.points, *cells])
+
+
+def wide(edits=2, people=8, values=NAMES):
+    random = np.random.default_rng(0)
+    index = pd.MultiIndex.from_product(
+        [["", *(f"f{i}" for i in range(edits))], [f"p{i}" for i in range(people)]], names=["edit", "persona"]
+    )
+    return pd.DataFrame(random.normal(size=(len(index), len(values))), index, list(values))
+
+
+# -- which sections there are -------------------------------------------------------------------------------------
+
+
+def test_names_are_unique_and_pictures_too():
+    content = sections(sort_parts([answers(("", "a", "b")), pv.graph_from_edges(NAMES, [NAMES[:2]])]))
+    names = [section.name for section in content]
+    pictures = [picture.name for section in content for picture in section.pictures]
+    assert len(set(names)) == len(names) and len(set(pictures)) == len(pictures)
+    assert all(re.fullmatch(r"[a-z][a-z0-9-]*", name) for name in (*names, *pictures))
+    assert names == [*ALWAYS[:3], "heat-map", *ALWAYS[3:]]
+    assert all(s.missing or s.paragraphs or s.points or s.pictures or s.tables for s in content)
+
+
+def test_only_what_was_given_is_told():
+    found = told([pv.graph_from_edges(NAMES)])
+    assert list(found) == ALWAYS
+    assert [name for name, one in found.items() if one.missing] == [
+        "value-profile", "quality", "steering-plan", "outcome"
+    ]  # fmt: skip
+
+
+def test_every_kind_of_part_is_taken():
+    table = wide(2, 40, CIRCLE)
+    graph = pv.discover(table.loc[""].reset_index(drop=True))
+    changes = pv.paired_changes(table)
+    parts = {
+        "circumplex": pv.circumplex(table, simulations=19, map_permutations=9, resamples=0),
+        "priorities": pv.priorities(table, resamples=20),
+        "graph-distance": pv.graph_distance(graph, graph),
+        "effects": pv.estimate_effects(graph, table, edits="unedited", resamples=100),
+        "heat-map": changes,
+        "dose-response": pv.dose_response(table, {"Power": 1}, strengths={"f0": 1.0, "f1": 2.0}, resamples=20),
+        "side-effects": pv.side_effects(table, {"Power": 1}),
+        "differences": pv.edge_differences(table, table + 1, resamples=20, permutations=19, measure="correlation"),
+        "audit": pv.audit(table, graph=graph, permutations=19, resamples=100, orders=0),
+        "benchmark": pv.benchmark_predictions(table, resamples=20, permutations=9),
+    }
+    found = told([*parts.values(), pv.leakage(changes.of("f0"), {"Power": 1})])
+    for name in parts:
+        assert found[name].paragraphs and (found[name].pictures or name == "audit"), name
+    assert [picture.name for picture in found["side-effects"].pictures] == ["side-effects", "leakage"]
+    spoken = dict(summary(sort_parts(list(parts.values()))))
+    assert {"Foretold?", "Audit"} <= set(spoken)
+
+
+def test_one_of_a_kind_but_several_doses():
+    dose = pv.dose_response(wide(), {"Wit": 1}, strengths={"f0": 1.0, "f1": 2.0}, resamples=20)
+    found = told([dose, dose])["dose-response"]
+    assert [picture.name for picture in found.pictures] == ["dose-response-1", "dose-response-2"]
+    graph = pv.graph_from_edges(NAMES)
+    with pytest.raises(ValueError, match=r"at most one ValueGraph, got 2.*goes into reference="):
+        sort_parts([graph, graph])
+    with pytest.raises(ValueError, match="at most one PairedChanges, got 2"):
+        sort_parts([pv.paired_changes(wide())] * 2)
+    with pytest.raises(TypeError, match="reference: expected a ValueGraph, got dict"):
+        sort_parts([graph], reference={})
+
+
+def test_an_unfinished_run_says_what_is_missing():
+    given = sort_parts([answers()], missing=["the steered answers (3 of 9 personas)"])
+    assert dict(summary(given))["Not there"].endswith("the steered answers (3 of 9 personas).")
+    assert "Not there" not in dict(summary(sort_parts([answers()])))
+
+
+# -- numbers ------------------------------------------------------------------------------------------------------
+
+
+def test_a_reference_is_compared_by_numbers_counted_by_hand():
+    graph = pv.graph_from_edges([*NAMES, "Zeal"], [("Thrift", "Wit")], [("Wit", "Order")])
+    other = pv.graph_from_edges([*NAMES, "Zeal"], [("Wit", "Thrift")], [("Order", "Zeal")])
+    said = told([graph], reference=other)["value-graph"].paragraphs[0]
+    assert "1 of 2 joined pairs of the reference are joined here, too, and 1 of 2 here are not" in said
+    assert "3 of 6 pairs differ" in said  # the turned arrow, and one edge that either lacks
+    assert "would have 0.7 in common on average" in said  # 2 * 2 / 6
+    assert "0 of 1 arrow of the reference are arrows here" in said
+    said = told([graph], reference=pv.graph_from_edges(["a", "b"]))["value-graph"].paragraphs[0]
+    assert said.startswith("The graph cannot be compared with the reference")
+
+
+def test_strongest_cells_are_those_of_pandas():
+    table = wide(10, 9)
+    section = told([pv.paired_changes(table)])["heat-map"]
+    means = {e: (table.loc[e] - table.loc[""]).mean() for e in table.index.unique("edit") if e}
+    long = pd.DataFrame(means).T.stack()
+    shown = {(row[0], row[1]): float(row[2].split()[0].replace("−", "-")) for row in section.tables[0].rows}
+    assert len(shown) == STRONGEST
+    for place, number in shown.items():
+        assert number == pytest.approx(long[place], abs=5.1e-4)
+    errors = {e: (table.loc[e] - table.loc[""]).sem() for e in means}
+    from scipy import stats
+
+    clear = (long.abs() > stats.t.ppf(0.975, 8) * pd.DataFrame(errors).T.stack()).sum()
+    assert f"leaves out zero in {clear} of 30 cells; if no edit did anything, about 2 would" in section.paragraphs[0]
+
+
+def test_heat_map_needs_two_edits_and_one_model():
+    assert changes_of(sort_parts([answers(("", "a", "b"))])).edits == ("a", "b")
+    assert changes_of(sort_parts([answers(), answers(("a",)), answers(("b",))])).edits == ("a", "b")
+    other = answers(("", "a", "b"))
+    other.table["model"] = "other"
+    for too_little in (
+        [answers(("", "a"))],
+        [answers(("a", "b"))],
+        [answers(("", "a", "b")), pv.Responses(other.table)],
+    ):
+        assert changes_of(sort_parts(too_little)) is None
+
+
+def test_many_edits_do_not_crowd_the_profile():
+    edits = ("", *(f"f{i}" for i in range(MAX_SERIES + 1)))
+    found = profile_section(sort_parts([answers(edits)]))
+    assert found.tables[0].header == ("value", "unedited") and "without one" in found.paragraphs[0]
+    found = profile_section(sort_parts([answers(edits[1:])]))
+    assert len(found.tables[0].header) == 1 + MAX_SERIES
+    measured = dict(summary(sort_parts([answers(edits)])))["Measured"]
+    assert f"under {MAX_SERIES + 1} edits" in measured and measured.count("Highest") <= 4
+
+
+def test_circle_is_computed_only_where_it_says_something():
+    enough = answers(people=MIN_PERSONAS, values=CIRCLE)
+    given = sort_parts([enough])
+    (section,) = circle_sections(given, circle_of(given))
+    assert "computed for this report" in section.paragraphs[1]
+    assert section.paragraphs[0].startswith(("Yes", "Not shown"))
+    for too_little in (
+        enough.only(personas=enough.personas[1:]),
+        answers(people=MIN_PERSONAS, values=CIRCLE[:9]),
+        answers(("a",), people=MIN_PERSONAS, values=CIRCLE),
+    ):
+        assert circle_of(sort_parts([too_little])) is None
+
+
+# -- verdicts -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_every_finding_says_what_was_asked_found_and_what_it_means(verdict):
+    finding = Finding("edits: all personas", "the claim is so", verdict, {}, "0.5 against 0.4, p = 0.31")
+    audit = pv.Audit((finding,), {}, {})
+    (point,) = audit_section(audit).points
+    assert "Asked: is it so that the claim is so?" in point and "Found: 0.5 against 0.4, p = 0.31." in point
+    assert f"That means: {meaning(finding)}" in point
+    others = {meaning(replace(finding, verdict=other)) for other in VERDICTS}
+    assert len(others) == len(VERDICTS)
+
+
+def test_every_check_of_a_real_audit_has_a_meaning():
+    table = wide(6, 12)
+    found = pv.audit(table, graph=pv.graph_from_edges(NAMES, [NAMES[:2]]), permutations=19, resamples=100, orders=2)
+    assert len(found.findings) >= 10
+    for finding in found.findings:
+        assert meaning(finding), (finding.name, finding.verdict)
+
+
+# -- methods ------------------------------------------------------------------------------------------------------
+
+
+def test_methods_tell_the_truth_of_a_scored_study_with_bootstrap():
+    study = {"inventory": {"name": "portrait", "digest": "abc"}, "prompts": {"name": "yes-no-2"}}
+    table = wide(0, 50)
+    graph = pv.discover(table.reset_index(drop=True), alpha=0.01, bootstrap=20, seed=7, test="fisherz")
+    found = methods(sort_parts([answers(("", "f1"), free=3, study=study), graph]))
+    for said in (
+        "tiny was asked 9 questions of the inventory “portrait” (digest abc) about 3 values under 6 personas",
+        "without and with 1 edit", "next token", "3 content-free items", "(Zhao et al. 2021)", "Fisher’s z", "α = 0.01",
+        "from 50 rows", "20 bootstrap replicates, drawn with replacement", "seed 7", "prompts yes-no-2", "PC-stable",
+    ):  # fmt: skip
+        assert said in found.paragraph, said
+    for wrong in ("causal-learn.", "causal-learn,", "Schwartz", "IDA", "not assessed", "both orders", "audit", "judge"):
+        assert wrong not in found.paragraph, wrong
+    assert [one for one in found.references if one.startswith("Colombo")]
+    assert not [one for one in found.references if one.startswith(("Schwartz", "Maathuis", "Kang"))]
+
+
+def test_methods_tell_the_truth_of_another_study():
+    given = pv.graph_from_edges(NAMES, [NAMES[:2]], origin="a textbook")
+    base = answers(mode="generate", orders=("yes-no", "no-yes"))
+    table = wide(3, 9)
+    found = methods(sort_parts([base, given, pv.side_effects(table, {"Wit": 1})]), changes=pv.paired_changes(table))
+    for said in (
+        "written by the model and read as yes, no or unsure", "in both orders", "not corrected for a bias",
+        "was given and not learnt (", "a textbook", "Wilson", "under 3 edits", "not corrected for their number",
+    ):  # fmt: skip
+        assert said in found.paragraph, said
+    for wrong in ("next token", "Zhao", "PC-stable", "replicates", "bootstrap", "inventory"):
+        assert wrong not in found.paragraph, wrong
+    assert not [one for one in found.references if one.startswith(("Spirtes", "Zhao", "Friedman"))]
+
+
+def test_methods_name_the_test_scheme_and_backend():
+    table = wide(0, 60).reset_index(drop=True)
+    graph = pv.discover(table, test="spearman", bootstrap=10, scheme="complementary-pairs", uc_rule="conservative")
+    said = methods(sort_parts([graph])).paragraph
+    assert "Spearman’s ρ" in said and "10 complementary halves" in said and "Shah & Samworth 2013" in said
+    assert "conservative rule (" in said and "Ramsey" in said
+    graph = replace(graph, settings=replace(graph.settings, backend="causal-learn", replicates=0))
+    said = methods(sort_parts([graph])).paragraph
+    assert "in its implementation by causal-learn" in said and "Zheng et al. 2024" in said
+    assert "not assessed by resampling" in said and "halves" not in said
+
+
+def test_every_short_citation_has_its_reference_and_none_is_left_over():
+    graph = pv.discover(wide(0, 60).reset_index(drop=True), bootstrap=10)
+    found = methods(sort_parts([answers(free=2), graph]))
+    cited = {full for short, full in CITATIONS.values() if short in found.paragraph}
+    assert cited == set(found.references)
+    assert list(found.references) == sorted(found.references)
+    for short, full in CITATIONS.values():  # the first author and the year of both agree
+        assert short.split()[0].strip(",") in full and short.split()[-1] in full
+
+
+# -- tables -------------------------------------------------------------------------------------------------------
+
+
+def test_small_p_is_not_written_as_none():
+    assert [p_text(p) for p in (0.0, 0.0099, 0.01, 0.031, 0.5, 1.0, np.nan, None)] == [
+        "< 0.01", "< 0.01", "0.010", "0.031", "0.50", "1.00", "–", "–"
+    ]  # fmt: skip
+
+
+def test_the_pilot_is_narrow_and_says_why_a_candidate_is_out():
+    pilot = pd.DataFrame({
+        "feature": [568, 9], "strength": [-0.3, 0.3], "activation": [14.0, 1.0], "gain": [0.05, np.nan],
+        "gain_low": [0.01, np.nan], "gain_high": [0.09, np.nan], "gain_p": [0.0003, 0.4], "leakage": [0.5, np.nan],
+        "leakage_low": [0.2, np.nan], "leakage_high": [0.9, np.nan], "plain_leakage": [0.6, np.nan],
+        "valid": [1.0, 0.2], "perplexity_ratio": [1.9, 40.0], "usable": [True, False], "reason": ["", "gibberish"],
+    })  # fmt: skip
+    table = pilot_table(pilot, "Pilot")
+    assert table.header == ("candidate", "gain", "p × tried", "leakage", "valid", "perplexity ×", "usable")
+    assert table.rows[0][0] == "568 −0.3" and table.rows[0][2] == "< 0.01" and table.rows[0][-1] == "yes"
+    assert table.rows[1][-1] == "no: gibberish"
+    assert next(iter(pilot.columns)) == "feature"  # the plan's own table is left as it was
+
+
+def test_edits_read_from_a_file_are_shown():
+    stored = SimpleNamespace(label=EVIL, facts={"feature": 7, "op": "add", "strength": -0.3, "unit": "relative",
+                                                "positions": "all", "sae": {"name": "demo"}})  # fmt: skip
+    table = edits_table(SteeringPlan({"Wit": 1}, {"Wit": "target"}, (stored,)))
+    assert table.rows == [(EVIL, "7", "add", "-0.3 relative", "all", "demo")]
+    bare = SimpleNamespace(label="odd", facts={})
+    assert edits_table(SteeringPlan({"Wit": 1}, {"Wit": "target"}, (bare,))).rows[0][1:] == ("–",) * 5
+
+
+# -- odd parts ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given",
+    [answers(("", "a", "b"), people=1), answers(("", "a", "b"), values=("Wit",)), answers(("", "a", "b"), missing=True),
+     answers(("", EVIL, "b" * 400), values=(EVIL, "v" * 400))],
+    ids=["one persona", "one value", "nothing valid", "hostile and long"],
+)  # fmt: skip
+def test_odd_answers_have_all_their_sections(given):
+    found = told([given, pv.graph_from_edges(given.values)])
+    assert set(ALWAYS) <= set(found)
+    assert "nan" not in re.findall(r"\bnan\b", " ".join(text_of(one) for one in found.values()))
+    assert "0.0% were valid" in found["methods"].paragraphs[1] or given.valid_share == 1
