@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from pyvalue.cli import app
 from pyvalue.cli import completion as names
+from pyvalue.cli.faults import as_options
 
 COMMANDS = (
     "demo", "init", "run", "measure", "discover", "plan", "steer", "evaluate", "report", "paper", "audit", "doctor",
@@ -150,6 +151,20 @@ def test_a_fault_is_one_line_and_code_1(
     assert len(faults) == 1
     assert faults[0].startswith("pyvalue: ") and told in faults[0]
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("told", "typed"),
+    [
+        ("Pass missing='drop' to", "Pass --missing 'drop' to"),
+        ("or drop=['Se x']", "or --drop 'Se x'"),
+        ("max_depth=3", "--max-depth 3"),
+        ("averaged=True.", "--averaged."),
+        ("other='x' and undrop='y' stay", "other='x' and undrop='y' stay"),
+    ],
+)
+def test_advice_is_what_can_be_typed(told: str, typed: str) -> None:
+    assert as_options(told, ("missing", "drop", "max_depth", "averaged")) == typed
 
 
 def test_an_interrupt_is_130_with_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

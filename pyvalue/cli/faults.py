@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -23,6 +25,8 @@ P = ParamSpec("P")
 def one_line_faults(command: Callable[P, None]) -> Callable[P, None]:
     """End a command that fails, or that Ctrl-C stops, with one line; and let warnings be notes of a line."""
 
+    options = tuple(inspect.signature(command).parameters)
+
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
@@ -41,7 +45,7 @@ def one_line_faults(command: Callable[P, None]) -> Callable[P, None]:
             complain(f"out of memory{f' ({fault})' if str(fault) else ''}; take fewer rows, personas or replicates")
             raise typer.Exit(FAULT) from None
         except (PyvalueError, ValueError, TypeError, OSError, ImportError, RuntimeError) as fault:
-            complain(_words(fault))
+            complain(as_options(_words(fault), options))
             raise typer.Exit(FAULT) from None
 
     return run
@@ -86,6 +90,25 @@ def _where_help_is(fault: Any) -> str:
 
 def _as_note(message: Warning | str, *_: Any, **__: Any) -> None:
     note(str(message))
+
+
+def as_options(text: str, names: Sequence[str]) -> str:
+    """Advice for Python, such as ``missing='drop'``, as it is typed here: ``--missing drop``.
+
+    Args:
+        text: of an error.
+        names: parameters of the command; no others are options.
+    """
+    known = "|".join(map(re.escape, names))
+    if not known:
+        return text
+
+    def typed(found: re.Match[str]) -> str:
+        option = f"--{found['name'].replace('_', '-')}"
+        return option if found["value"] == "True" else f"{option} {found['value'] or found['one']}"
+
+    value = r"(?:(?P<value>True|'[^']*'|[\d.]+)|\[(?P<one>'[^']*')\])"
+    return re.sub(rf"(?<![\w.-])(?P<name>{known})={value}", typed, text)
 
 
 def _words(fault: BaseException) -> str:

@@ -69,6 +69,9 @@ Orders = Annotated[
     ),
 ]
 Repeats = Annotated[int, typer.Option(help="Ask each question so many times; for sampled answers.")]
+MinMass = Annotated[
+    float, typer.Option(help="In mode score: an answer with less probability on yes and no together is missing.")
+]
 Temperature = Annotated[float, typer.Option(help="Of written answers; 0 takes the likeliest token.")]
 MaxNewTokens = Annotated[int | None, typer.Option(help="Of a written answer; by the mode by default.")]
 BatchSize = Annotated[int | None, typer.Option(help="Most questions in a forward pass; what fits by default.")]

@@ -31,6 +31,7 @@ def steer(
     wordings: options.Wordings = 1,
     order: options.Orders = None,
     repeats: options.Repeats = 1,
+    min_mass: options.MinMass = 0.01,
     temperature: options.Temperature = 0.0,
     max_new_tokens: options.MaxNewTokens = None,
     batch_size: options.BatchSize = None,
@@ -73,6 +74,7 @@ def steer(
         settings={
             "mode": mode,
             "judge": None if judge is None else read_model(judge, None, device, None),
+            "min_mass": min_mass,
             "temperature": temperature,
             "max_new_tokens": max_new_tokens,
             "batch_size": batch_size,
