@@ -169,8 +169,8 @@ def test_discover_takes_a_log(small_inventory, tmp_path):
     log = run(value_inventory(small_inventory, people), mock(reply), tmp_path)
     found = responses_from_inspect(log)
     assert found.matrix("raw").shape == (31, 4) and found.valid_share == 1
-    graph = pv.discover(found, score="raw")
-    assert set(graph.names) == set(found.values) and graph.n_samples == 31
+    graph = pv.discover(found.matrix("raw"))
+    assert set(graph.names) == set(found.values) and found.personas[0] == "none"
 
 
 def test_repeats_are_epochs(small_inventory, tmp_path):
