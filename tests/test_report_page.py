@@ -391,7 +391,7 @@ def test_hostile_names_do_nothing(browser, tmp_path):
 # -- size --------------------------------------------------------------------------------------------------------
 
 
-def study_of_many_edits(values=20, edits=100, personas=4):
+def study_of_many_edits(values=20, edits=100, personas=3):
     """Answers of a few personas without and under many edits, one item a value and keying."""
     random = np.random.default_rng(1)
     names = [f"value {index}" for index in range(values)]
@@ -409,6 +409,7 @@ def test_twenty_values_and_a_hundred_edits_are_small_and_open(browser, tmp_path)
     names, answers = study_of_many_edits()
     path = pv.report([answers, pv.discover(chain(names, n=400), bootstrap=100)], tmp_path)
     assert path.stat().st_size <= 3 * 1024 * 1024
+    assert (path.parent / "figures" / "heat-map.svg").exists()
     with opened(browser, path) as page:
         load = "performance.getEntriesByType('navigation')[0].loadEventEnd"
         until(page, f"{load} > 0")

@@ -49,7 +49,8 @@ def report(
     can be zoomed, filtered by strength and pointed at; without scripts and on paper a still picture takes its place.
 
     Args:
-        parts: any of ``Responses`` (several), ``ValueGraph``, ``SteeringPlan`` and ``Evaluation``, in any order.
+        parts: any of ``Responses`` (several), ``ValueGraph``, ``SteeringPlan`` and ``Evaluation``, and of the other
+            results that ``Parts`` lists, in any order.
         folder: created when absent; a report in it is replaced, the page last.
         reference: a graph to show beside the model's, as that of people. Default: Schwartz' theory, called so, where
             all values of the graph are basic ones of his; else none.
@@ -65,7 +66,7 @@ def report(
         ValueError: no parts, or two graphs, plans or evaluations.
         StoreError: the folder cannot be written, or the disk is full.
     """
-    given = sort_parts(parts, _checked_graph(reference), _checked_sentences(missing))
+    given = sort_parts(parts, reference, _checked_sentences(missing))
     folder = Path(folder)
     found = qualities(given.responses)
     beside = reference_for(given.graph, given.reference) if given.graph is not None else None
@@ -80,12 +81,6 @@ def report(
             _write(folder / "figures" / f"{picture.name}.{kind}", figure_bytes(picture.figure, kind))
     # A lone surrogate, which JSON can bring into a name, is no character of any encoding.
     return _write(folder / "index.html", page.encode("utf-8", errors="replace"))
-
-
-def _checked_graph(reference: Any) -> ValueGraph | None:
-    if reference is not None and not isinstance(reference, ValueGraph):
-        raise TypeError(f"reference: expected a ValueGraph, got {type(reference).__name__}; see load_reference_graphs")
-    return reference
 
 
 def _checked_sentences(missing: Any) -> tuple[str, ...]:
