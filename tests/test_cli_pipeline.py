@@ -96,7 +96,7 @@ def test_a_second_call_asks_nothing_again(parts) -> None:
 def test_a_graph_of_a_folder_is_that_of_its_answers(planned) -> None:
     folder, _ = planned
     own = pv.discover(pv.Responses.load(folder / "base"), bootstrap=20).to_dict()
-    assert pv.ValueGraph.load(folder / "graph.json").to_dict() == json.loads(json.dumps(own))
+    assert json.loads((folder / "graph.json").read_text(encoding="utf-8")) == json.loads(json.dumps(own))
     pv.Responses.load(folder / "base").save(folder / "answers.parquet")
     assert answer("discover", folder / "answers.parquet", "--bootstrap", 20) == json.loads(json.dumps(own))
 
@@ -192,6 +192,24 @@ def test_edits_of_a_file_act_together_or_apart(parts) -> None:
     assert missing.exit_code == 1 and "--sae demo" in missing.stderr
     told = answer(*words, "--sae", folder / "sae")
     assert told["edits"] == ["", "both", "mute"]
+
+
+def test_a_study_runs_to_what_its_folder_holds(parts) -> None:
+    folder, _ = parts
+    study = folder / "study.toml"
+    study.write_text(
+        '[model]\nname = "model"\ndtype = "float32"\ndevice = "cpu"\n[inventory]\nname = "questions.csv"\n'
+        "[personas]\ncount = 6\n[measure]\nmin_mass = 0\n[discover]\nbootstrap = 0\n"
+    )
+    told = answer("run", study, "--folder", folder / "study-run")
+    kept = pv.Responses.load(folder / "study-run" / "base")
+    own = pv.Responses.load(folder / "base")
+    assert kept.table["p_yes"].tolist() == own.table["p_yes"].tolist()
+    assert told["folder"] == str(folder / "study-run") and told["evaluation"] is None
+    assert (folder / "study-run" / "graph.json").is_file()
+    study.write_text(study.read_text().replace("count", "cuont"))
+    wrong = call("run", study)
+    assert wrong.exit_code == 1 and "study.toml:8: personas.cuont: unknown key" in wrong.stderr
 
 
 @pytest.mark.parametrize(
