@@ -20,6 +20,8 @@ import pytest
 import pyvalue as pv
 from pyvalue.measurement.inventory import Inventory, Item
 
+pytestmark = pytest.mark.timeout(900)  # on a machine that is busy, every worker that starts takes half a minute
+
 torch = pytest.importorskip("torch", reason="needs torch")
 psutil = pytest.importorskip("psutil", reason="needs psutil")
 pytest.importorskip("ray", reason="needs Ray; run: pip install 'pyvalue[cluster]'")
