@@ -16,7 +16,8 @@ NAMES = st.one_of(
 )
 NUMBERS = st.sampled_from(["0", "-1.5", "true", "inf", "1979-05-27 07:32:00", "0xff", "1_000"])
 TEXTS = st.sampled_from([
-    '"plain # no comment"', "'lit [a] = 1'", '"esc \\" = \\\\"', '"""one\n# two\nkey = 3\n[t]"""', "'''\n[[x]]\na = 1'''",
+    '"plain # no comment"', "'lit [a] = 1'",
+    '"esc \\" = \\\\"', '"""one\n# two\nkey = 3\n[t]"""', "'''\n[[x]]\na = 1'''",
     '"""quotes ""\\" and four""""', "''''a'''''", '"""\\\n   folded"""', "''", '""', '""""""',
 ])  # fmt: skip
 

@@ -40,8 +40,9 @@ def run_study(
     """Run a study: measure, discover, plan, steer, evaluate, audit and report, as far as it asks for them.
 
     The folder holds ``study.toml``, ``manifest.json``, ``base/``, ``steered/``, ``graph.json``, ``plan.json``,
-    ``evaluation.json``, ``audit.json`` and ``report/``, each written whole or not at all. Called again, it goes on where
-    it was stopped, and a finished run is only read. A stage whose file was deleted is made again, with all after it.
+    ``evaluation.json``, ``audit.json`` and ``report/``, each written whole or not at all. Called again, it goes on
+    where it was stopped, and a finished run is only read. A stage whose file was deleted is made again, with all after
+    it.
 
     Args:
         study: of ``load_study``, or the path of a ``study.toml``.

@@ -22,8 +22,8 @@ from pyvalue.studies import kinds
 from pyvalue.studies.kinds import Place, SAESource, entry
 
 #: of edits of features; ``pyvalue.models.edits`` has them too, and needs torch
-OPS = ("add", "set", "min", "max", "scale", "ablate", "splice")
-UNITS = ("raw", "unit", "max_act", "relative")
+EDIT_OPS = ("add", "set", "min", "max", "scale", "ablate", "splice")
+EDIT_UNITS = ("raw", "unit", "max_act", "relative")
 #: of seeds of numpy and of the C++ core
 _SEED = kinds.whole(0, 2**63 - 1)
 _SCORE = kinds.text(*get_args(Score))
@@ -172,9 +172,9 @@ class EditTable:
     """``[[edits]]``: an edit, as arguments of ``pyvalue.Edit``; those of one ``group`` are made together."""
 
     feature: int | None = entry(kinds.whole(0))
-    op: str = entry(kinds.text(*OPS), "", required=True)
+    op: str = entry(kinds.text(*EDIT_OPS), "", required=True)
     strength: float | None = entry(kinds.number())
-    unit: str = entry(kinds.text(*UNITS), "raw")
+    unit: str = entry(kinds.text(*EDIT_UNITS), "raw")
     positions: Place = entry(kinds.positions(), Place("all"))
     sae: SAESource | None = entry(kinds.sae())
     name: str | None = entry(kinds.text())
