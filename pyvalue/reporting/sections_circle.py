@@ -126,7 +126,7 @@ def priorities_section(found: Priorities) -> Section:
     turned = ", and turned around" if found.spearman < 0 and found.spearman_p <= 0.05 else ""
     said = (
         f"Most important: {first}. Least: {last}. Rank correlation with the {reference} order: {rho}, which {agrees}"
-        f"{turned} (p {p_text(found.spearman_p)})."
+        f"{turned} (p {p_text(found.spearman_p)}, of all orders of the values; the interval is over personas)."
     )
     rows = [
         (
