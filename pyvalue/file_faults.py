@@ -49,7 +49,7 @@ def file_faults(what: str = "file", kind: type[Exception] = ValueError) -> Itera
             message = f"{what} cannot be read ({type(fault).__name__}: {message})"
         shown = printable(message)
         # Tracebacks print what an error came from, too: one that cannot be shown as it is goes.
-        if (ours or missing) and not _shown(fault.__cause__):
+        if not _shown(fault.__cause__ or fault.__context__):
             fault.__cause__, fault.__suppress_context__ = None, True
         if shown == str(fault):
             raise
@@ -60,7 +60,12 @@ def file_faults(what: str = "file", kind: type[Exception] = ValueError) -> Itera
 
 
 def _shown(fault: BaseException | None) -> bool:
-    return fault is None or printable(str(fault)) == str(fault)
+    """Whether the error, and whatever a traceback would print before it, can be shown as it is."""
+    while fault is not None:
+        if printable(str(fault)) != str(fault):
+            return False
+        fault = fault.__cause__ or (None if fault.__suppress_context__ else fault.__context__)
+    return True
 
 
 def check_regular(path: str | Path, links: bool = True) -> None:

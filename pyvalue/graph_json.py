@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyvalue.atomic_files import write_json
 from pyvalue.edge_frequencies import EdgeFrequencies
 from pyvalue.errors import StoreError
 from pyvalue.file_faults import file_faults
@@ -72,20 +71,9 @@ def from_dict(data: Mapping[str, Any]) -> ValueGraph:
 
 
 def save(graph: ValueGraph, path: str | Path) -> Path:
-    """Write to a temporary file in the same folder, then rename it over the target."""
-    target = Path(path)
-    text = json.dumps(to_dict(graph), indent=1, ensure_ascii=False)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return target
+    """Write the graph, whole or not at all; StoreError where the folder cannot be written."""
+    write_json(path, to_dict(graph))
+    return Path(path)
 
 
 @file_faults("graph", StoreError)

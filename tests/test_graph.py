@@ -245,7 +245,7 @@ def test_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError("no space left")
 
     monkeypatch.setattr("os.replace", no_space)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(StoreError, match="no space"):
         graph_of("a>b").save(path)
     assert ValueGraph.load(path) == MIXED
     assert [file.name for file in tmp_path.iterdir()] == ["graph.json"]

@@ -522,7 +522,7 @@ def test_a_linked_folder_is_a_folder(tmp_path):
 
 
 def test_nothing_is_written_through_a_link(tmp_path):
-    """Neither through the name of a part nor through that of the manifest or the lock."""
+    """The link of a part that leads nowhere is replaced; those of the manifest and the lock are refused."""
     (tmp_path / "run" / "responses").mkdir(parents=True)
     (tmp_path / "precious").write_text("mine")
     (tmp_path / "run" / "responses" / "part-000004.parquet").symlink_to(tmp_path / "absent")
@@ -530,6 +530,13 @@ def test_nothing_is_written_through_a_link(tmp_path):
     write_json(tmp_path / "elsewhere.json", {"schema": 2, "study": STUDY})
     (tmp_path / "run" / "manifest.json").symlink_to(tmp_path / "elsewhere.json")
     before = (tmp_path / "elsewhere.json").read_bytes()
+    with pytest.raises(StoreError, match=r"cannot write .*\.lock"):
+        run(tmp_path / "run")
+    (tmp_path / "run" / ".lock").unlink()
+    with pytest.raises(StoreError, match=r"manifest\.json cannot be read .it is a symbolic link"):
+        run(tmp_path / "run")
+    (tmp_path / "run" / "manifest.json").unlink()
+    write_json(tmp_path / "run" / "manifest.json", {"schema": 2, "study": STUDY})
     pd.testing.assert_frame_equal(run(tmp_path / "run").table, WHOLE, check_exact=True)
     assert (tmp_path / "precious").read_text() == "mine" and not (tmp_path / "absent").exists()
     assert (tmp_path / "elsewhere.json").read_bytes() == before

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -21,12 +22,22 @@ def open_lock(path: Path) -> IO[bytes]:
     """The file of a lock, not locked yet; it is made when absent and never changed.
 
     Raises:
-        StoreError: it cannot be made.
+        StoreError: it cannot be made, or something else than a plain file has its name: a link would lock, and a claim
+            remove, what is elsewhere, and opening a pipe waits for ever.
     """
     try:
-        return open(path, "ab")
+        file = open(path, "ab", opener=_without_waiting)
     except OSError as fault:
         raise StoreError(f"cannot write {path}: {reason(fault)}") from fault
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise StoreError(f"cannot write {path}: expected a plain file; remove it")
+    return file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens no link, and waits for no reader of a pipe; the mode is that of any file, less what the umask takes."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
 
 def try_lock(file: IO[bytes], shared: bool = False) -> bool:

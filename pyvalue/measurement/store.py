@@ -20,6 +20,7 @@ import pandas as pd
 
 from pyvalue.atomic_files import reason, remove_leftovers, write_json, write_table
 from pyvalue.errors import StoreError
+from pyvalue.file_faults import check_regular
 from pyvalue.measurement import manifest as manifests
 from pyvalue.measurement.locks import claim, is_current, open_lock, try_lock, unlock
 from pyvalue.measurement.manifest import Manifest
@@ -72,6 +73,7 @@ class RunFolder:
             raise StoreError(f"run folder {self.path} cannot be written: {fault.filename} is not a folder") from fault
         except OSError as fault:
             raise StoreError(f"run folder {self.path} cannot be written: {reason(fault)}") from fault
+        self._check_within(self._results)
         self._lock = open_lock(self.path / _LOCK)
         try:
             self._enter_locked(self._lock)
@@ -112,6 +114,7 @@ class RunFolder:
         """
         if self._lock is None or not is_current(self._lock):
             raise StoreError(f"run folder {self.path} was removed or replaced while in use; nothing was written")
+        self._check_within(self._results)
         write_table(self.part(group), Responses(table).table)
 
     @contextlib.contextmanager
@@ -161,6 +164,11 @@ class RunFolder:
             raise StoreError(f"no responses in {self.path / self._results}; expected part-*.parquet")
         return Responses(_joined(files), {"study": self.study})
 
+    def _check_within(self, name: str) -> None:
+        """Refuse a link in place of a folder within: what is written there would land elsewhere."""
+        if (self.path / name).is_symlink():
+            raise StoreError(f"run folder {self.path}: {name} is a link; only the run folder itself may be one")
+
     def _enter_locked(self, lock: IO[bytes]) -> None:
         if not (self._share(lock) if self._shared else self._hold(lock)):
             beside = " that does not share it" if self._shared else ""
@@ -177,6 +185,7 @@ class RunFolder:
         if self._shared:
             try:
                 (self.path / _CLAIMS).mkdir(exist_ok=True)
+                self._check_within(_CLAIMS)
             except OSError as fault:
                 raise StoreError(f"cannot write {self.path / _CLAIMS}: {reason(fault)}") from fault
 
@@ -218,6 +227,11 @@ def _joined(files: Sequence[Path]) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     contents = []
+    for file in files:
+        try:
+            check_regular(file, links=False)
+        except OSError as fault:
+            raise StoreError(f"responses {file} cannot be read ({reason(fault)})") from fault
     try:
         for file in files:
             with pq.ParquetFile(file) as part:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from pyvalue.atomic_files import replace_file
 from pyvalue.errors import ModelError
 
 MAX_ACTIVATIONS_NAME = "max_activations.safetensors"
@@ -28,19 +28,15 @@ def save_max_activations(folder: str | Path, max_activations: torch.Tensor) -> P
     Raises:
         ValueError: no such folder, or the tensor is not (f,), not finite or negative somewhere.
         TypeError: it is no tensor of floating point numbers.
+        StoreError: the disk is full or the folder cannot be written.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise ValueError(f"folder must be the folder of an SAE, got {folder}, which is none.")
     check_max_activations(max_activations)
     target = folder / MAX_ACTIVATIONS_NAME
-    # Written whole, then renamed: a kill leaves no half file.
-    part = folder / f".{MAX_ACTIVATIONS_NAME}.{os.getpid()}"
-    try:
-        save_file({_TENSOR: max_activations.detach().to("cpu", torch.float32).contiguous()}, part)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    tensors = {_TENSOR: max_activations.detach().to("cpu", torch.float32).contiguous()}
+    replace_file(target, lambda scratch: save_file(tensors, scratch))
     return target
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pyvalue.atomic_files import write_json
 from pyvalue.file_faults import check_regular, file_faults
 
 
@@ -100,9 +101,7 @@ def _check_origin(file: Path, origin: dict[str, Any]) -> None:
                 f"work: {file} is there already, but no {beside.name} that says what it holds; move it away, or give "
                 "another folder"
             )
-        scratch = beside.with_suffix(".part")
-        scratch.write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
-        scratch.replace(beside)
+        write_json(beside, origin)
         return
     begun = json.loads(beside.read_text(encoding="utf-8"))
     differing = [

@@ -45,7 +45,7 @@ def main() -> int:
             print(
                 f"{reader.name:18} {tally.inputs:9} {tally.outcomes['read']:9} {tally.outcomes['refused']:9} {tally.faults:9} {rate:9.0f}",
                 flush=True,
-            )  # noqa: E501
+            )
             faults += tally.faults
             for what, content in tally.findings.items():
                 chosen.findings.mkdir(parents=True, exist_ok=True)

@@ -127,7 +127,7 @@ def _changed_tree(random: Random, tree: Any) -> Any:
         key, new = random.choice((*TEXTS, *(k for k, _ in parent))), old
     elif how == 5 and isinstance(old, str):
         new = _changed_text(random, old)
-    elif how == 6 and isinstance(old, int | float):
+    elif how == 6 and isinstance(old, int | float) and abs(old) < 1e300:
         new = random.choice((old + 1, -old, old * 10**6, str(old), float(old), bool(old), [old]))
     else:
         new = hostile_value(random)
@@ -194,7 +194,8 @@ def of_csv(random: Random, text: bytes, others: Sequence[bytes] = ()) -> bytes:
     for _ in range(random.choice((1, 1, 1, 2, 4))):
         random.choice(_ROW_CHANGES)(random, rows)
     out = io.StringIO(newline="")
-    writer = csv.writer(out, delimiter=random.choice(",,,,,;\t|"), quoting=random.choice((csv.QUOTE_MINIMAL, csv.QUOTE_ALL)),
+    writer = csv.writer(out, delimiter=random.choice(",,,,,;\t|"), quoting=random.choice((csv.QUOTE_MINIMAL,
+        csv.QUOTE_ALL)),
                         lineterminator=random.choice(("\n", "\n", "\r\n", "\r")))  # fmt: skip
     writer.writerows(rows)
     return out.getvalue().encode("utf-8", "surrogatepass")[:MOST]

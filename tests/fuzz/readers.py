@@ -20,6 +20,7 @@ Mutate = Callable[[Random, bytes, Sequence[bytes]], bytes]
 _SHARES = {
     **dict.fromkeys(("inventory csv", "inventory toml", "texts", "personas", "manifest", "dot", "study toml"), 6),
     **dict.fromkeys(("graph json", "reference graphs", "evaluation", "sae settings", "graphml"), 2),
+    "plan": 0.25,
     **dict.fromkeys(("responses file", "responses folder", "wide parquet", "columns parquet", "sweep"), 0.25),
     **dict.fromkeys(("paper answers", "paper table 1", "paper graphs", "columns csv", "ess", "wide csv"), 0.5),
 }
@@ -106,7 +107,7 @@ def _of_tables(scratch: Path) -> Iterator[Reader]:
     from pyvalue.evaluation.paper_files import read_paper_files
     from pyvalue.wide_scores import score_rows
 
-    wide = (seeds.WIDE, seeds.PAPER, seeds.WIDE.replace(b",", b";"))
+    wide = (seeds.WIDE, seeds.PAPER, seeds.WIDE.replace(b",", b";").replace(b".", b","))
     yield Reader("wide csv", "rows.csv", wide, of_csv, score_rows)
     rows = score_rows(_placed(scratch / "rows.csv", seeds.WIDE)).reset_index()
     parquet = seeds.written(lambda path: rows.to_parquet(path, index=False), scratch / "rows.parquet")

@@ -128,7 +128,8 @@ def sweep(path: Path) -> None:
     from pyvalue.steering.sweep_table import SweepResult
 
     rows = [
-        {"prompt": p, "edit": e, "control": not e, "control_of": "", "repeat": 0, "seed": 3, "text": f"{p} {e}", "n_tokens": 4,
+        {"prompt": p, "edit": e, "control": not e, "control_of": "", "repeat": 0, "seed": 3, "text": f"{p} {e}",
+        "n_tokens": 4,
          "finished": True, "log_probability": -1.5, "repetition": 0.0}
         for p in ("a", "b")
         for e in ("", "f1")
@@ -201,7 +202,7 @@ digraph "values" {
   graph [rankdir=LR]; node [shape=box, label="\\N"];
   Power -> Security [weight=2, label="a \\"b\\""]; /* twice */
   Security -> Hedonism -> "Self-Direction" [dir=none];
-  n1 [label="Uni" + "versalism"]; Power -> n1 [dir=both, color="#ff0000"]
+  n1 [label="Universalism"]; Power -> n1 [dir=both, color="#ff0000"]
 }
 """
 GRAPHML = b"""<?xml version="1.0" encoding="UTF-8"?>
