@@ -75,8 +75,8 @@ def test_no_unsafe_call(path):
 @pytest.mark.parametrize(
     "source",
     [
-        "eval('1')", "import pickle", "from pickle import loads", "torch.load(f)", "np.load(f)", "subprocess.run(c,
-        shell=True)",
+        "eval('1')", "import pickle", "from pickle import loads", "torch.load(f)", "np.load(f)",
+        "subprocess.run(c, shell=True)",
         "np.load(f, allow_pickle=True)", "AutoModel.from_pretrained(n, trust_remote_code=flag)",
         "archive.extractall(p)",
         "xml.etree.ElementTree.parse(f)", "tempfile.mktemp()", "import yaml", "client(verify=False)",
@@ -87,7 +87,6 @@ def test_the_check_sees_what_it_looks_for(source):
 
 
 @pytest.mark.parametrize("source", ["model.eval()", "np.load(f, allow_pickle=False)", "ast.literal_eval(t)",
-    "re.compile('a')",
-                                    "subprocess.run(['a'])"])  # fmt: skip
+                                    "re.compile('a')", "subprocess.run(['a'])"])  # fmt: skip
 def test_the_check_lets_the_rest_be(source):
     assert not faults(source)

@@ -42,10 +42,8 @@ def main() -> int:
                 deeds,
             )
             rate = tally.inputs / (time.monotonic() - begun)
-            print(
-                f"{reader.name:18} {tally.inputs:9} {tally.outcomes['read']:9} {tally.outcomes['refused']:9} {tally.faults:9} {rate:9.0f}",
-                flush=True,
-            )
+            numbers = (tally.inputs, tally.outcomes["read"], tally.outcomes["refused"], tally.faults, round(rate))
+            print(f"{reader.name:18}", *(f"{number:9}" for number in numbers), flush=True)
             faults += tally.faults
             for what, content in tally.findings.items():
                 chosen.findings.mkdir(parents=True, exist_ok=True)
