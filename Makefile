@@ -56,6 +56,11 @@ native-test: $(VENV)/.test
 	  $(VENV)/bin/cmake --build build/$$kind -j2 && \
 	  $(VENV)/bin/ctest --test-dir build/$$kind --output-on-failure || exit 1; done
 
+# The API reference, a page a module, out of the docstrings.
+reference: $(VENV)/.test
+	$(PIP) pdoc
+	$(VENV)/bin/python docs/reference.py build/reference
+
 clean:
 	rm -rf build $(VENV) demo-run
 

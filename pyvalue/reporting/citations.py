@@ -99,8 +99,9 @@ CITATIONS: Mapping[str, tuple[str, str]] = {
     ),
     "kang": (
         "Kang et al. 2025",
-        "Kang, Y., et al. (2025). Are the values of LLMs structurally aligned with humans? A causal perspective. In "
-        "Findings of the Association for Computational Linguistics: ACL 2025. arXiv:2501.00581.",
+        "Kang, Y., Wang, J., Li, Y., Wang, M., Tu, W., Wang, Q., Li, H., Wu, T., Feng, X., Zhong, F., & Zheng, Z. "
+        "(2025). Are the values of LLMs structurally aligned with humans? A causal perspective. In Findings of the "
+        "Association for Computational Linguistics: ACL 2025 (pp. 23147–23161).",
     ),
     "mover": (
         "Donner & Zou 2012",
