@@ -162,7 +162,8 @@ def test_a_stored_log_reads_as_the_one_in_memory(log):
 
 def test_discover_takes_a_log(small_inventory, tmp_path):
     def reply(system, question):
-        for_it, kind = "mistake" not in question, hashlib.sha256(f"{system}{question[-12:]}".encode()).digest()[0] % 2
+        value = question.partition("?")[0].split()[-1]
+        for_it, kind = "mistake" not in question, hashlib.sha256(f"{system}{value}".encode()).digest()[0] % 2
         return f"I think so. Answer: {'yes' if for_it == bool(kind) else 'no'}"
 
     people = pv.make_personas(30)
