@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -219,6 +220,15 @@ def test_surveys(tmp_path, content):
     assert type(told.value) is ValueError
 
 
+def test_numbers_of_a_survey_that_no_float_can_hold(tmp_path):
+    table = pd.read_csv(io.BytesIO(seeds.survey())).astype(object)
+    table.loc[1, "ipcrtiva"] = "9" * 400
+    table.to_csv(tmp_path / "ess.csv", index=False)
+    with pytest.raises(ValueError, match="too large") as told:
+        load_ess(tmp_path / "ess.csv", weights="anweight")
+    assert type(told.value) is ValueError
+
+
 def test_messages_and_warnings_show_no_control_characters(tmp_path):
     head = "questionnaire,item,value,agreement,question\n"
     (tmp_path / "own.csv").write_text(head + '\x1b]0;owned\x07,"",V,7,Q?\n' + "x" * 9000, encoding="utf-8")
@@ -256,8 +266,6 @@ def test_settings_of_saes(tmp_path, settings):
     ],
 )
 def test_headers_of_arrays_that_ask_for_more_than_there_is(tmp_path, shape, kind):
-    import zipfile
-
     header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
     array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + b"\x00" * 64
     with zipfile.ZipFile(tmp_path / "params.npz", "w") as archive:
@@ -267,6 +275,18 @@ def test_headers_of_arrays_that_ask_for_more_than_there_is(tmp_path, shape, kind
         lambda p: pv.load_sae(p, hook="blocks.2.hook_resid_post"), tmp_path / "params.npz", DEEDS
     )
     assert kind_of_outcome == "refused", what
+
+
+def test_an_archive_that_would_fill_the_memory(tmp_path):
+    with zipfile.ZipFile(io.BytesIO(seeds.sae_files()["npz"])) as whole:
+        members = {name: whole.read(name) for name in whole.namelist()}
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (67108864,), }".ljust(117) + "\n"
+    members["b_dec.npy"] = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(1 << 28)
+    with zipfile.ZipFile(tmp_path / "params.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(ModelError, match="would unpack to"):
+        pv.load_sae(tmp_path / "params.npz", hook="blocks.2.hook_resid_post")
 
 
 def test_tables_of_plans_that_cannot_be_printed(tmp_path):

@@ -112,15 +112,17 @@ def load_ess(
     name = "a DataFrame" if isinstance(path, pd.DataFrame) else Path(path).name
     with file_faults(f"path: {name}"):
         table, items = _read(path, name, country, weights)
+        answers = _answers(table[items], items)
     read = len(table)
-    answers = _answers(table[items], items)
     left_out: dict[str, int] = {}
     few = (np.isnan(answers).sum(axis=1)) > MOST_MISSING
     left_out[f"more than {MOST_MISSING} answers missing"] = int(few.sum())
     spread = np.where(np.isnan(answers), -np.inf, answers).max(1) - np.where(np.isnan(answers), np.inf, answers).min(1)
     same = ~few & (spread == 0)
     left_out["the same answer to everything"] = int(same.sum())
-    weight = np.ones(read) if weights is None else pd.to_numeric(table[weights], errors="coerce").to_numpy(dtype=float)
+    with file_faults(f"path: {name}, column {weights!r}"):
+        given = np.ones(read) if weights is None else pd.to_numeric(table[weights], errors="coerce")
+        weight = np.asarray(given, dtype=float)
     unweighted = ~few & ~same & ~(np.isfinite(weight) & (weight > 0))
     left_out["no weight above 0"] = int(unweighted.sum())
     keep = ~(few | same | unweighted)

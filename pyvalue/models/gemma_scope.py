@@ -22,6 +22,8 @@ _GEMMA_2 = re.compile(r"gemma-scope-(\d+b)-(pt|it)-(res|mlp|att|transcoders)")
 _GEMMA_3 = re.compile(r"gemma-scope-2-(\d+[mb])-(pt|it)")
 _LAYER = re.compile(r"layer_(\d+)(?:_.*)?")
 _LAYER_OUTPUT = re.compile(r"model\.(?:language_model\.)?layers\.(\d+)\.output")
+# Bytes that a byte of an archive may become.
+_MOST_UNPACKED = 100
 # Folders between the repository and the file, at most.
 _DEPTH = 4
 
@@ -77,6 +79,7 @@ def _read_npz(path: Path) -> dict[str, torch.Tensor]:
         if not isinstance(data, np.lib.npyio.NpzFile):
             raise ModelError(f"{path} holds one array, expected an .npz archive of several.")
         with data:
+            _check_size(path, sum(member.file_size for member in data.zip.infolist()))
             arrays = {name: data[name] for name in data.files}
     except ModelError:
         raise
@@ -91,6 +94,15 @@ def _read_npz(path: Path) -> dict[str, torch.Tensor]:
     # Also turns a foreign byte order into this machine's. What overflows becomes infinity, which is refused by name.
     with np.errstate(over="ignore"):
         return {name: torch.from_numpy(np.array(array, dtype=np.float32)) for name, array in arrays.items()}
+
+
+def _check_size(path: Path, unpacked: int) -> None:
+    """Refuse an archive that was packed to fill the memory: weights shrink to a half at best, not to a hundredth."""
+    packed = path.stat().st_size
+    if unpacked > max(_MOST_UNPACKED * packed, 1 << 24):
+        raise ModelError(
+            f"{path} would unpack to {unpacked:,} bytes from {packed:,}; weights never shrink so far."
+        )
 
 
 def _folders(path: Path) -> list[str]:
