@@ -131,7 +131,7 @@ def paths(found, path=()):
 
 
 @given(st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_every_key_is_found_where_it_was_written(data):
     writer = Writer(data.draw)
     writer.document()
@@ -142,7 +142,7 @@ def test_every_key_is_found_where_it_was_written(data):
 
 
 @given(st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_windows_line_ends_change_no_line(data):
     writer = Writer(data.draw)
     writer.document()

@@ -83,7 +83,6 @@ def whole(place):
     return run(place / "study.toml", place / "whole")
 
 
-@pytest.mark.filterwarnings("ignore")
 def run(study, folder):
     import warnings
 

@@ -130,7 +130,8 @@ class Materials:
                 options = {}
             elif as_judge:
                 options = {"base_url": table.base_url, "concurrency": table.concurrency, "timeout": table.timeout}
-            return load_model(name, **options)
+            remote: RemoteModel = load_model(name, **options)
+            return remote
         local = Path(self._study.resolve(name))
         where = str(local) if name.lower() not in BUNDLED and local.is_dir() else name
         return load_model(where, dtype=table.dtype, device=table.device)

@@ -205,7 +205,8 @@ def configurations(work: Work) -> dict[str, Any]:
     table = work.study.plan
     assert table is not None and table.sae is not None  # ``check_study`` saw to it
     sae = work.materials.sae(table.sae)
-    edits = [edit.with_sae(sae) for edit in work.plan.edits]
+    stored: tuple[Any, ...] = work.plan.edits  # as a file has them, without weights
+    edits = [edit.with_sae(sae) for edit in stored]
     return {" + ".join(edit.label for edit in edits): edits}
 
 

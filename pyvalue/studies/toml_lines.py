@@ -139,8 +139,8 @@ class _Scanner:
         spaces = " \t\n" if newlines else " \t"
         while self._at < len(self._text):
             if newlines and self._text[self._at] == "#":
-                while self._at < len(self._text) and self._text[self._at] != "\n":
-                    self._skip(1)
+                end = self._text.find("\n", self._at)
+                self._skip((len(self._text) if end < 0 else end) - self._at)
             elif self._text[self._at] in spaces:
                 self._skip(1)
             else:
