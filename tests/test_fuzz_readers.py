@@ -229,6 +229,31 @@ def test_numbers_of_a_survey_that_no_float_can_hold(tmp_path):
     assert type(told.value) is ValueError
 
 
+def test_names_that_are_too_long_for_a_file(tmp_path):
+    with pytest.raises(ValueError, match="no such file") as told:
+        pv.load_inventory("a" * 5000)
+    assert type(told.value) is ValueError and len(str(told.value)) < 500
+    pv.write_study(tmp_path / "study.toml")
+    for key in ("inventory", "personas"):
+        (tmp_path / "study.toml").write_text(
+            f'[model]\nname = "{"a" * 5000}"\n[{key}]\n{NAMED[key]} = "{"b" * 5000}"\n'
+        )
+        with pytest.raises(ValueError, match=r"study\.toml:2"):
+            pv.load_study(tmp_path / "study.toml")
+
+
+NAMED = {"inventory": "name", "personas": "file"}
+
+
+def test_a_contradiction_is_told_without_control_characters(tmp_path):
+    (tmp_path / "own.csv").write_text(
+        "questionnaire,item,value,agreement,question\na,i,\x1b[2J,1,Q?\na,j,\x1b[2J,-1,Q?\n", encoding="utf-8"
+    )
+    with pytest.raises(ValueError, match="both 1 and -1") as told:
+        pv.load_inventory(tmp_path / "own.csv")
+    assert str(told.value).isprintable()
+
+
 def test_messages_and_warnings_show_no_control_characters(tmp_path):
     head = "questionnaire,item,value,agreement,question\n"
     (tmp_path / "own.csv").write_text(head + '\x1b]0;owned\x07,"",V,7,Q?\n' + "x" * 9000, encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -186,10 +187,10 @@ def load_inventory(name: str | Path = "portrait", questionnaire: str | Sequence[
             belong to several values, paraphrases that repeat.
     """
     path = BUNDLED.get(str(name), Path(name))
-    if not path.is_file():
+    if not os.path.isfile(path):  # False also for a name that is too long for a file
         raise ValueError(
-            f"name: no inventory {str(name)!r} and no such file; expected {' or '.join(map(repr, BUNDLED))} or the "
-            "path of a CSV or TOML file"
+            f"name: no inventory {str(name)!r:.200} and no such file; expected {' or '.join(map(repr, BUNDLED))} or "
+            "the path of a CSV or TOML file"
         )
     with file_faults(f"inventory {path.name}"):
         rows = read_rows(path)
@@ -202,7 +203,8 @@ def load_inventory(name: str | Path = "portrait", questionnaire: str | Sequence[
     items = [row.item for row in rows]
     if not any(item.keying for item in items):
         raise ValueError(f"inventory {path.name}: has no item with agreement 1 or -1; expected at least one")
-    check_contradictions(items, path.name)
+    with file_faults(f"inventory {path.name}"):
+        check_contradictions(items, path.name)
     names = {row.questionnaire for row in rows}
     inventory = Inventory((names.pop() if len(names) == 1 else "") or path.stem, tuple(items))
     for finding in findings(items):

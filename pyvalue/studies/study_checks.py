@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from pyvalue.discovery.options import bootstrap_options, search_options
@@ -94,7 +94,7 @@ class _Check:
             self.add(("model", "base_url"), told)
 
     def _is_model(self, name: str) -> bool:
-        local = Path(self._study.resolve(name)).is_dir()
+        local = os.path.isdir(self._study.resolve(name))  # False also for a name that is too long for a file
         return name.lower() in MODELS or local or bool(_HUB_NAME.fullmatch(name) and not name.startswith("."))
 
     def personas(self, with_files: bool) -> None:
@@ -268,7 +268,7 @@ class _Check:
             if (
                 sae is not None
                 and sae.source not in (None, "demo")
-                and not Path(study.resolve(str(sae.source))).exists()
+                and not os.path.exists(study.resolve(str(sae.source)))
             ):
                 self.add(path, f'expected "demo" or a folder of an SAE, got {shown(sae.source)}, which is not there')
         if study.report is not None and study.report.reference not in (None, "theory"):
@@ -276,7 +276,7 @@ class _Check:
             self._check_file(("report", "reference"), reference, '"theory" or a graph that discover wrote')
 
     def _check_file(self, path: KeyPath, name: str, what: str) -> None:
-        if not Path(self._study.resolve(name)).is_file():
+        if not os.path.isfile(self._study.resolve(name)):
             self.add(
                 path, f"expected {what}, got {shown(name)}, which is no file (paths start from the study's folder)"
             )
