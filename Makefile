@@ -56,6 +56,12 @@ native-test: $(VENV)/.test
 	  $(VENV)/bin/cmake --build build/$$kind -j2 && \
 	  $(VENV)/bin/ctest --test-dir build/$$kind --output-on-failure || exit 1; done
 
+# Damaged files for every reader, two processes; INPUTS of each are multiplied by a reader's share.
+INPUTS ?= 20000
+fuzz: $(VENV)/.test
+	$(VENV)/bin/python -m tests.fuzz --inputs $(INPUTS) --seed 1 & \
+	$(VENV)/bin/python -m tests.fuzz --inputs $(INPUTS) --seed 2; wait
+
 # The API reference, a page a module, out of the docstrings.
 reference: $(VENV)/.test
 	$(PIP) pdoc
