@@ -79,7 +79,8 @@ def _read_npz(path: Path) -> dict[str, torch.Tensor]:
         if not isinstance(data, np.lib.npyio.NpzFile):
             raise ModelError(f"{path} holds one array, expected an .npz archive of several.")
         with data:
-            _check_size(path, sum(member.file_size for member in data.zip.infolist()))
+            members = data.zip.infolist() if data.zip is not None else []
+            _check_size(path, sum(int(member.file_size) for member in members))
             arrays = {name: data[name] for name in data.files}
     except ModelError:
         raise
