@@ -21,8 +21,8 @@ CITATIONS: Mapping[str, tuple[str, str]] = {
         "11th Conference on Uncertainty in Artificial Intelligence (pp. 403–410).",
     ),
     "conservative": (
-        "Ramsey, Spirtes & Zhang 2006",
-        "Ramsey, J., Spirtes, P., & Zhang, J. (2006). Adjacency-faithfulness and conservative causal inference. In "
+        "Ramsey, Zhang & Spirtes 2006",
+        "Ramsey, J., Zhang, J., & Spirtes, P. (2006). Adjacency-faithfulness and conservative causal inference. In "
         "Proceedings of the 22nd Conference on Uncertainty in Artificial Intelligence (pp. 401–408).",
     ),
     "degenerate": (
@@ -59,6 +59,16 @@ CITATIONS: Mapping[str, tuple[str, str]] = {
         "Liang & Zeger 1986",
         "Liang, K.-Y., & Zeger, S. L. (1986). Longitudinal data analysis using generalized linear models. Biometrika, "
         "73(1), 13–22.",
+    ),
+    "two-way": (
+        "Cameron, Gelbach & Miller 2011",
+        "Cameron, A. C., Gelbach, J. B., & Miller, D. L. (2011). Robust inference with multiway clustering. Journal of "
+        "Business & Economic Statistics, 29(2), 238–249.",
+    ),
+    "threshold": (
+        "Scutari & Nagarajan 2013",
+        "Scutari, M., & Nagarajan, R. (2013). Identifying significant edges in graphical models of molecular networks. "
+        "Artificial Intelligence in Medicine, 57(3), 207–217.",
     ),
     "ida": (
         "Maathuis, Kalisch & Bühlmann 2009",
@@ -125,11 +135,12 @@ CITATIONS: Mapping[str, tuple[str, str]] = {
     ),
     "maxt": (
         "Westfall & Young 1993",
-        "Westfall, P. H., & Young, S. S. (1993). Resampling-based multiple testing. Wiley.",
+        "Westfall, P. H., & Young, S. S. (1993). Resampling-based multiple testing: Examples and methods for p-value "
+        "adjustment. Wiley.",
     ),
     "aid": (
         "Henckel, Würtzen & Weichwald 2024",
         "Henckel, L., Würtzen, T., & Weichwald, S. (2024). Adjustment identification distance: A gadjid for causal "
-        "structure learning. In Proceedings of the 40th Conference on Uncertainty in Artificial Intelligence.",
+        "structure learning. Proceedings of Machine Learning Research, 244.",
     ),
 }  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, cast
 
 import numpy as np
@@ -29,7 +30,9 @@ from pyvalue.reporting.theme import (
 from pyvalue.reporting.value_axes import finish, legend, value_axes
 from pyvalue.responses import Responses, Score
 
-_Z = 1.959963984540054  # of a 95% normal interval
+#: series of a profile: more have no marks of their own, and no room
+MAX_SERIES = len(SERIES)
+_SERIES_KEYS = ["model", "edit", "mode"]
 _PALE = 0.28  # opacity of a predicted interval
 _BAR = 0.56  # height of a predicted interval, in rows: clear of its neighbours, and wider than a mark
 
@@ -90,7 +93,9 @@ def _draw_prediction(ax: Axes, row: int, effect: dict[str, Any], colour: str) ->
 def draw_profile(
     responses: Responses | Sequence[Responses], ax: Axes | None = None, *, score: Score = "corrected"
 ) -> Figure:
-    """Mean score of every value with its 95% normal interval over personas, one series a model, edit and mode.
+    """Mean score of every value with its 95% interval over personas, one series a set, model, edit and mode.
+
+    Of more than ``MAX_SERIES`` series the first are drawn, and how many there are is told.
 
     Args:
         responses: one set of answers or several.
@@ -98,53 +103,85 @@ def draw_profile(
         score: see ``Responses.answers``.
     """
     sets = [responses] if isinstance(responses, Responses) else list(responses)
-    table = profile(sets, score)
+    table = profile(sets, score, most=MAX_SERIES)
+    every = series_count(sets)
     names = list(dict.fromkeys(table["value"]))
     names = schwartz_order(names) or names
     series = list(dict.fromkeys(table["series"]))
     ax = value_axes(ax, len(names) * max(1.0, 0.55 * len(series)))
     offsets = np.linspace(-0.22, 0.22, len(series)) if len(series) > 1 else [0.0]
     for index, (label, offset) in enumerate(zip(series, offsets, strict=True)):
-        colour, marker = SERIES[index % len(SERIES)]
+        colour, marker = SERIES[index]
         own = table[table["series"] == label]
         rows = np.array([names.index(value) for value in own["value"]]) + offset
         ax.hlines(rows, own["low"], own["high"], color=colour, linewidth=2)
         ax.plot(own["mean"], rows, marker, color=colour, markersize=7, label=shown(label, 60))
     ax.axvline(0, color=INK, linewidth=1)
-    finish(ax, names, "mean score (−1 against, +1 for)")
+    more = f"\nthe first {len(series)} of {every:,} series are drawn" if every > len(series) else ""
+    finish(ax, names, f"mean score (−1 against, +1 for){more}")
     if len(series) > 1:
         handles, _ = ax.get_legend_handles_labels()
         legend(ax, handles, columns=1)
     return cast(Figure, ax.figure)
 
 
-def profile(sets: Sequence[Responses], score: Score = "corrected") -> pd.DataFrame:
-    """Columns ``series, value, mean, low, high, personas``; the interval is missing with fewer than 2 personas."""
+def profile(sets: Sequence[Responses], score: Score = "corrected", most: int | None = None) -> pd.DataFrame:
+    """Mean score of every value in every series, with its 95% Student's t interval over personas.
+
+    A series is the answers of one set by one model under one edit in one mode. Where two sets have these in common,
+    their series are told apart by the number of personas, or by their place.
+
+    Args:
+        sets: of answers.
+        score: see ``Responses.answers``.
+        most: series that are computed, the first ones; default all.
+
+    Returns:
+        Columns ``series, value, mean, low, high, personas``; the interval is missing with fewer than 2 personas.
+    """
+    from scipy.special import stdtrit  # scipy.stats takes a second to import
+
     frames = []
-    models, modes = (
-        {name for responses in sets for name in responses.table[key].unique()} for key in ("model", "mode")
-    )
-    for responses in sets:
-        for (model, edit, mode), table in responses.table.groupby(["model", "edit", "mode"], sort=False):
-            rows = Responses(table.reset_index(drop=True)).matrix(score)
-            label = ", ".join(
-                [*([model] if len(models) > 1 else []), edit or "unedited", *([mode] if len(modes) > 1 else [])]
+    for label, responses in islice(_series(sets), most):
+        rows = responses.matrix(score)
+        count = rows.notna().sum().to_numpy()
+        enough = count >= 2
+        reach = np.where(enough, stdtrit(np.where(enough, count - 1, 1), 0.975), np.nan) * rows.sem().to_numpy()
+        mean = rows.mean().to_numpy()
+        frames.append(
+            pd.DataFrame(
+                {
+                    "series": label, "value": list(rows.columns), "mean": mean, "low": mean - reach,
+                    "high": mean + reach, "personas": count,
+                }
             )
-            error = _Z * rows.sem()
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "series": label,
-                        "value": list(rows.columns),
-                        "mean": rows.mean().to_numpy(),
-                        "low": (rows.mean() - error).to_numpy(),
-                        "high": (rows.mean() + error).to_numpy(),
-                        "personas": rows.notna().sum().to_numpy(),
-                    }
-                )
-            )
+        )  # fmt: skip
     columns = ["series", "value", "mean", "low", "high", "personas"]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def series_count(sets: Sequence[Responses]) -> int:
+    """Number of series of a profile."""
+    return sum(len(one.table[_SERIES_KEYS].drop_duplicates()) for one in sets)
+
+
+def _series(sets: Sequence[Responses]) -> Iterator[tuple[str, Responses]]:
+    """(label, answers) of every series; no two labels are the same."""
+    keys = [list(one.table[_SERIES_KEYS].drop_duplicates().itertuples(index=False, name=None)) for one in sets]
+    models, modes = ({key[place] for own in keys for key in own} for place in (0, 2))
+    holders: dict[tuple[str, str, str], list[int]] = {}
+    for number, own in enumerate(keys):
+        for key in own:
+            holders.setdefault(key, []).append(number)
+    for number, one in enumerate(sets):
+        for (model, edit, mode), table in one.table.groupby(_SERIES_KEYS, sort=False):
+            name = [*([model] if len(models) > 1 else []), edit or "unedited", *([mode] if len(modes) > 1 else [])]
+            alike = holders[(model, edit, mode)]
+            if len(alike) > 1:
+                sizes = [len(sets[other].personas) for other in alike]
+                name.append(f"set {alike.index(number) + 1}" if len(set(sizes)) < len(sizes) else
+                            f"{len(one.personas)} personas")  # fmt: skip
+            yield ", ".join(name), Responses(table.reset_index(drop=True), one.facts)
 
 
 def effects_in_order(evaluation: Evaluation) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pyvalue.evaluation.reference_graphs import theory_graph
 from pyvalue.graph import ValueGraph
 from pyvalue.reporting.graph_words import edge_text
-from pyvalue.reporting.summary import count, listed
+from pyvalue.reporting.wording import count, listed
 from pyvalue.schwartz_circle import basic_value
 
 _THEORY = (

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pyvalue.graph import ValueGraph
-from pyvalue.reporting.summary import listed
 from pyvalue.reporting.theme import shown
+from pyvalue.reporting.wording import listed
 
 #: how an edge is written between its two values
 SIGNS = {"directed": "→", "undirected": "—", "bidirected": "↔"}
@@ -52,7 +52,7 @@ def edge_details(graph: ValueGraph) -> dict[frozenset[str], list[str]]:
 def _frequencies(row: Mapping[Any, Any]) -> list[str]:
     number = {key: float(row[key]) for key in row if key not in ("source", "target", "in_graph")}
     if not np.isfinite(number["strength"]):
-        return ["no bootstrap replicate could test it"]
+        return ["no replicate could test it"]
     source, target = shown(str(row["source"]), 26), shown(str(row["target"]), 26)
     found = (
         f"found in {_percent(number['strength'])} of {number['tested']:,.0f} replicates "

@@ -24,10 +24,11 @@ from pyvalue.reporting.parts import Parts, sort_parts
 from pyvalue.reporting.quality_tables import describe_quality, qualities
 from pyvalue.reporting.section import Picture, Section
 from pyvalue.reporting.sections import sections
-from pyvalue.reporting.summary import count, listed, summary
+from pyvalue.reporting.summary import summary
 from pyvalue.reporting.svg import figure_bytes, inline_svg
 from pyvalue.reporting.tables import Table
 from pyvalue.reporting.theme import RELATION_COLOURS, RELATION_NAMES
+from pyvalue.reporting.wording import count, listed
 
 _TEMPLATES = Path(__file__).parent / "templates"
 #: where the interactive graph stands, and the pictures that it takes the place of on a screen

@@ -15,9 +15,10 @@ from pyvalue.graph import ValueGraph
 from pyvalue.reporting.edge_shapes import edge_shape
 from pyvalue.reporting.graph_comparison import Reference
 from pyvalue.reporting.graph_plot import MAX_EDGES, Point, drawn_edges, places
+from pyvalue.reporting.graph_summary import replicates, was_given
 from pyvalue.reporting.graph_words import edge_details, edge_strengths, edge_text, value_details
-from pyvalue.reporting.summary import count
 from pyvalue.reporting.theme import INK, MUTED, OPEN, SURFACE, shown
+from pyvalue.reporting.wording import count
 from pyvalue.steering.plan import SteeringPlan
 
 #: with more values than this two graphs side by side would be too small to read
@@ -33,7 +34,8 @@ class InteractiveGraph:
         panels: for the script, one entry a graph, the model's first: ``target`` (its element), ``item`` (of
             ``bokeh.embed``), ``radius`` (of its discs) and ``label`` (for those who do not see it).
         strengths: of all edges of the model's graph, ascending; empty without a bootstrap.
-        replicates: of the bootstrap; 0 without.
+        replicates: that strengths are shares of, as "1,000 bootstrap replicates"; empty without.
+        given: whether no search found the model's graph.
         reference: the graph beside it.
         stacked: whether the two are to stand below each other.
         descendants: (value, what moves with it, what may) of every value.
@@ -41,7 +43,8 @@ class InteractiveGraph:
 
     panels: tuple[Mapping[str, Any], ...]
     strengths: tuple[float, ...]
-    replicates: int
+    replicates: str
+    given: bool
     reference: Reference | None
     stacked: bool
     descendants: tuple[tuple[str, str], ...]
@@ -63,7 +66,8 @@ def interactive_graph(graph: ValueGraph, plan: SteeringPlan | None, reference: R
     return InteractiveGraph(
         panels=tuple(panels),
         strengths=tuple(sorted(round(share, 6) for share in edge_strengths(graph).values())),
-        replicates=0 if graph.bootstrap is None else graph.bootstrap.replicates,
+        replicates="" if graph.bootstrap is None else replicates(graph, graph.bootstrap.replicates),
+        given=was_given(graph),
         reference=reference,
         stacked=len(where) > SIDE_BY_SIDE,
         descendants=tuple((name, "; ".join(value_details(graph, name))) for name in graph.names),

@@ -20,7 +20,7 @@ from pyvalue.reporting.methods_answers import (
 from pyvalue.reporting.methods_graph import distance_sentences, effect_sentences, graph_sentences
 from pyvalue.reporting.methods_steering import outcome_sentences, plan_sentences, test_sentences
 from pyvalue.reporting.parts import Parts
-from pyvalue.reporting.summary import listed
+from pyvalue.reporting.wording import listed
 
 #: packages whose versions change results, beside those that a study names
 _PACKAGES = ("pyvalue", "numpy", "scipy", "pandas")

@@ -9,7 +9,7 @@ import numpy as np
 
 from pyvalue.evaluation.circumplex import Circumplex
 from pyvalue.evaluation.priorities import Priorities
-from pyvalue.reporting.summary import count, listed
+from pyvalue.reporting.wording import count, listed
 from pyvalue.responses import VALID, Responses
 from pyvalue.schwartz_circle import basic_value
 
@@ -41,9 +41,9 @@ def answer_sentences(sets: Sequence[Responses]) -> list[Sentence]:
     if models.count(" and "):
         text = text.replace(" was asked", " were asked", 1)
     edits = len({edit for one in sets for edit in one.edits if edit})
-    text += f", without and with {count(edits, 'edit')} of the residual stream" if edits and any(
-        "" in one.edits for one in sets
-    ) else f", under {count(edits, 'edit')} of the residual stream" if edits else ""  # fmt: skip
+    if edits:
+        plain = any("" in one.edits for one in sets)
+        text += f", {'without and with' if plain else 'under'} {count(edits, 'edit')}{_what_was_edited(studies)}"
     said.append((f"{text}.", ("schwartz",) if basic else ()))
     said += [(text, ()) for text in _how(sets)]
     said += _scores(sets)
@@ -55,6 +55,13 @@ def studies_of(responses: Responses) -> list[Mapping[str, Any]]:
     parts = responses.facts.get("parts", [responses.facts])
     found = [part.get("study", part) for part in parts if isinstance(part, Mapping)]
     return [study for study in found if isinstance(study, Mapping)]
+
+
+def _what_was_edited(studies: Sequence[Mapping[str, Any]]) -> str:
+    """A label alone does not say what an edit is; a measurement records it."""
+    known = [study.get("configurations") for study in studies]
+    recorded = [one for listing in known if isinstance(listing, list) for one in listing if isinstance(one, Mapping)]
+    return " of the residual stream" if any(one.get("edits") for one in recorded) else ""
 
 
 def _inventory(study: Mapping[str, Any]) -> str:
@@ -111,7 +118,7 @@ def reliability_sentences(sets: Sequence[Responses], assessed: bool) -> list[Sen
     """How reliability and the means were computed."""
     if not any(one.values for one in sets):
         return []
-    said: list[Sentence] = [("Intervals of mean scores are 95% normal ones over personas.", ())]
+    said: list[Sentence] = [("Intervals of mean scores are 95% Student’s t ones over personas.", ())]
     if assessed:
         text = (
             "Reliability is Cronbach’s α with Feldt’s interval, split-half reliability and the intraclass correlation"

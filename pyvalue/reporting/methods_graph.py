@@ -5,8 +5,9 @@ from __future__ import annotations
 from pyvalue.effects.value_effects import Effects
 from pyvalue.evaluation.graph_distance import GraphDistance
 from pyvalue.graph import ValueGraph
+from pyvalue.reporting.graph_summary import was_given
 from pyvalue.reporting.methods_answers import Sentence
-from pyvalue.reporting.summary import count, listed
+from pyvalue.reporting.wording import count, listed
 
 #: name of a test -> what it is, and works that it is from
 _TESTS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -41,7 +42,7 @@ def graph_sentences(graph: ValueGraph | None) -> list[Sentence]:
         return []
     settings = graph.settings
     values = count(len(graph.names), "value")
-    if settings.backend == "given" or not settings.n:
+    if was_given(graph):
         return [(f"The value graph over {values} was given and not learnt ({settings.test_reason}).", ())]
     test, works = _TESTS.get(settings.test, (f"a test of the user’s own, {settings.test}", ()))
     reference = settings.backend == "causal-learn"
@@ -60,10 +61,10 @@ def graph_sentences(graph: ValueGraph | None) -> list[Sentence]:
          "directions by Meek’s rules.", (*rule_works, "meek")),
     ]  # fmt: skip
     if settings.cluster and settings.effective_n is not None:
-        said.append((
-            f"Rows that share a {' or a '.join(settings.cluster)} are not independent: the tests were told of "
-            f"{settings.effective_n:.0f} effective rows.", ("clusters",),
-        ))  # fmt: skip
+        shared = " or ".join(map(_with_article, settings.cluster))
+        text = f"Rows that share {shared} are not independent: the tests were told of {settings.effective_n:.0f} "
+        works = ("clusters",) if len(settings.cluster) == 1 else ("clusters", "two-way")
+        said.append((f"{text}effective rows.", works))
     if settings.knowledge:
         said.append(("Background knowledge of edges was given to the search.", ()))
     if settings.replicates:
@@ -74,9 +75,16 @@ def graph_sentences(graph: ValueGraph | None) -> list[Sentence]:
             worth = f"; tests in a replicate were told of {settings.replicate_effective_n:.0f} rows"
         said.append((f"The strength of an edge is its share of {settings.replicates:,} {scheme}{size} (seed "
                      f"{settings.seed}){worth}.", works))  # fmt: skip
+        if graph.bootstrap is not None and graph.edges():
+            said.append((f"Edges in more than {graph.strength_threshold():.1%} of them count as significant.",
+                         ("threshold",)))  # fmt: skip
     else:
         said.append(("The stability of its edges was not assessed by resampling.", ()))
     return said
+
+
+def _with_article(name: str) -> str:
+    return f"{'an' if name[:1].lower() in tuple('aeiou') else 'a'} {name}"
 
 
 def distance_sentences(distance: GraphDistance | None) -> list[Sentence]:

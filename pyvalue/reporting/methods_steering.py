@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyvalue.edit_changes import PairedChanges
 from pyvalue.reporting.methods_answers import Sentence
 from pyvalue.reporting.parts import Parts
-from pyvalue.reporting.summary import count, listed
+from pyvalue.reporting.wording import count, listed, pushes
 from pyvalue.steering.plan import SteeringPlan
 
 
@@ -57,9 +57,7 @@ def outcome_sentences(given: Parts, changes: PairedChanges | None) -> list[Sente
     if given.side_effects is not None:
         text = "Shares of personas whose target moved the wrong way have Wilson’s intervals"
         if len(given.side_effects.controls):
-            text += (
-                f"; edits were ranked among {count(len(given.side_effects.controls), 'random push')}es of their size"
-            )
+            text += f"; edits were ranked among {pushes(len(given.side_effects.controls))} of their size"
         said.append((f"{text}.", ("wilson",)))
     return said
 

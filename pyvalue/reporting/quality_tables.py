@@ -11,9 +11,9 @@ import pandas as pd
 from pyvalue.quality import Quality
 from pyvalue.quality_warnings import LOW_ALPHA
 from pyvalue.reporting.quality_plot import series_of
-from pyvalue.reporting.summary import count, listed
 from pyvalue.reporting.tables import Table, percent
 from pyvalue.reporting.theme import schwartz_order
+from pyvalue.reporting.wording import count, level, listed
 from pyvalue.responses import Responses
 
 _BIAS = {
@@ -110,7 +110,7 @@ def _reliability_table(quality: Quality, about: str) -> Table:
                 )
             )
     heads = (
-        "value", *(["mode"] if several else []), "items", "α [95%]", "split-half", "ICC",
+        "value", *(["mode"] if several else []), "items", f"α [{level(quality.facts)}]", "split-half", "ICC",
         *(name for name, _ in optional), "saturated", "valid",
     )  # fmt: skip
     under = f" under “{quality.facts['edit']}”" if quality.facts["edit"] else ""
@@ -132,7 +132,7 @@ def _bias_table(quality: Quality, about: str) -> Table:
             cells.append(_span(row["order_effect"], row["order_low"], row["order_high"]))
         rows.append((row["edit"] or "none", *([row["mode"]] if several else []), *cells))
     heads = ("edit", *(["mode"] if several else []), *(_BIAS[column] for column in columns))
-    heads += ("order [95%]",) if ordered else ()
+    heads += (f"order [{level(quality.facts)}]",) if ordered else ()
     caption = f"{about}Bias towards yes: mean p(yes) by what was asked (content-free and nonsense: 0.50 is none)"
     caption += "; ±: standard deviation between wordings" if "paraphrase_spread" in columns else ""
     caption += "; order: “yes or no” first, less “no or yes” first" if ordered else ""
@@ -168,8 +168,9 @@ def _convergent_table(quality: Quality, about: str) -> Table:
         )
         for row in quality.convergent.to_dict("records")
     ]
+    itself = f"with itself [{level(quality.facts)}]"
     heads = (
-        "value", *(["modes"] if several else []), "with itself [95%]", "without error", "with others", "above them",
+        "value", *(["modes"] if several else []), itself, "without error", "with others", "above them",
         "above own mode",
     )  # fmt: skip
     modes = listed(dict.fromkeys(pairs.to_numpy().ravel()))

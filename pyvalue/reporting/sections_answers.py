@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyvalue.quality import Quality
-from pyvalue.reporting.effects_plot import draw_profile
+from pyvalue.reporting.effects_plot import MAX_SERIES, draw_profile, series_count
 from pyvalue.reporting.parts import Parts
 from pyvalue.reporting.quality_plot import LOWEST, draw_quality
 from pyvalue.reporting.quality_tables import quality_tables, quality_warnings
 from pyvalue.reporting.section import Picture, Section
-from pyvalue.reporting.summary import listed
 from pyvalue.reporting.tables import profile_table
+from pyvalue.reporting.wording import level, listed
 from pyvalue.responses import Responses
-
-#: series of a profile: more have no marks of their own, and no room
-MAX_SERIES = 6
 
 
 def profile_section(given: Parts) -> Section:
@@ -35,22 +32,21 @@ def profile_section(given: Parts) -> Section:
     if asked:
         names = listed(dict.fromkeys(value for responses in asked for value in responses.values))
         spoken = f"Mean score with interval of {names}; the numbers are in the table that follows."
-        caption = "Mean score over personas with its 95% normal interval."
+        caption = "Mean score over personas with its 95% interval (Student’s t)."
         pictures.append(Picture("profile", draw_profile(asked), spoken, caption))
     return Section(name, title, said, pictures=tuple(pictures), tables=(profile_table(told),))
 
 
 def readable_sets(sets: tuple[Responses, ...]) -> tuple[Responses, ...]:
     """All sets where a picture can tell their series apart, else their unedited answers, or the first few series."""
-    keys = ["model", "edit", "mode"]
-    if sum(len(one.table[keys].drop_duplicates()) for one in sets) <= MAX_SERIES:
+    if series_count(sets) <= MAX_SERIES:
         return sets
     plain = tuple(one.only(edit="") for one in sets if "" in one.edits)
-    if plain and sum(len(one.table[keys].drop_duplicates()) for one in plain) <= MAX_SERIES:
+    if plain and series_count(plain) <= MAX_SERIES:
         return plain
     found: list[Responses] = []
     for one in plain or sets:
-        for _, table in one.table.groupby(keys, sort=False):
+        for _, table in one.table.groupby(["model", "edit", "mode"], sort=False):
             if len(found) < MAX_SERIES:
                 found.append(Responses(table.reset_index(drop=True), one.facts))
     return tuple(found)
@@ -74,7 +70,7 @@ def _reliability(found: Sequence[Quality]) -> list[Picture]:
         return []
     known = [row for quality in scales for row in quality.values.dropna(subset="alpha").to_dict("records")]
     spoken = listed((f"{row['value']} {row['alpha']:.2f}" for row in known), "none can be had")
-    caption = "Reliability of every value with its 95% interval (Feldt)."
+    caption = f"Reliability of every value with its {level(scales[0].facts)} interval (Feldt)."
     if any(row["alpha"] < LOWEST for row in known):
         caption += " An arrow: the number lies further left."
     return [Picture("quality", draw_quality(scales), f"Cronbach's alpha of every value: {spoken}.", caption)]

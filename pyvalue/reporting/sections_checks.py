@@ -14,8 +14,8 @@ from pyvalue.reporting.audit_plot import draw_nulls, draw_personas
 from pyvalue.reporting.benchmark_plot import draw_benchmark
 from pyvalue.reporting.edge_difference_plot import draw_edge_differences
 from pyvalue.reporting.section import Picture, Section
-from pyvalue.reporting.summary import count, listed, signed, span_text
 from pyvalue.reporting.tables import Table, p_text, two_digits
+from pyvalue.reporting.wording import count, level, listed, signed, span_text
 
 _SPOKEN: dict[Verdict, str] = {
     "holds": "Holds", "fails": "Fails", "unclear": "Not told from chance", "not computable": "Could not be checked",
@@ -93,8 +93,8 @@ def benchmark_section(found: PredictionBenchmark) -> Section:
         for row in found.table[found.table["metric"] == "AUROC"].to_dict("records")
     ]  # fmt: skip
     caption = (
-        "AUROC [95% over personas and edits]. Of: the mean change of an edit, or a persona’s change; p: by permuted "
-        "names; less: difference to the best baseline that knows as much"
+        f"AUROC [{level(facts)} over personas and edits]. Of: the mean change of an edit, or a persona’s change; p: by "
+        "permuted names; less: difference to the best baseline that knows as much"
     )
     pictures: tuple[Picture, ...] = ()
     if (found.table["metric"].eq("AUROC") & found.table["estimate"].notna()).any():

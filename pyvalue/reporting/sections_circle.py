@@ -13,8 +13,8 @@ from pyvalue.reporting.circumplex_plot import draw_circumplex
 from pyvalue.reporting.parts import Parts
 from pyvalue.reporting.priorities_plot import draw_priorities
 from pyvalue.reporting.section import Picture, Section
-from pyvalue.reporting.summary import count, interval, listed
 from pyvalue.reporting.tables import Table, p_text, two_digits
+from pyvalue.reporting.wording import count, interval, level, listed
 from pyvalue.responses import Responses
 from pyvalue.schwartz_circle import CIRCLE, basic_value
 
@@ -114,7 +114,7 @@ def _fit_table(found: Circumplex) -> Table:
         for row in found.summary().to_dict("records")
     ]
     caption = "Fit of the circle. p: of independent values; order: of other arrangements of the same correlations"
-    return Table(caption, ("quantity", "estimate [95%]", "p", "order", "meaning"), rows, (1, 2, 3))
+    return Table(caption, ("quantity", f"estimate [{level(found.facts)}]", "p", "order", "meaning"), rows, (1, 2, 3))
 
 
 def priorities_section(found: Priorities) -> Section:
@@ -137,6 +137,7 @@ def priorities_section(found: Priorities) -> Section:
         )
         for row in found.table.to_dict("records")
     ]
+    sure = level(found.facts)
     caption = "Values by importance; means are less the mean of all values"
     return Section(
         "priorities", "Which values matter most", (said,),
@@ -146,7 +147,7 @@ def priorities_section(found: Priorities) -> Section:
                 f"Mean of every value with its interval over personas; right: rank in the {reference} order.",
             ),
         ),
-        tables=(Table(caption, ("value", "mean [95%]", "rank [95%]", "reference"), rows, (1, 2, 3)),),
+        tables=(Table(caption, ("value", f"mean [{sure}]", f"rank [{sure}]", "reference"), rows, (1, 2, 3)),),
     )  # fmt: skip
 
 

@@ -18,9 +18,9 @@ from pyvalue.reporting.leakage_plot import draw_leakage
 from pyvalue.reporting.parts import Parts
 from pyvalue.reporting.section import Picture, Section
 from pyvalue.reporting.side_effects_plot import draw_dose_response, draw_side_effects
-from pyvalue.reporting.summary import count, interval, listed, signed
 from pyvalue.reporting.sweep_plot import draw_sweep
 from pyvalue.reporting.tables import Table, p_text, percent, two_digits
+from pyvalue.reporting.wording import count, interval, level, listed, pushes, signed
 from pyvalue.responses import Responses
 from pyvalue.steering.sweep_table import SweepResult
 
@@ -125,8 +125,7 @@ def side_effects_section(found: SideEffects | None, leaked: Leakage | None) -> S
     """Gain and leakage of edits, beside random pushes of the same size."""
     said, points, pictures, tables = [], [], [], []
     if found is not None:
-        pushes = len(found.controls)
-        beside = f", beside {pushes:,} random push{'es' * (pushes != 1)} of the same size" if pushes else ""
+        beside = f", beside {pushes(len(found.controls))} of the same size" if len(found.controls) else ""
         said.append(
             f"{count(len(found.table), 'edit')}{beside}. Leakage is how far all other values move per unit that the "
             "target moves."
@@ -161,11 +160,12 @@ def _side_effects_table(found: SideEffects) -> Table:
         )
         for row in found.table.to_dict("records")
     ]
+    sure = level(found.facts)
     caption = (
         "Gain of the target, leakage, share of personas whose target moved the wrong way; p: rank of the gain, and of "
         "the smallness of side effects, among random pushes"
     )
-    header = ("edit", "gain [95%]", "leakage [95%]", "wrong way", "p gain", "p side")
+    header = ("edit", f"gain [{sure}]", f"leakage [{sure}]", "wrong way", "p gain", "p side")
     return Table(caption, header, rows, (1, 2, 3, 4, 5))
 
 
@@ -189,8 +189,9 @@ def _leakage_table(leaked: Leakage) -> Table:
         )
         for row in leaked.table.to_dict("records")
     ]  # fmt: skip
+    sure = level(leaked.facts)
     caption = "Leakage by group: noise taken out, with its noise, and with the sign of the changes"
-    header = ("group", "values", "leakage [95%]", "noise and all", "signed [95%]")
+    header = ("group", "values", f"leakage [{sure}]", "noise and all", f"signed [{sure}]")
     return Table(caption, header, rows, (1, 2, 3, 4))
 
 

@@ -7,10 +7,11 @@ import numpy as np
 from pyvalue.evaluation.graph_distance import GraphDistance, graph_distance
 from pyvalue.reporting.graph_distance_plot import draw_graph_distance
 from pyvalue.reporting.graph_plot import MAX_EDGES, MAX_NUMBERS, draw_graph
+from pyvalue.reporting.graph_summary import replicates, was_given
 from pyvalue.reporting.parts import Parts
 from pyvalue.reporting.section import Picture, Section
-from pyvalue.reporting.summary import count, listed
 from pyvalue.reporting.tables import Table, edge_table, two_digits
+from pyvalue.reporting.wording import count, listed
 
 _JOINED = {"directed": "to", "undirected": "joined with", "bidirected": "two-headed with"}
 
@@ -77,8 +78,10 @@ def _picture(given: Parts) -> Picture:
     spoken = "; ".join(f"{a} {_JOINED[kind]} {b}" for a, b, kind in edges[:MAX_NUMBERS]) or "no edges"
     more = f"; and {len(edges) - MAX_NUMBERS} more" if len(edges) > MAX_NUMBERS else ""
     caption = "Arrow: causal direction found. Plain line: direction not determined."
+    if was_given(graph):
+        caption = "Arrow: causal direction, as given. Plain line: direction open."
     if graph.bootstrap is not None and edges:
-        caption += " Width and darkness: share of bootstrap replicates with the edge"
+        caption += f" Width and darkness: share of {replicates(graph)} with the edge"
         caption += ", the number on it." if len(edges) <= MAX_NUMBERS else "; the numbers are in the table."
     if len(edges) > MAX_EDGES:
         caption += f" The strongest {MAX_EDGES} of {len(edges)} edges are drawn."

@@ -10,9 +10,9 @@ from pyvalue.reporting.effect_ranges_plot import draw_effect_ranges, ranked_effe
 from pyvalue.reporting.effects_plot import draw_effects
 from pyvalue.reporting.prediction_plot import draw_prediction, worth_a_scatter
 from pyvalue.reporting.section import Picture, Section
-from pyvalue.reporting.summary import count, interval, listed, span_text
 from pyvalue.reporting.tables import Table, edits_table, effects_table, frame_table, pilot_table, quantities_table
 from pyvalue.reporting.theme import RELATION_COLOURS, RELATION_NAMES
+from pyvalue.reporting.wording import count, interval, listed, span_text
 from pyvalue.steering.plan import SteeringPlan
 
 _PILOT = (

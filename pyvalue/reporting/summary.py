@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,12 +11,20 @@ from pyvalue.evaluation.audit_findings import VERDICTS, Audit
 from pyvalue.evaluation.prediction import Evaluation
 from pyvalue.graph import ValueGraph
 from pyvalue.reporting.effects_plot import profile
+from pyvalue.reporting.graph_summary import describe_graph, replicates, was_given
 from pyvalue.reporting.parts import Parts
+from pyvalue.reporting.wording import count, interval, listed, signed, span_text
 from pyvalue.responses import VALID, Responses
 from pyvalue.steering.plan import SteeringPlan
 from pyvalue.steering.plan_leakage import ExpectedLeakage
 from pyvalue.steering.plan_text import leakage_text
 
+#: mode -> what a score is made of
+_SCORED = {
+    "score": "the model's probability of yes against no to",
+    "generate": "the yes, no or unsure that was read in the model's written answer to",
+    "free": "a judge's rating of the model's written answer to",
+}
 #: edits, and series of scores, that a sentence names
 _MOST_NAMED = 4
 
@@ -57,8 +65,8 @@ def describe_audit(audit: Audit) -> str:
 
 
 def describe_responses(sets: Sequence[Responses]) -> str:
-    """Who was asked what, how many answers count, the highest and lowest value; sets of one size in one sentence."""
-    alike: dict[tuple[str, str, str, str], list[Responses]] = {}
+    """Who was asked what, how many answers count, the highest and lowest value; sets of the same personas together."""
+    alike: dict[tuple[str, str, str, str, frozenset[str]], list[Responses]] = {}
     for responses in sets:
         table = responses.table
         sizes = (
@@ -66,9 +74,10 @@ def describe_responses(sets: Sequence[Responses]) -> str:
             count(table["item"].nunique(), "question"),
             count(len(responses.values), "value"),
             count(len(responses.personas), "persona"),
+            frozenset(responses.personas),
         )
         alike.setdefault(sizes, []).append(responses)
-    return " ".join(_describe_alike(*sizes, group) for sizes, group in alike.items())
+    return " ".join(_describe_alike(*sizes[:4], group) for sizes, group in alike.items())
 
 
 def _describe_alike(model: str, questions: str, values: str, personas: str, sets: Sequence[Responses]) -> str:
@@ -82,42 +91,10 @@ def _describe_alike(model: str, questions: str, values: str, personas: str, sets
     valid = sum(int(one.table["status"].isin(VALID).sum()) for one in sets) / answers
     text = f"{model} answered {questions} about {values} as {personas}, {listed(edits)}: {count(answers, 'answer')}, "
     text += "all valid." if valid == 1 else f"{valid:.1%} of them valid (the others are missing, not 0)."
-    for name, scores in list(profile(sets).dropna(subset="mean").groupby("series", sort=False))[:_MOST_NAMED]:
+    for name, scores in profile(sets, most=_MOST_NAMED).dropna(subset="mean").groupby("series", sort=False):
         top, low = scores.loc[scores["mean"].idxmax()], scores.loc[scores["mean"].idxmin()]
         text += f" Highest ({name}): {top['value']} ({signed(top['mean'])}), "
         text += f"lowest: {low['value']} ({signed(low['mean'])})."
-    return text
-
-
-def describe_graph(graph: ValueGraph) -> str:
-    """What the search found, and how far to trust it."""
-    arrows, lines, both = len(graph.directed_edges()), len(graph.undirected_edges()), len(graph.bidirected_edges())
-    settings = graph.settings
-    worth = ""
-    if settings.cluster and settings.effective_n is not None:
-        worth = f" (worth {settings.effective_n:.0f} independent ones, by {' and '.join(settings.cluster)})"
-    text = (
-        f"From {count(settings.n, 'row')}{worth} the search by {settings.test} at α = {settings.alpha:g} found "
-        f"{count(arrows, 'arrow')} (a causal direction follows from the data) and {count(lines, 'plain line')} "
-        f"(joined, direction not determined) between {count(len(graph.names), 'value')}."
-    )
-    if both:
-        text += f" {count(both, 'edge')} got two arrowheads: the tests contradict each other there."
-    if not settings.knowledge and not graph.is_valid_cpdag():
-        text += " No causal graph without hidden causes fits all the marks at once, so directions deserve little trust."
-    if graph.bootstrap is None:
-        return text + " It was made without a bootstrap, so nothing is known of how stable its edges are."
-    table = graph.strengths()
-    edges = table[table["in_graph"]]
-    if len(edges):
-        best, weak = edges.iloc[0], int((edges["strength"] < 0.5).sum())
-        text += (
-            f" The most stable edge joins {best['source']} and {best['target']}, in {best['strength']:.0%} of "
-            f"{count(graph.bootstrap.replicates, 'bootstrap replicate')}."
-        )
-        if weak:
-            verb = "was" if weak == 1 else "were"
-            text += f" {count(weak, 'edge')} {verb} in fewer than half of them and may be chance."
     return text
 
 
@@ -269,17 +246,14 @@ def limits(parts: Parts) -> list[str]:
     said = []
     if parts.responses:
         said.append(
-            "A score is the model's probability of yes against no to a direct question under a persona. It is not what "
-            "the model does in a longer conversation, and a model has no values in the sense in which people have them."
+            f"A score is {_scored(parts.responses)} a direct question under a persona, from −1 (against the value) to "
+            "1 (for it). It is not what the model does in a longer conversation, and a model has no values in the "
+            "sense in which people have them."
         )
         if min(responses.valid_share for responses in parts.responses) < 0.95:
             said.append("More than one answer in 20 is missing in some set; means are over the valid answers alone.")
     if parts.graph:
-        said.append(
-            "Arrows are causal only if no unmeasured cause acts on two values, dependence is close to linear, and no "
-            "effects cancel out. A bootstrap share is the stability of an edge, not the size of an effect."
-        )
-        said.append("An edge that is missing from the graph may be a weak one: a test with few rows overlooks it.")
+        said += _limits_of_graph(parts.graph)
     if parts.plan:
         said.append(_limit_of_plan(parts.plan))
     if parts.evaluation:
@@ -295,6 +269,23 @@ def limits(parts: Parts) -> list[str]:
     return said
 
 
+def _scored(sets: Sequence[Responses]) -> str:
+    modes = dict.fromkeys(mode for one in sets for mode in one.table["mode"].unique())
+    return " or ".join(_SCORED[mode] for mode in modes if mode in _SCORED) or "the model's answer to"
+
+
+def _limits_of_graph(graph: ValueGraph) -> list[str]:
+    if was_given(graph):
+        return ["The graph was given: whether its arrows are causal is a matter of where it is from."]
+    causal = (
+        "Arrows are causal only if no unmeasured cause acts on two values, dependence is close to linear, and no "
+        "effects cancel out."
+    )
+    if graph.bootstrap is not None:
+        causal += f" A share of {replicates(graph)} is the stability of an edge, not the size of an effect."
+    return [causal, "An edge that is missing from the graph may be a weak one: a test with few rows overlooks it."]
+
+
 def _limit_of_plan(plan: SteeringPlan) -> str:
     if plan.unit_changes.empty:
         return "The graph predicts which values move with the target, not by how much and not in which direction."
@@ -303,37 +294,3 @@ def _limit_of_plan(plan: SteeringPlan) -> str:
         "acts on two values, and if an edit moves the target alone and everything else through it. Their intervals "
         "know of few rows and of open directions, not of wrong edges."
     )
-
-
-def listed(words: Iterable[object], none: str = "none") -> str:
-    """``a, b and c``."""
-    items = [str(word) for word in words]
-    if not items:
-        return none
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
-
-
-def count(number: int, thing: str) -> str:
-    """``1 row``, ``2,852 rows``."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def signed(number: float | None) -> str:
-    """Three decimals with a sign; a dash where there is no number."""
-    if number is None or not np.isfinite(number):
-        return "–"
-    return f"{number:+z.3f}".replace("-", "−")
-
-
-def interval(estimate: float, low: float, high: float) -> str:
-    """``+0.120 [+0.050, +0.190]``."""
-    if not np.isfinite([low, high]).all():
-        return signed(estimate)
-    return f"{signed(estimate)} [{signed(low)}, {signed(high)}]"
-
-
-def span_text(low: float, high: float) -> str:
-    """``[+0.050, +0.190]``; ``0`` where both ends are; a dash where there are none."""
-    if not np.isfinite([low, high]).all():
-        return "–"
-    return "0" if low == high == 0 else f"[{signed(low)}, {signed(high)}]"

@@ -16,8 +16,9 @@ from pyvalue.evaluation.prediction import Evaluation
 from pyvalue.evaluation.prediction_text import SHARES
 from pyvalue.graph import ValueGraph
 from pyvalue.reporting.effects_plot import effects_in_order, profile
-from pyvalue.reporting.summary import interval, signed, span_text
+from pyvalue.reporting.graph_summary import replicates
 from pyvalue.reporting.theme import RELATION_NAMES, schwartz_order
+from pyvalue.reporting.wording import interval, level, signed, span_text
 from pyvalue.responses import VALID, Responses
 from pyvalue.steering.plan import SteeringPlan
 from pyvalue.steering.plan_leakage import ExpectedLeakage
@@ -79,7 +80,7 @@ class Table:
 
 
 def edge_table(graph: ValueGraph) -> Table:
-    """Every edge, the most stable first, with its share of bootstrap replicates."""
+    """Every edge, the most stable first, with its share of replicates."""
     kinds = {frozenset((a, b)): (a, kind, b) for a, b, kind in graph.edges()}
     if graph.bootstrap is None:
         plain = [(a, _SIGNS[kind], b) for a, kind, b in kinds.values()]
@@ -94,8 +95,8 @@ def edge_table(graph: ValueGraph) -> Table:
         stable = f"{percent(row['strength'])} [{percent(row['strength_low'])}, {percent(row['strength_high'])}]"
         rows.append((a, _SIGNS[kind], b, stable, percent(forward), percent(backward), percent(row["undirected"])))
     return Table(
-        f"Edges of the value graph: share of {graph.bootstrap.replicates:,} bootstrap replicates in which the edge was "
-        "found [95% Monte-Carlo interval], and how it pointed there",
+        f"Edges of the value graph: share of {replicates(graph, graph.bootstrap.replicates)} in which the edge "
+        "was found [95% Monte-Carlo interval], and how it pointed there",
         ("from", "edge", "to", "found", "→", "←", "—"),
         rows,
         numbers=(3, 4, 5, 6),
@@ -103,13 +104,21 @@ def edge_table(graph: ValueGraph) -> Table:
 
 
 def profile_table(sets: Sequence[Responses]) -> Table:
-    """Mean score of every value, one column a model and edit."""
+    """Mean score of every value, one column a series of ``profile``."""
     table = profile(sets)
     names, series = list(dict.fromkeys(table["value"])), tuple(dict.fromkeys(table["series"]))
     cells = {(r["value"], r["series"]): interval(r["mean"], r["low"], r["high"]) for r in table.to_dict("records")}
     rows = [(name, *(cells.get((name, one), "–") for one in series)) for name in schwartz_order(names) or names]
-    caption = "Mean score of every value [95%] over personas, corrected for the bias towards yes"
+    caption = f"Mean score of every value [95%] over personas{_corrected(sets)}"
     return Table(caption, ("value", *series), rows, tuple(range(1, len(series) + 1)))
+
+
+def _corrected(sets: Sequence[Responses]) -> str:
+    """Whether the bias towards yes was taken off: only where content-free items were asked."""
+    free = [bool((one.table["keying"] == 0).any()) for one in sets]
+    if not any(free):
+        return ", not corrected for a bias towards yes: no content-free items were asked" if free else ""
+    return ", corrected for the bias towards yes" + ("" if all(free) else " where content-free items were asked")
 
 
 def edits_table(plan: SteeringPlan) -> Table:
@@ -237,7 +246,7 @@ def _changes_caption(evaluation: Evaluation) -> str:
 
 
 def _level(evaluation: Evaluation) -> str:
-    return f"{evaluation.facts.get('confidence', 0.95):.0%}"
+    return level(evaluation.facts)
 
 
 def _agreement(covered: Any) -> str:
