@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import replace
 from types import SimpleNamespace
@@ -14,13 +15,14 @@ import pyvalue as pv
 from pyvalue.evaluation.audit_findings import VERDICTS, Finding
 from pyvalue.reporting.audit_meanings import meaning
 from pyvalue.reporting.citations import CITATIONS
+from pyvalue.reporting.edit_studies import edit_studies
 from pyvalue.reporting.methods import methods
 from pyvalue.reporting.parts import sort_parts
 from pyvalue.reporting.sections import sections
 from pyvalue.reporting.sections_answers import MAX_SERIES, profile_section
 from pyvalue.reporting.sections_checks import audit_section
 from pyvalue.reporting.sections_circle import MIN_PERSONAS, circle_of, circle_sections
-from pyvalue.reporting.sections_edits import STRONGEST, changes_of
+from pyvalue.reporting.sections_heat_map import STRONGEST
 from pyvalue.reporting.summary import summary
 from pyvalue.reporting.tables import edits_table, p_text, pilot_table
 from pyvalue.responses import make_table
@@ -166,17 +168,41 @@ def test_strongest_cells_are_those_of_pandas():
     assert f"leaves out zero in {clear} of 30 cells; if no edit did anything, about 2 would" in section.paragraphs[0]
 
 
-def test_heat_map_needs_two_edits_and_one_model():
-    assert changes_of(sort_parts([answers(("", "a", "b"))])).edits == ("a", "b")
-    assert changes_of(sort_parts([answers(), answers(("a",)), answers(("b",))])).edits == ("a", "b")
-    other = answers(("", "a", "b"))
+def test_every_model_and_mode_has_its_heat_map():
+    (study,) = edit_studies(sort_parts([answers(("", "a", "b"))]))
+    assert (study.label, study.changes.edits) == ("", ("a", "b"))
+    (study,) = edit_studies(sort_parts([answers(), answers(("a",)), answers(("b",))]))
+    assert study.changes.edits == ("a", "b")
+    assert edit_studies(sort_parts([answers(("", "a"))])) == ()
+    other = answers(("", "c", "d", "e"))
     other.table["model"] = "other"
-    for too_little in (
-        [answers(("", "a"))],
-        [answers(("a", "b"))],
-        [answers(("", "a", "b")), pv.Responses(other.table)],
-    ):
-        assert changes_of(sort_parts(too_little)) is None
+    found = told([answers(("", "a", "b")), other])
+    section = found["heat-map"]
+    assert [picture.name for picture in section.pictures] == ["heat-map", "heat-map-2"]
+    assert section.paragraphs[0].startswith("tiny, score: Mean change of 3 values under 2 edits over 6 personas")
+    assert section.paragraphs[1].startswith("other, score: Mean change of 3 values under 3 edits")
+    assert "under 2 edits and 3 edits" in found["methods"].paragraphs[1]
+    assert [file.name for file in section.files] == ["heat-map.csv", "heat-map-2.csv"]
+
+
+def test_a_heat_map_that_cannot_be_drawn_is_missed():
+    section = told([answers(("a", "b"))])["heat-map"]
+    assert not section.pictures and section.paragraphs[0].startswith("No heat map: expected rows without an edit")
+
+
+def test_broken_edits_are_marked_and_not_counted():
+    whole = answers(("", "fine", "broken"), people=12)
+    table = whole.table.copy()
+    gone = (table["edit"] == "broken") & (np.arange(len(table)) % 3 > 0)
+    table.loc[gone, ["p_yes", "score"]] = np.nan
+    table.loc[gone, "status"] = "invalid"
+    section = told([pv.Responses(table)])["heat-map"]
+    assert "of 3 cells" in section.paragraphs[0] and "“broken” broke the model and is not counted" in section.points[0]
+    edits = [row[0] for row in section.tables[0].rows]
+    assert edits[:3] == ["fine"] * 3 and set(edits[3:]) <= {"broken (broke the model)"}
+    cells = pd.read_csv(io.BytesIO(section.files[0].content))
+    assert len(cells) == 6 and cells.set_index("edit").loc["broken", "broken"].all()
+    assert "not counted" not in " ".join(told([whole])["heat-map"].points)
 
 
 def test_many_edits_do_not_crowd_the_profile():
@@ -249,7 +275,7 @@ def test_methods_tell_the_truth_of_another_study():
     given = pv.graph_from_edges(NAMES, [NAMES[:2]], origin="a textbook")
     base = answers(mode="generate", orders=("yes-no", "no-yes"))
     table = wide(3, 9)
-    found = methods(sort_parts([base, given, pv.side_effects(table, {"Wit": 1})]), changes=pv.paired_changes(table))
+    found = methods(sort_parts([base, given, pv.side_effects(table, {"Wit": 1})]), changes=[pv.paired_changes(table)])
     for said in (
         "written by the model and read as yes, no or unsure", "in both orders", "not corrected for a bias",
         "was given and not learnt (", "a textbook", "Wilson", "under 3 edits", "not corrected for their number",

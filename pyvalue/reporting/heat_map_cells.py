@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from pyvalue.broken_edits import edit_table
 from pyvalue.edit_changes import PairedChanges, paired_changes
 from pyvalue.reporting.theme import schwartz_order
-from pyvalue.responses import Score
+from pyvalue.responses import Responses, Score
 
 Order = Literal["clustered", "given"]
 #: personas below which a change has no interval
 MIN_PAIRS = 3
 
 
-def edit_effects(source: Any, *, score: Score = "corrected", confidence: float = 0.95) -> pd.DataFrame:
+def edit_effects(
+    source: Any, *, score: Score = "corrected", confidence: float = 0.95, broken: Iterable[str] | None = None
+) -> pd.DataFrame:
     """Mean change of every value under every edit, with Student's t interval over personas.
 
     Args:
         source: ``PairedChanges``, or what ``pyvalue.paired_changes`` takes.
         score: of ``Responses``.
         confidence: of the intervals, in (0, 1); not corrected for the number of cells.
+        broken: edits under which the model no longer answers; default those that ``pyvalue.broken_edits`` finds in
+            ``Responses``, none in other sources.
 
     Returns:
-        Columns ``edit, value, personas, change, low, high, clear``, edits and values in order of first appearance.
-        ``change`` is missing where nobody has a score both times, the interval with fewer than 3 who have; ``clear``
-        says that the interval leaves out 0.
+        Columns ``edit, value, personas, change, low, high, clear, broken``, edits and values in order of first
+        appearance. ``change`` is missing where nobody has a score both times, the interval with fewer than 3 who have;
+        ``clear``
+        says that the interval leaves out 0, ``broken`` that the edit broke the model.
 
     Raises:
         ValueError: ``confidence`` out of its range, or what ``paired_changes`` refuses.
@@ -37,6 +43,9 @@ def edit_effects(source: Any, *, score: Score = "corrected", confidence: float =
 
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: expected a number between 0 and 1, got {confidence}")
+    if broken is None:
+        broken = _broken_edits(source) if isinstance(source, Responses) else ()
+    gone = set(broken)
     changes = source if isinstance(source, PairedChanges) else paired_changes(source, score)
     cells = changes.change.groupby(level="edit", sort=False)
     # A name of an edit that was chosen by a person, or no name of a column at all, is no business of the long table.
@@ -54,13 +63,24 @@ def edit_effects(source: Any, *, score: Score = "corrected", confidence: float =
             "low": low.ravel(),
             "high": high.ravel(),
             "clear": ((low > 0) | (high < 0)).ravel(),
+            "broken": np.repeat(np.array([edit in gone for edit in edits], dtype=bool), len(values)),
         }
     )
 
 
+def _broken_edits(responses: Responses) -> list[str]:
+    table = edit_table(responses.table)
+    return list(table.loc[table["broken"], "edit"])
+
+
 def strongest_edits(effects: pd.DataFrame, most: int) -> pd.DataFrame:
-    """The cells of the edits with the largest mean square change, at most so many, in the order in which they are."""
-    size = (effects["change"] ** 2).groupby(effects["edit"], sort=False).mean().fillna(0.0)
+    """The cells of the edits with the largest mean square change, at most so many, in the order in which they are.
+
+    Edits that broke the model come after all others.
+    """
+    change = effects["change"].where(~effects["broken"], 0.0)
+    size = (change**2).groupby(effects["edit"], sort=False).mean().fillna(0.0)
+    size -= effects.groupby("edit", sort=False)["broken"].any()
     kept = size.sort_values(ascending=False, kind="stable").index[:most]
     return effects[effects["edit"].isin(kept)].reset_index(drop=True)
 

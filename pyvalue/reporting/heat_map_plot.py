@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -24,18 +24,21 @@ DOWN, UP = "#d55e00", "#0072b2"
 COLOURS = LinearSegmentedColormap.from_list("down-up", [DOWN, "#fdfdfd", UP])
 # Of text on cells. Not the ink of the page: that turns light in the dark, and the cells do not.
 _DARK, _LIGHT = "#1c2431", "#fefefd"
-_FADED = 0.22  # opacity of a cell whose interval holds zero
+_FADED = 0.22  # opacity of a cell whose interval holds zero, where the number in it tells it from a small change
+# ... and where there is no number: a grey that is no change's colour
+_UNCLEAR = (*to_rgb(MUTED), 0.3)
 
 
 def draw_heat_map(
     source: Any, ax: Axes | None = None, *, order: Order = "clustered", score: Score = "corrected",
     confidence: float = 0.95,
 ) -> Figure:  # fmt: skip
-    """Mean paired change of every value under every edit; cells whose interval holds zero are faded, missing ones are
-    crossed out.
+    """Mean paired change of every value under every edit; missing cells are crossed out.
 
-    With few cells the numbers stand in them. With many, a stroke marks those below zero, so that the sign is seen in
-    grey, too. Of more than ``MAX_EDITS`` edits those with the largest mean square change are shown.
+    With few cells the numbers stand in them, and those whose interval holds zero are faded. With many, these are grey
+    whatever their size, and a stroke marks clear ones below zero, so that the sign is seen without colours, too. Cells
+    of edits that broke the model count as unclear, and the edit's name says so. Of more than
+    ``MAX_EDITS`` edits those with the largest mean square change are shown.
 
     Args:
         source: ``PairedChanges``; what ``pyvalue.paired_changes`` takes; or a table of ``edit_effects``.
@@ -51,17 +54,18 @@ def draw_heat_map(
     every = effects["edit"].nunique()
     effects = strongest_edits(effects, MAX_EDITS)
     edits, values = cell_order(effects, order)
-    place = effects.set_index(["edit", "value"])
+    place = effects.assign(counts=effects["clear"] & ~effects["broken"]).set_index(["edit", "value"])
+    broken = set(effects.loc[effects["broken"], "edit"])
     change, clear = (
         place[name].unstack("value").loc[edits, values].to_numpy(dtype=kind)
-        for name, kind in (("change", float), ("clear", bool))
+        for name, kind in (("change", float), ("counts", bool))
     )
     numbered = change.size <= MAX_NUMBERS
     scale = None
     if ax is None:
         tall = 0.3 if len(edits) <= 40 else 0.165
         wide = 0.42 if numbered else 0.36
-        beside = 1.3 + 0.07 * max((len(shown(edit, 40)) for edit in edits), default=0)
+        beside = 1.3 + 0.07 * max((len(_edit_label(edit, broken)) for edit in edits), default=0)
         figure = Figure(
             figsize=(max(beside + wide * len(values), 6.0), 2.3 + tall * max(len(edits), 2)), layout="constrained"
         )
@@ -71,14 +75,18 @@ def draw_heat_map(
     reach = float(np.nanmax(np.abs(change), initial=0.0)) if np.isfinite(change).any() else 0.0
     norm = Normalize(-(reach or 1.0), reach or 1.0)
     pixels = COLOURS(norm(np.nan_to_num(change)))
-    pixels[..., 3] = np.where(np.isfinite(change), np.where(clear, 1.0, _FADED), 0.0)
+    if numbered:
+        pixels[~clear, 3] = _FADED
+    else:
+        pixels[~clear] = _UNCLEAR
+    pixels[~np.isfinite(change), 3] = 0.0
     image = ax.imshow(pixels, aspect="auto", interpolation="none")
     _mark_missing(ax, change)
     if numbered:
         _write_numbers(ax, change, clear, norm)
     else:
         _strike_negative(ax, change, clear, norm)
-    _name(ax, edits, values)
+    _name(ax, edits, values, broken)
     if scale is not None:
         image.set_cmap(COLOURS)
         _add_scale(scale, norm, numbered, every, len(edits), confidence)
@@ -86,7 +94,7 @@ def draw_heat_map(
 
 
 def _effects(source: Any, score: Score, confidence: float) -> pd.DataFrame:
-    known = {"edit", "value", "change", "low", "high", "clear"}
+    known = {"edit", "value", "change", "low", "high", "clear", "broken"}
     if isinstance(source, pd.DataFrame) and known <= set(source.columns):
         return source
     return edit_effects(source, score=score, confidence=confidence)
@@ -119,9 +127,9 @@ def _strike_negative(ax: Axes, change: NDArray[np.float64], clear: NDArray[np.bo
         ax.plot(x, y, color=colour, linewidth=1.1, solid_capstyle="butt")
 
 
-def _name(ax: Axes, edits: list[str], values: list[str]) -> None:
+def _name(ax: Axes, edits: list[str], values: list[str], broken: set[str]) -> None:
     size = 9 if len(edits) <= 40 else 7
-    ax.set_yticks(range(len(edits)), [shown(edit, 40) for edit in edits], size=size)
+    ax.set_yticks(range(len(edits)), [_edit_label(edit, broken) for edit in edits], size=size)
     ax.set_xticks(range(len(values)), [shown(value, 28) for value in values], size=9)
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False, labelcolor=INK)
     for label in (*ax.get_xticklabels(), *ax.get_yticklabels()):  # after the labels went to the top
@@ -135,6 +143,10 @@ def _name(ax: Axes, edits: list[str], values: list[str]) -> None:
         spine.set_color(RULE)
 
 
+def _edit_label(edit: str, broken: set[str]) -> str:
+    return f"{shown(edit, 30)} (broken)" if edit in broken else shown(edit, 40)
+
+
 def _add_scale(ax: Axes, norm: Normalize, numbered: bool, every: int, drawn: int, confidence: float) -> None:
     from matplotlib.cm import ScalarMappable
 
@@ -143,7 +155,8 @@ def _add_scale(ax: Axes, norm: Normalize, numbered: bool, every: int, drawn: int
     )
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0, labelcolor=MUTED, labelsize=8.5)
-    told = [f"mean change of the score, edited − unedited; faded: the {confidence:.0%} interval holds zero"]
+    pale = "faded" if numbered else "grey"
+    told = [f"mean change of the score, edited − unedited; {pale}: the cell’s own {confidence:.0%} interval holds zero"]
     if not numbered:
         told.append("a stroke: below zero; ×: no answers")
     if every > drawn:

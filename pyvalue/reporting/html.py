@@ -6,6 +6,7 @@ What it says is in ``sections.py``; here it becomes a page.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,16 @@ def report(
     missing: Sequence[str] = (),
     title: str | None = None,
 ) -> Path:
-    """Write ``folder/index.html`` and ``folder/figures/*.png`` and ``*.svg``.
+    """Write ``folder/index.html``, and into ``folder/figures`` its pictures (png and svg) and long tables (csv).
 
     The page is self-contained, reads well in light and dark and on paper, and says what was not given. Its value graph
     can be zoomed, filtered by strength and pointed at; without scripts and on paper a still picture takes its place.
 
     Args:
-        parts: any of ``Responses`` (several), ``ValueGraph``, ``SteeringPlan`` and ``Evaluation``, and of the other
-            results that ``Parts`` lists, in any order.
+        parts: in any order, one each of ``ValueGraph``, ``SteeringPlan``, ``Evaluation``, ``PairedChanges``,
+            ``Effects``, ``Leakage``, ``SideEffects``, ``Circumplex``, ``Priorities``, ``GraphDistance``,
+            ``EdgeDifferences``, ``PredictionBenchmark``, ``Audit`` and ``SweepResult``, and any number of ``Responses``
+            and ``DoseResponse``.
         folder: created when absent; a report in it is replaced, the page last.
         reference: a graph to show beside the model's, as that of people. Default: Schwartz' theory, called so, where
             all values of the graph are basic ones of his; else none.
@@ -64,7 +67,7 @@ def report(
     Raises:
         TypeError: a part of another type, ``parts`` is no list or tuple, ``reference`` no graph, or ``missing`` a
             string.
-        ValueError: no parts, or two graphs, plans or evaluations.
+        ValueError: no parts, or two of a type of which there may be one.
         StoreError: the folder cannot be written, or the disk is full.
     """
     given = sort_parts(parts, reference, _checked_sentences(missing))
@@ -80,6 +83,8 @@ def report(
     for picture in _pictures(content):
         for kind in ("png", "svg"):
             _write(folder / "figures" / f"{picture.name}.{kind}", figure_bytes(picture.figure, kind))
+    for file in (file for section in content for file in section.files):
+        _write(folder / "figures" / file.name, file.content)
     # A lone surrogate, which JSON can bring into a name, is no character of any encoding.
     return _write(folder / "index.html", page.encode("utf-8", errors="replace"))
 
@@ -101,11 +106,7 @@ def _with_reference(content: Sequence[Section], beside: Reference | None) -> lis
     edges = listed(f"{a} {kind} {b}" for a, b, kind in beside.graph.edges()[:40])
     picture = Picture("graph-reference", draw_graph(beside.graph), f"{beside.title}: {edges}.", beside.note)
     return [
-        Section(
-            s.name, s.title, s.paragraphs, s.points, (*s.pictures[:1], picture, *s.pictures[1:]), s.tables, s.missing
-        )
-        if s.name == GRAPH_SECTION
-        else s
+        replace(s, pictures=(*s.pictures[:1], picture, *s.pictures[1:])) if s.name == GRAPH_SECTION else s
         for s in content
     ]
 

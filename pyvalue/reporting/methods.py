@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pyvalue.edit_changes import PairedChanges
@@ -39,13 +39,13 @@ class Methods:
     references: tuple[str, ...]
 
 
-def methods(given: Parts, *, circle: Circumplex | None = None, changes: PairedChanges | None = None) -> Methods:
+def methods(given: Parts, *, circle: Circumplex | None = None, changes: Sequence[PairedChanges] = ()) -> Methods:
     """Write the paragraph.
 
     Args:
         given: parts of the report.
         circle: that the report shows.
-        changes: that its heat map shows.
+        changes: that its heat maps show.
     """
     plan = given.plan
     effects = given.effects if given.effects is not None else plan.effects if plan is not None else None

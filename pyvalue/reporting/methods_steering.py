@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyvalue.edit_changes import PairedChanges
 from pyvalue.reporting.methods_answers import Sentence
 from pyvalue.reporting.parts import Parts
@@ -24,7 +26,7 @@ def plan_sentences(plan: SteeringPlan | None) -> list[Sentence]:
     return [(f"{text}.", ())]
 
 
-def outcome_sentences(given: Parts, changes: PairedChanges | None) -> list[Sentence]:
+def outcome_sentences(given: Parts, changes: Sequence[PairedChanges]) -> list[Sentence]:
     """How changes, doses and side effects were estimated."""
     said: list[Sentence] = []
     evaluation = given.evaluation
@@ -35,10 +37,11 @@ def outcome_sentences(given: Parts, changes: PairedChanges | None) -> list[Sente
             f"both times by {count(evaluation.personas, 'persona')}; their {level} intervals are Student’s t, those of "
             "the summary a jackknife over personas.", (),
         ))  # fmt: skip
-    if changes is not None:
+    if changes:
+        edits = listed(count(len(one.edits), "edit") for one in changes)
         said.append((
-            f"The heat map shows mean paired changes under {count(len(changes.edits), 'edit')} with 95% Student’s t "
-            "intervals over personas, not corrected for their number.", (),
+            f"The heat map shows mean paired changes under {edits} with 95% Student’s t intervals over personas, not "
+            "corrected for their number.", (),
         ))  # fmt: skip
     for dose in given.dose_responses[:1]:
         facts = dose.facts

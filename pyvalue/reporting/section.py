@@ -29,6 +29,21 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class File:
+    """Numbers that are too many for the page, beside it.
+
+    Attributes:
+        name: of the file ``figures/<name>``; unique on the page.
+        content: of the file.
+        caption: what it holds.
+    """
+
+    name: str
+    content: bytes
+    caption: str
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of the page, in this order: paragraphs, points, pictures, tables. All texts are plain, and escaped later.
 
@@ -39,6 +54,7 @@ class Section:
         points: a list below it.
         pictures: figures.
         tables: tables.
+        files: beside the page, linked below the tables.
         missing: what to say where there is nothing to show; empty for a section that is filled.
     """
 
@@ -49,3 +65,4 @@ class Section:
     pictures: tuple[Picture, ...] = ()
     tables: tuple[Table, ...] = ()
     missing: str = ""
+    files: tuple[File, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyvalue.quality import Quality
+from pyvalue.reporting.edit_studies import edit_studies
 from pyvalue.reporting.methods import methods
 from pyvalue.reporting.parts import Parts
 from pyvalue.reporting.quality_tables import qualities
@@ -12,14 +13,9 @@ from pyvalue.reporting.section import Section
 from pyvalue.reporting.sections_answers import profile_section, quality_section
 from pyvalue.reporting.sections_checks import audit_section, benchmark_section, differences_section
 from pyvalue.reporting.sections_circle import circle_of, circle_sections
-from pyvalue.reporting.sections_edits import (
-    changes_of,
-    dose_section,
-    heat_map_section,
-    side_effects_section,
-    sweep_section,
-)
+from pyvalue.reporting.sections_edits import dose_section, side_effects_section, sweep_section
 from pyvalue.reporting.sections_graph import distance_section, graph_section
+from pyvalue.reporting.sections_heat_map import heat_map_section
 from pyvalue.reporting.sections_methods import methods_section
 from pyvalue.reporting.sections_run import limits_section, run_section
 from pyvalue.reporting.sections_steering import effects_section, outcome_section, plan_section
@@ -39,14 +35,15 @@ def sections(given: Parts, found: Sequence[Quality] | None = None) -> list[Secti
         Sections with distinct names, in the order of the page.
     """
     found = qualities(given.responses) if found is None else found
-    circle, changes = circle_of(given), changes_of(given)
+    circle, studies = circle_of(given), edit_studies(given, found)
+    changes = [study.changes for study in studies if study.changes is not None]
     return [
         graph_section(given),
         *([distance_section(given.distance)] if given.distance else []),
         *circle_sections(given, circle),
         profile_section(given),
         quality_section(found),
-        *([heat_map_section(changes)] if changes is not None else []),
+        *([heat_map_section(studies)] if studies else []),
         *([effects_section(given.effects)] if given.effects else []),
         plan_section(given.plan),
         outcome_section(given.evaluation),

@@ -1,84 +1,21 @@
-"""The sections on what edits did: the heat map, dose and response, side effects, texts."""
+"""The sections on what edits did: dose and response, side effects, texts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from pyvalue.edit_changes import PairedChanges, paired_changes
 from pyvalue.effects.leakage import Leakage
 from pyvalue.evaluation.dose_response import OTHERS, TARGET, DoseResponse
 from pyvalue.evaluation.side_effects import SideEffects
-from pyvalue.reporting.heat_map_cells import edit_effects
-from pyvalue.reporting.heat_map_plot import MAX_EDITS, draw_heat_map
 from pyvalue.reporting.leakage_plot import draw_leakage
-from pyvalue.reporting.parts import Parts
 from pyvalue.reporting.section import Picture, Section
 from pyvalue.reporting.side_effects_plot import draw_dose_response, draw_side_effects
 from pyvalue.reporting.sweep_plot import draw_sweep
 from pyvalue.reporting.tables import Table, p_text, percent, two_digits
 from pyvalue.reporting.wording import count, interval, level, listed, pushes, signed
-from pyvalue.responses import Responses
 from pyvalue.steering.sweep_table import SweepResult
-
-#: cells of the table beside the heat map
-STRONGEST = 20
-
-
-def changes_of(given: Parts) -> PairedChanges | None:
-    """The changes that were given; else those of the answers, where one model in one mode was asked without an edit and
-    under two or more; else None."""
-    if given.changes is not None:
-        return given.changes
-    if not given.responses:
-        return None
-    try:
-        together = Responses.concat(list(given.responses))
-        if len([edit for edit in together.edits if edit]) < 2:
-            return None
-        return paired_changes(together)
-    except ValueError:  # two models or modes, answers that come twice, nobody with and without an edit
-        return None
-
-
-def heat_map_section(changes: PairedChanges) -> Section:
-    """Picture of all cells, and the strongest as a table."""
-    effects = edit_effects(changes)
-    known = effects.dropna(subset="change")
-    tested = known.dropna(subset="low")
-    clear = int(tested["clear"].sum())
-    said = (
-        f"Mean change of {count(len(changes.values), 'value')} under {count(len(changes.edits), 'edit')} over "
-        f"{count(len(changes.personas), 'persona')}. The 95% interval leaves out zero in {clear:,} of "
-        f"{count(len(tested), 'cell')}; if no edit did anything, about {0.05 * len(tested):,.0f} would all the same."
-    )
-    spoken = "Mean change of every value under every edit. The largest: " + listed(
-        (f"{row['value']} {signed(row['change'])} under {row['edit']}" for row in _strongest(known, 5)), "none"
-    )
-    caption = "Blue: up; orange: down; faded: the 95% interval holds zero; crossed out: no answers."
-    if len(changes.edits) > MAX_EDITS:
-        caption += f" The {MAX_EDITS} edits that did the most are drawn."
-    rows = [
-        (row["edit"], row["value"], interval(row["change"], row["low"], row["high"]), f"{row['personas']:,}")
-        for row in _strongest(known, STRONGEST)
-    ]
-    title = f"The {min(STRONGEST, len(rows))} largest mean changes [95% over personas, each on its own]"
-    return Section(
-        "heat-map", "What every edit did to every value", (said,),
-        pictures=(Picture("heat-map", draw_heat_map(effects), f"{spoken}.", caption),),
-        tables=(Table(title, ("edit", "value", "change", "personas"), rows, (2, 3)),),
-    )  # fmt: skip
-
-
-def _strongest(known: pd.DataFrame, most: int) -> list[dict[str, Any]]:
-    """Clear cells first, the largest first."""
-    order = known.assign(size=known["change"].abs()).sort_values(
-        ["clear", "size"], ascending=[False, False], kind="stable"
-    )
-    return [{str(k): v for k, v in row.items()} for row in order.head(most).to_dict("records")]
 
 
 def dose_section(found: Sequence[DoseResponse]) -> Section:
