@@ -324,7 +324,7 @@ def test_the_bundled_model_equals_plain_forward_passes(smol, dtype, tolerance):
 
         model = pv.load_model("smollm2-135m-instruct", dtype=dtype, device="cpu")
     person = make_personas(1)[1]
-    prompts = [render_prompt(model.tokenizer, person, item.question) for item in load_inventory().items[::18]]
+    prompts = [render_prompt(model.tokenizer, person, item.question) for item in load_inventory().items[::36]]
     np.testing.assert_allclose(scored(model, prompts), plain(smol, prompts), rtol=0, atol=tolerance)
 
 
@@ -334,7 +334,7 @@ def test_the_bundled_model_in_bfloat16_is_nearer_to_float32_than_plain_passes(sm
 
     model = pv.load_model("smollm2-135m-instruct", dtype="bfloat16", device="cpu")
     person = make_personas(1)[1]
-    prompts = [render_prompt(model.tokenizer, person, item.question) for item in load_inventory().items[::4]]
+    prompts = [render_prompt(model.tokenizer, person, item.question) for item in load_inventory().items[::8]]
     truth, own, found = (
         answers[:, 0] / answers.sum(axis=1)
         for answers in (scored(smol, prompts), plain(model, prompts), scored(model, prompts))

@@ -25,7 +25,7 @@ from pyvalue.responses import make_table
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
-KILLS = 24
+KILLS = 16
 LABELS = ("", "a")
 
 
@@ -152,7 +152,7 @@ def check_log(log, killed, parts, per_unit):
     assert sum(asked.values()) - parts <= len(killed) * per_unit
 
 
-def shared_scenario(folder, units=90):
+def shared_scenario(folder, units=60):
     log, chance = f"{folder}.log", random.Random(2)
 
     def start(i):
@@ -187,7 +187,7 @@ def measured_scenario(model, folder):
     from pyvalue.models.edits import Edit
     from pyvalue.models.loading import load_model
 
-    people = make_personas(38, seed=1)
+    people = make_personas(26, seed=1)
     log, chance, real = f"{folder}.log", random.Random(5), ScoreAsker.ask
     vector = torch.randn(64, generator=torch.Generator().manual_seed(0))
     push = Edit(op="direction", strength=3.0, direction=Direction(vector, "blocks.1.hook_resid_post", "push"))
