@@ -37,7 +37,8 @@ def responses_of_ratings(
         scale: lowest and highest rating; ratings between whole numbers are taken, too. The highest may be named
             first, where it means the least agreement: ``scale=(6, 1)`` for 1 "very much like me" to 6 "not at all".
         missing: codes that stand for no answer, such as 99. Empty cells always do.
-        persona: column that names the person, each once; default the numbers of the rows, from 1.
+        persona: column that names the person, each once; default the index of a pandas table where it has a name, else
+            the numbers of the rows, from 1.
         source: who answered, in the place of the model's name.
 
     Returns:
@@ -49,6 +50,8 @@ def responses_of_ratings(
         ValueError: a column is missing, a keying is neither 1 nor -1, a rating is outside of the scale, a person comes
             twice, or the scale is no range.
     """
+    if persona is None and isinstance(table, pd.DataFrame) and isinstance(table.index.name, str):
+        persona, table = table.index.name, table.reset_index()
     frame, _ = as_pandas(table)
     frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     keys = _keys(items)

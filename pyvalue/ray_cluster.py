@@ -15,6 +15,7 @@ from typing import Any
 
 from pyvalue.engines import RayEngine
 from pyvalue.errors import ClusterError
+from pyvalue.extras import how_to_install
 
 #: seconds to wait for an answer at an address
 PATIENCE = 15.0
@@ -62,8 +63,7 @@ def import_ray() -> Any:
         import ray.data
     except ImportError as fault:
         raise ClusterError(
-            f"engine='ray' needs Ray with its data library ({fault.name} is missing); run: "
-            "pip install 'pyvalue[cluster]'"
+            f"engine='ray' needs Ray with its data library ({fault.name} is missing); run: {how_to_install('cluster')}"
         ) from fault
     return ray
 

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pyvalue.cli import app, installation
+from pyvalue.extras import how_to_install
 
 
 def test_it_tells_versions_as_pip_does_and_prints_the_same_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +41,7 @@ def test_keys_are_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_missing_extra_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installation, "EXTRAS", {"ci": ("no-such-package",)})
-    assert installation.extras() == {"ci": {"no-such-package": "missing: pip install 'pyvalue[ci]'"}}
+    assert installation.extras() == {"ci": {"no-such-package": f"missing: {how_to_install('ci')}"}}
 
 
 def test_what_the_base_lacks_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -248,3 +248,9 @@ def test_ratings_that_are_refused(items: Any, options: Any, fault: type[Exceptio
     table = pd.DataFrame({"who": ["x", "y"], "q1": [5, 2], "twice": ["z", "z"]})
     with pytest.raises(fault, match=message):
         pv.Responses.from_ratings(table, items, **options)
+
+
+def test_a_named_index_of_ratings_names_the_people():
+    table = pd.DataFrame({"who": ["Ann", "Bo"], "q1": [1, 5]}).set_index("who")
+    assert pv.Responses.from_ratings(table, {"q1": ("A", 1)}).personas == ("Ann", "Bo")
+    assert pv.Responses.from_ratings(table.rename_axis(None), {"q1": ("A", 1)}).personas == ("1", "2")

@@ -15,6 +15,8 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
+from pyvalue.extras import how_to_install
+
 #: extra -> the packages that it brings, by the names that pip knows
 EXTRAS = {
     "lm": ("torch", "transformers", "safetensors", "gguf", "accelerate"),
@@ -122,7 +124,7 @@ def base_packages(broken: list[str], names: tuple[str, ...] = BASE) -> dict[str,
 def extras() -> dict[str, dict[str, str]]:
     """Versions of the packages of every extra, or how to get them."""
     return {
-        extra: {name: version_of(name) or f"missing: pip install 'pyvalue[{extra}]'" for name in names}
+        extra: {name: version_of(name) or f"missing: {how_to_install(extra)}" for name in names}
         for extra, names in EXTRAS.items()
     }
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pyvalue.atomic_files import write_json
 from pyvalue.cpdag import consistent_extension, is_cpdag
+from pyvalue.extras import how_to_install
 from pyvalue.graph import ARROW, TAIL, ValueGraph
 from pyvalue.plotted import Plotted
 
@@ -180,7 +181,7 @@ def _ratio(part: int, whole: int) -> float:
 def _identification(first: Marks, second: Marks) -> tuple[dict[str, IdentificationDistance], tuple[str, ...]]:
     """The distances that can be computed, by the names of ``GraphDistance``, and why others cannot."""
     if importlib.util.find_spec("gadjid") is None:
-        return {}, ("identification distances need the package gadjid: pip install 'pyvalue[distance]'",)
+        return {}, (f"identification distances need the package gadjid: {how_to_install('distance')}",)
     why = [
         f"the {label} graph {fault}"
         for label, marks in (("first", first), ("second", second))

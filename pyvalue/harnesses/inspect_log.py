@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyvalue.errors import ModelError, StoreError
+from pyvalue.extras import how_to_install
 from pyvalue.harnesses.answers import to_responses
 from pyvalue.harnesses.questions import IDENTITY
 from pyvalue.measurement.asking import Answer
@@ -68,7 +69,7 @@ def _read(log: str | Path | EvalLog | Sequence[EvalLog]) -> EvalLog:
         from inspect_ai.log import EvalLog, read_eval_log
     except ImportError as fault:
         raise ModelError(
-            f"logs of Inspect AI need inspect-ai ({fault.name} is missing); run: pip install 'pyvalue[harness]'"
+            f"logs of Inspect AI need inspect-ai ({fault.name} is missing); run: {how_to_install('harness')}"
         ) from fault
     if isinstance(log, EvalLog):
         return log

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from pyvalue.extras import how_to_install
 from pyvalue.harnesses.questions import Question, Questions, read_inventory, read_personas
 from pyvalue.measurement.design import Design
 from pyvalue.measurement.generate_asking import check_design
@@ -25,7 +26,7 @@ try:
     from inspect_ai.solver import generate
 except ImportError as fault:
     raise ImportError(
-        f"the Inspect AI task needs inspect-ai ({fault.name} is missing); run: pip install 'pyvalue[harness]'"
+        f"the Inspect AI task needs inspect-ai ({fault.name} is missing); run: {how_to_install('harness')}"
     ) from fault
 
 from pyvalue.harnesses.inspect_scorer import value_score

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pyvalue.extras import how_to_install
 from pyvalue.harnesses.answers import score
 from pyvalue.harnesses.cluster_errors import clustered_error
 from pyvalue.harnesses.questions import Question, Questions, read_inventory, read_personas
@@ -28,7 +29,7 @@ try:
     from lm_eval.api.task import ConfigurableTask
 except ImportError as fault:
     raise ImportError(
-        f"the lm-evaluation-harness tasks need lm-eval ({fault.name} is missing); run: pip install 'pyvalue[harness]'"
+        f"the lm-evaluation-harness tasks need lm-eval ({fault.name} is missing); run: {how_to_install('harness')}"
     ) from fault
 
 #: how a model may begin to write yes, and no; their probabilities are added up, as ``measure`` does

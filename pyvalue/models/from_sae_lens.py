@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyvalue.errors import ModelError
+from pyvalue.extras import how_to_install
 from pyvalue.models.stored_sae import StoredSAE
 
 
@@ -41,7 +42,7 @@ def read_release(release: str, sae_id: str) -> StoredSAE:
     except ImportError as error:
         raise ModelError(
             f"load_sae(release={release!r}, sae_id={sae_id!r}) needs sae-lens, which cannot be imported ({error}): run "
-            "pip install 'pyvalue[sae]'. A folder that you downloaded needs it not: load_sae(folder)."
+            f"{how_to_install('sae')}. A folder that you downloaded needs it not: load_sae(folder)."
         ) from error
     try:
         loaded = sae_lens.SAE.from_pretrained(release, sae_id, device="cpu", dtype="float32")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from pyvalue.errors import ModelError
+from pyvalue.extras import how_to_install
 from pyvalue.models.bundled import BUNDLED, bundled_folder
 from pyvalue.models.remote import PREFIX, RemoteModel, RemoteOptions, load_remote
 
@@ -144,9 +145,7 @@ class LanguageModel:
 
 # A remote name without options is a RemoteModel, too, which types cannot tell from the name.
 @overload
-def load_model(
-    name: str | Path = ..., *, dtype: str | None = None, device: str | None = None
-) -> LanguageModel: ...
+def load_model(name: str | Path = ..., *, dtype: str | None = None, device: str | None = None) -> LanguageModel: ...
 
 
 @overload
@@ -225,7 +224,7 @@ def _import_backends() -> tuple[Any, Any]:
         import transformers
     except ImportError as fault:
         raise ModelError(
-            f"language models need torch and transformers ({fault.name} is missing); run: pip install 'pyvalue[lm]'"
+            f"language models need torch and transformers ({fault.name} is missing); run: {how_to_install('lm')}"
         ) from fault
     return torch, transformers
 

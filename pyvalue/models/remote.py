@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from pyvalue.errors import ModelError
+from pyvalue.extras import how_to_install
 from pyvalue.models.chat import ChatReply, ChatRequest
 from pyvalue.models.remote_calls import Calls
 from pyvalue.models.remote_endpoint import Endpoint
@@ -181,7 +182,7 @@ def load_remote(
             _check_number("price", each, least=0)
         price = (float(price[0]), float(price[1]))
     if importlib.util.find_spec("openai") is None:
-        raise ModelError("remote models need the package openai, which is missing; run: pip install 'pyvalue[remote]'")
+        raise ModelError(f"remote models need the package openai, which is missing; run: {how_to_install('remote')}")
     endpoint = Endpoint(base_url, api_key)
     calls = Calls(
         endpoint=endpoint,

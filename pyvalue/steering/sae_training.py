@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pyvalue.errors import ModelError
+from pyvalue.extras import how_to_install
 from pyvalue.measurement.progress import progress_bar
 from pyvalue.models.loading import LanguageModel
 from pyvalue.steering.residual_activations import residual_activations, shuffled_batches
@@ -160,7 +161,7 @@ def _sae_lens() -> Any:
     try:
         import sae_lens
     except ImportError as fault:
-        raise ModelError("training an SAE needs sae-lens; run: pip install 'pyvalue[sae]'") from fault
+        raise ModelError(f"training an SAE needs sae-lens; run: {how_to_install('sae')}") from fault
     return sae_lens
 
 
