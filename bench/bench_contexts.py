@@ -1,11 +1,13 @@
 """Edits as interventions on simulated studies: edges directed rightly, and direct hits found and false.
 
-Every figure is a mean over ``STUDIES`` studies (see ``intervention_cases``); ± is its standard error. Observation alone
+Every figure is a mean over ``STUDIES`` studies, 50 unless the environment says otherwise (see ``intervention_cases``); ±
+is its standard error. Observation alone
 is given as many rows as all conditions have together, each of a persona of its own.
 """
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from functools import cache, lru_cache
@@ -20,7 +22,7 @@ from pyvalue.effects.contexts import discover_with_contexts
 from pyvalue.effects.direct_hits import direct_hits
 from pyvalue.graph import DiscoverySettings, ValueGraph
 
-STUDIES = 200
+STUDIES = int(os.environ.get("STUDIES", "50"))
 ALPHA = 0.05
 MEASURED: dict[str, dict[str, Any]] = {
     "exact": {},
