@@ -88,9 +88,7 @@ def paired_changes(source: Any, score: Score = "corrected") -> PairedChanges:
     source = read_source(source)
     if isinstance(source, Responses):
         _check_edits(source.edits)
-        base = source.only(edit="")
-        pairs = [_of_responses(base, source.only(edit=edit), score) for edit in source.edits if edit]
-        before, after = (pd.concat(tables) for tables in zip(*pairs, strict=True))
+        before, after = _of_responses(source, score)
     else:
         rows = score_rows(source, score)
         edits = rows.index.get_level_values("edit")
@@ -118,7 +116,51 @@ def answered_both_times(one: Responses, other: Responses) -> tuple[Responses, Re
     return kept[0], kept[1]
 
 
-def _of_responses(base: Responses, steered: Responses, score: Score) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _of_responses(source: Responses, score: Score) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores before and after; edits whose answers are complete in one pass, all others one by one."""
+    complete = _complete_edits(source.table)
+    pairs = {}
+    if complete:
+        table = source.table[source.table["edit"].isin(["", *complete])]
+        rows = Responses(table.reset_index(drop=True), source.facts).matrix(score)
+        unedited = rows.xs("", level="edit")
+        for edit, own in rows.groupby(level="edit", sort=False):
+            pairs[edit] = (unedited.loc[own.index.get_level_values("persona")].set_axis(own.index), own)
+    rest = [edit for edit in source.edits if edit and edit not in complete]
+    base = source.only(edit="") if rest else source
+    pairs |= {edit: _of_one_edit(base, source.only(edit=edit), score) for edit in rest}
+    before, after = (pd.concat(tables) for tables in zip(*(pairs[edit] for edit in source.edits if edit), strict=True))
+    values = _values_in_order(source.table)
+    return before[values], after[values]
+
+
+def _values_in_order(table: pd.DataFrame) -> list[str]:
+    """Of the edited answers, edit by edit."""
+    asked = table[(table["edit"] != "") & (table["keying"] != 0)]
+    by_edit = np.argsort(pd.factorize(asked["edit"])[0], kind="stable")
+    return list(dict.fromkeys(asked["value"].to_numpy()[by_edit]))
+
+
+def _complete_edits(table: pd.DataFrame) -> set[str]:
+    """Edits under which every persona gave valid answers to all questions, as all personas did without an edit.
+
+    There nothing is to be left out, and a persona's scores do not hang on those of the others.
+    """
+    question, _ = pd.factorize(pd.MultiIndex.from_frame(table[_QUESTION[1:]]))
+    groups = table.assign(question=question, valid=table["status"].isin(VALID)).groupby(["edit", "persona"], sort=False)
+    sizes = groups["question"].agg(["size", "nunique"])
+    every = len(np.unique(question))
+    full = (sizes["size"] == every) & (sizes["nunique"] == every) & groups["valid"].all()
+    by_edit = full.groupby(level="edit").all()
+    if not by_edit.loc[""]:
+        return set()
+    plain = set(table.loc[table["edit"] == "", "persona"])
+    known = full.index.get_level_values("persona").isin(list(plain))
+    by_edit &= pd.Series(known, full.index).groupby(level="edit").all()
+    return {str(edit) for edit in by_edit.index[by_edit] if edit}
+
+
+def _of_one_edit(base: Responses, steered: Responses, score: Score) -> tuple[pd.DataFrame, pd.DataFrame]:
     both = answered_both_times(base, steered)
     before, after = (part.matrix(score) for part in both)
     unedited = before.droplevel("edit")

@@ -13,20 +13,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
-#: invisible, but part of how some scripts and emoji are written
-_JOINERS = "\u200c\u200d"
-_HIDDEN_KINDS = ("Cc", "Cf", "Cs", "Zl", "Zp")
-
-
-def visible(text: str, *, lines: bool = False) -> str:
-    """The text with control, escape and direction characters spelt out, such as ``\\x1b``.
-
-    Args:
-        text: from anywhere.
-        lines: leave line breaks and tabs as they are, for a text that is laid out in lines.
-    """
-    kept = _JOINERS + ("\n\t" if lines else "")
-    return "".join(c if c in kept or unicodedata.category(c) not in _HIDDEN_KINDS else _spelt(c) for c in text)
+from pyvalue.visible_text import HIDDEN_KINDS
+from pyvalue.visible_text import visible as visible
 
 
 def say(text: str) -> None:
@@ -48,7 +36,7 @@ def say_json(content: Any) -> None:
     """One JSON document: UTF-8 as far as the stream has it, missing and infinite numbers null."""
     text = json.dumps(plain(content), ensure_ascii=False, allow_nan=False, indent=1)
     # Only inside of strings can such a character stand, but for the line breaks of the layout.
-    shown = "".join(c if c == "\n" or unicodedata.category(c) not in _HIDDEN_KINDS else _json_escape(c) for c in text)
+    shown = "".join(c if c == "\n" or unicodedata.category(c) not in HIDDEN_KINDS else _json_escape(c) for c in text)
     try:
         shown.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -76,13 +64,6 @@ def plain(content: Any) -> Any:
 def records(table: Any) -> list[dict[str, Any]]:
     """Rows of a DataFrame, for JSON."""
     return [plain(row) for row in table.to_dict("records")]
-
-
-def _spelt(character: str) -> str:
-    code = ord(character)
-    if code < 0x100:
-        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(character, f"\\x{code:02x}")
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _json_escape(character: str) -> str:

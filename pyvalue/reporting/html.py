@@ -30,6 +30,7 @@ from pyvalue.reporting.svg import figure_bytes, inline_svg
 from pyvalue.reporting.tables import Table
 from pyvalue.reporting.theme import RELATION_COLOURS, RELATION_NAMES
 from pyvalue.reporting.wording import count, listed
+from pyvalue.visible_text import visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
 #: where the interactive graph stands, and the pictures that it takes the place of on a screen
@@ -115,6 +116,7 @@ def _page(given: Parts, quality: str, content: Sequence[Section], beside: Refere
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,  # names of personas, values and models are other people's text
+        finalize=_shown,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -130,7 +132,7 @@ def _page(given: Parts, quality: str, content: Sequence[Section], beside: Refere
         "summary": summary(given, quality),
         "sections": content,
         # The SVG is serialised by an XML writer, which escapes its text.
-        "drawn": {p.name: Markup(inline_svg(p.figure, p.name, p.description)) for p in _pictures(content)},
+        "drawn": {p.name: Markup(inline_svg(p.figure, p.name, visible(p.description))) for p in _pictures(content)},
         "stills": _STILLS,
         "graph_section": GRAPH_SECTION,
         "interactive": interactive,
@@ -144,6 +146,11 @@ def _page(given: Parts, quality: str, content: Sequence[Section], beside: Refere
         "scripts": [Markup(script) for script in scripts],
     }  # fmt: skip
     return environment.get_template("report.html.j2").render(shown)
+
+
+def _shown(content: Any) -> Any:
+    """Texts with their control and direction characters spelt out; pictures and scripts are markup, and stay."""
+    return visible(content, lines=True) if isinstance(content, str) and not isinstance(content, Markup) else content
 
 
 def _script(name: str) -> str:

@@ -16,6 +16,7 @@ from pyvalue.reporting.methods_answers import (
     circle_sentences,
     reliability_sentences,
     studies_of,
+    versions_of,
 )
 from pyvalue.reporting.methods_graph import distance_sentences, effect_sentences, graph_sentences
 from pyvalue.reporting.methods_steering import outcome_sentences, plan_sentences, test_sentences
@@ -76,10 +77,13 @@ def _cited(sentences: Iterable[Sentence]) -> Iterable[str]:
 
 
 def _versions(given: Parts) -> str:
-    known = {"Python": platform.python_version()}
-    for package in _PACKAGES:
-        known[package] = importlib.metadata.version(package)
-    text = f"Computed with {listed(f'{name} {version}' for name, version in known.items())}"
+    """Versions: of the run where its answers recorded them, and of what wrote the report."""
+    here = {"Python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _PACKAGES}
+    recorded = [one for responses in given.responses for one in versions_of(responses)]
+    # Torch and the like decide answers; what is the same in all measurements is said once.
+    run = dict.fromkeys(f"{name} {version}" for one in recorded for name, version in sorted(one.items()))
+    measured = f"Answers were measured with {listed(run)}. " if run else ""
+    text = f"{measured}The report was computed with {listed(f'{name} {version}' for name, version in here.items())}"
     prompts = [study.get("prompts") for one in given.responses for study in studies_of(one)]
     named = dict.fromkeys(str(p["name"]) for p in prompts if isinstance(p, dict) and p.get("name"))
     return f"{text}; prompts {listed(named)}." if named else f"{text}."

@@ -57,6 +57,13 @@ def studies_of(responses: Responses) -> list[Mapping[str, Any]]:
     return [study for study in found if isinstance(study, Mapping)]
 
 
+def versions_of(responses: Responses) -> list[Mapping[str, str]]:
+    """Versions of packages that each measurement recorded; none where it recorded none."""
+    parts = responses.facts.get("parts", [responses.facts])
+    found = [part.get("versions") for part in parts if isinstance(part, Mapping)]
+    return [one for one in found if isinstance(one, Mapping) and one]
+
+
 def _what_was_edited(studies: Sequence[Mapping[str, Any]]) -> str:
     """A label alone does not say what an edit is; a measurement records it."""
     known = [study.get("configurations") for study in studies]

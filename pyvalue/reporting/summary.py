@@ -44,8 +44,12 @@ def summary(parts: Parts, quality: str = "") -> list[tuple[str, str]]:
         ("Held?", describe_outcome(parts.evaluation) if parts.evaluation else "No evaluation was given."),
         *([("Foretold?", _shortened(parts.benchmark.verdict))] if parts.benchmark else []),
         *([("Audit", describe_audit(parts.audit))] if parts.audit else []),
-        *([("Not there", f"Of this run the following is missing: {listed(parts.missing)}.")] if parts.missing else []),
+        *([("Not there", _describe_missing(parts.missing))] if parts.missing else []),
     ]
+
+
+def _describe_missing(missing: Sequence[str]) -> str:
+    return f"Of this run the following is missing: {listed(one.rstrip('. ') for one in missing)}."
 
 
 def _shortened(verdict: str) -> str:
