@@ -27,6 +27,8 @@ DEVICES = [
 # Root mean square of bfloat16's rounding error is about 2**-9 / sqrt(3) of the value where it rounds to nearest.
 RMSE_RATIO = {torch.float32: 1e-6, torch.float16: 4e-4, torch.bfloat16: 2.5e-3}
 SHAPES = [(1, 60, 1), (7, 63, 3), (130, 576, 8)]
+# One program a token: under the interpreter, more rows of the same width run nothing else.
+TRITON_SHAPES = [*SHAPES[:2], (33, 576, 8)] if INTERPRETED else SHAPES
 FIELDS = [field.name for field in fields(EditTable) if field.name != "flags"]
 
 
@@ -304,7 +306,7 @@ def launch():
 @pytest.mark.parametrize("k", [0, 3], ids=["unranked", "ranked"])
 @pytest.mark.parametrize("norms", [False, True], ids=["plain", "normed"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("rows, d_model, n_edits", SHAPES)
+@pytest.mark.parametrize("rows, d_model, n_edits", TRITON_SHAPES)
 def test_triton_equals_the_naive_loop(launch, rows, d_model, n_edits, dtype, norms, k):
     run, device = launch
     table = make_table(n_edits, d_model, norms=norms, k=k, device=device)
