@@ -90,10 +90,10 @@ def test_p_of_pairs_is_that_of_all_swaps() -> None:
         mask = np.array(swap)[:, None]
         every.append(t(np.where(mask, second, first), np.where(mask, first, second)))
     exact = np.mean(np.abs(every) >= abs(every[0]) - 1e-9)
-    found = edge_differences(table(one), table(other), measure="correlation", permutations=6000, resamples=2)
+    found = edge_differences(table(one), table(other), measure="correlation", permutations=3000, resamples=2)
     assert found.facts["personas_in_both"] == 7
     assert found.max_statistic == pytest.approx(abs(every[0]))
-    assert found.table["p"][0] == pytest.approx(exact, abs=0.02)
+    assert found.table["p"][0] == pytest.approx(exact, abs=0.028)  # three Monte-Carlo errors
 
 
 def test_p_of_strangers_is_that_of_all_splits() -> None:
@@ -108,9 +108,9 @@ def test_p_of_strangers_is_that_of_all_splits() -> None:
     every = [t(part) for part in itertools.combinations(range(10), 5)]
     exact = np.mean(np.abs(every) >= abs(every[0]) - 1e-9)
     for options in ({"other": table(other, 100)}, {"other": table(other), "paired": False}):
-        found = edge_differences(table(one), measure="correlation", permutations=6000, resamples=2, **options)
+        found = edge_differences(table(one), measure="correlation", permutations=3000, resamples=2, **options)
         assert found.facts["personas_in_both"] == 0
-        assert found.table["p"][0] == pytest.approx(exact, abs=0.02)
+        assert found.table["p"][0] == pytest.approx(exact, abs=0.028)  # three Monte-Carlo errors
 
 
 @pytest.mark.parametrize("partial", [True, False])
@@ -146,7 +146,7 @@ def test_size_with_heavy_tails_in_the_smaller_group(measure: str) -> None:
 @pytest.mark.parametrize("paired", [True, False])
 def test_size_with_groups_of_other_levels_and_spreads(paired: bool) -> None:
     p = []
-    for seed in range(100):
+    for seed in range(50):
         rng = np.random.default_rng(seed)
         shared = rng.normal(size=(30, 1, 3)) if paired else rng.normal(size=(60, 1, 3))
         rows = (shared + rng.normal(size=(len(shared), 2, 3))).reshape(-1, 3)  # two rows a persona go together
@@ -154,8 +154,9 @@ def test_size_with_groups_of_other_levels_and_spreads(paired: bool) -> None:
         one, two = table(rows[:60], edits=2), table(3 + 5 * again, 0 if paired else 500, edits=2)
         found = edge_differences(one, two, edit=None, permutations=59, resamples=2, seed=seed)
         p.append([found.max_p, found.sum_p, *found.table["p"]])
-    assert (np.mean(np.array(p) <= 0.05, axis=0) < 0.13).all()
-    assert (np.abs(np.mean(p, axis=0) - 0.5) < 0.12).all()
+    # 3.7 and 4 standard errors of so few: a false alarm in 1 of 1,000
+    assert (np.mean(np.array(p) <= 0.05, axis=0) < 0.165).all()
+    assert (np.abs(np.mean(p, axis=0) - 0.5) < 0.165).all()
 
 
 def test_size_with_many_rows_of_few_personas_against_one_row_of_many() -> None:

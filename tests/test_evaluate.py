@@ -43,7 +43,7 @@ def pair(seed: int, shift, people: int = 40, noise: float = 0.1):
 
 def test_intervals_cover_a_known_shift():
     shift = np.array([0.2, 0.1, 0.0, -0.05])
-    runs = 80
+    runs = 40
     covered = np.zeros(4)
     for seed in range(runs):
         effects = evaluate(PLAN, *pair(seed, shift), score="raw").effects
@@ -63,7 +63,7 @@ def test_the_change_interval_is_scipys_paired_t_interval():
 
 @pytest.mark.parametrize("people", [3, 4, 10])
 def test_few_personas_do_not_make_chance_a_change(people):
-    runs = 40
+    runs = 20
     found = sum(evaluate(PLAN, *pair(seed, 0.0, people), score="raw").effects["changed"].sum() for seed in range(runs))
     assert found <= stats.binom.ppf(0.999, 4 * runs, 0.05)
 
@@ -229,7 +229,7 @@ def test_agreement_is_some_t_test_in_the_interval_that_does_not_reject(seed, n, 
 
 def test_a_true_ratio_agrees_as_often_as_it_should():
     random = np.random.default_rng(3)
-    runs, held = 1500, 0
+    runs, held = 750, 0
     for _ in range(runs):
         gain = random.normal(0.1, 0.2, 8)  # so noisy that its interval often holds 0
         held += bool(agrees(0.7 * gain + random.normal(0, 0.1, 8), gain, 0.7, 0.7, 0.95))
@@ -249,7 +249,7 @@ def test_predicted_intervals_cover_what_a_clean_intervention_does():
     for cause, effect in ((0, 2), (1, 2), (2, 3)):
         marks[cause, effect], marks[effect, cause] = -1, 1
     graph = ValueGraph(tuple("ABCD"), marks, DiscoverySettings(0.05, 100))
-    random, runs = np.random.default_rng(0), 80
+    random, runs = np.random.default_rng(0), 40
     held = np.zeros(4)
     for _ in range(runs):
         x = random.normal(0, 0.2, (4, 150))

@@ -98,9 +98,7 @@ def test_edits_read_the_incoming_residual_not_each_other(device):
         start, end = table.list_start[number : number + 2].tolist()
         reverse[start:end] = table.list_edit[start:end].flip(0)
     shuffled = replace(table, list_edit=reverse)
-    torch.testing.assert_close(
-        sae_edit(x, shuffled, token_list), sae_edit(x, table, token_list), rtol=1e-5, atol=1e-5
-    )
+    torch.testing.assert_close(sae_edit(x, shuffled, token_list), sae_edit(x, table, token_list), rtol=1e-5, atol=1e-5)
 
 
 def table_at_its_threshold(device: str) -> tuple[EditTable, torch.Tensor, torch.Tensor]:

@@ -119,7 +119,7 @@ def test_bad_targets_are_refused(arguments, message):
     with pytest.raises(TypeError, match=r"strengths: expected a sequence of numbers, got 0\.8"):
         plan(GRAPH, raise_values=["A"], strengths=0.8)
     for other in (None, np.eye(3)):
-        with pytest.raises(TypeError, match="graph: expected a ValueGraph or a networkx DiGraph, got"):
+        with pytest.raises(TypeError, match="graph: expected a ValueGraph, a graph of networkx"):
             plan(other, raise_values=["A"])
 
 
@@ -167,7 +167,7 @@ def rows_of(seed: int, people: int = 300, hold: dict[str, float] | None = None) 
 def test_predicted_changes_are_those_of_the_model_that_made_the_answers(up, down, amount):
     """Compared with what happens when the same people are made again, with the target set otherwise."""
     truth = rows_of(1, hold={**dict.fromkeys(up, amount), **dict.fromkeys(down, -amount)}) - rows_of(1)
-    runs, covered = 40, 0
+    runs, covered = 20, 0
     for seed in range(2, 2 + runs):
         made = plan(COMPELLED, up, down, base=rows_of(seed), amount=amount)
         found = made.predicted_changes.set_index("value").loc[list("ABCD")]
@@ -210,7 +210,7 @@ def test_expected_leakage_is_free_of_noise_and_its_interval_covers(true):
     """One cause, seven effects of the same size, 44 personas: squares average to the square of the truth."""
     names = tuple(f"v{i}" for i in range(8))
     graph = drawn(names, tuple((names[0], name) for name in names[1:]))
-    runs, random = 40, np.random.default_rng(1)
+    runs, random = 20, np.random.default_rng(1)
     index = pd.MultiIndex.from_product([[""], range(44)], names=["edit", "persona"])
     found = []
     for seed in range(runs):
