@@ -391,6 +391,10 @@ def test_hostile_names_do_nothing(browser, tmp_path):
         assert point_at(page, "values", 0).splitlines()[0] == EVIL[:25] + "…"
         assert point_at(page, "values", 1).splitlines()[0] == WORSE[:25] + "…"
         assert point_at(page, "values", 3).splitlines()[0] == "p1001"
+        last = point_at(page, "values", 4).splitlines()[0]
+        assert not set(last) & set("\u2028\x00\u202e")
+        acts = {"\x00", "\x1b", "\u202e", "\u2028"}
+        assert not acts & set(page.content()) and "\\u202e" in page.content()
         assert page.locator("img").count() == 0 and page.locator("script").count() == 4
         assert page.evaluate("window.harm") is None
         assert page.title() == WORSE and EVIL in page.inner_text("[role=note]")

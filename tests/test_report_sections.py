@@ -7,9 +7,11 @@ import re
 from dataclasses import replace
 from types import SimpleNamespace
 
+import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import pyvalue as pv
 from pyvalue.evaluation.audit_findings import VERDICTS, Finding
@@ -162,8 +164,6 @@ def test_strongest_cells_are_those_of_pandas():
     for place, number in shown.items():
         assert number == pytest.approx(long[place], abs=5.1e-4)
     errors = {e: (table.loc[e] - table.loc[""]).sem() for e in means}
-    from scipy import stats
-
     clear = (long.abs() > stats.t.ppf(0.975, 8) * pd.DataFrame(errors).T.stack()).sum()
     assert f"leaves out zero in {clear} of 30 cells; if no edit did anything, about 2 would" in section.paragraphs[0]
 
@@ -229,6 +229,71 @@ def test_circle_is_computed_only_where_it_says_something():
         assert circle_of(sort_parts([too_little])) is None
 
 
+def test_sets_of_the_same_edit_are_told_apart_by_their_numbers():
+    one, other = answers(people=6), answers(people=9)
+    other.table["persona"] = "q" + other.table["persona"]
+    (table,) = profile_section(sort_parts([one, other])).tables
+    assert table.header == ("value", "unedited, 6 personas", "unedited, 9 personas")
+    for place, own in enumerate((one, other), start=1):
+        means, errors = own.matrix().mean(), own.matrix().sem()
+        for row in table.rows:
+            shown = [float(text.strip("[],").replace("−", "-")) for text in row[place].split()]
+            reach = stats.t.ppf(0.975, len(own.personas) - 1) * errors[row[0]]
+            assert shown == pytest.approx([means[row[0]], means[row[0]] - reach, means[row[0]] + reach], abs=6e-4)
+    again = answers(people=6)
+    again.table["persona"] = "q" + again.table["persona"]
+    (table,) = profile_section(sort_parts([one, again])).tables
+    assert table.header[1:] == ("unedited, set 1", "unedited, set 2")
+    measured = dict(summary(sort_parts([one, other])))["Measured"]
+    for own in (one, other):
+        assert f"Highest (unedited): {own.matrix().mean().idxmax()} " in measured
+    assert "not corrected" in table.caption
+    assert "corrected for the bias" in profile_section(sort_parts([answers(free=2)])).tables[0].caption
+
+
+def test_the_level_of_an_interval_is_the_one_that_was_asked_for():
+    table = wide(3, 12)
+    changes = pv.paired_changes(table)
+    found = told([
+        pv.side_effects(table, {"Wit": 1}, confidence=0.9), pv.leakage(changes.of("f0"), {"Wit": 1}, confidence=0.8),
+        pv.benchmark_predictions(table, resamples=20, permutations=9, confidence=0.9),
+        pv.priorities(wide(1, 20, CIRCLE), resamples=20, confidence=0.8),
+    ])  # fmt: skip
+    assert "gain [90%]" in found["side-effects"].tables[0].header
+    assert "leakage [80%]" in found["side-effects"].tables[1].header
+    assert "AUROC [90%" in found["benchmark"].tables[0].caption
+    assert "mean [80%]" in found["priorities"].tables[0].header
+
+
+def test_a_score_is_what_its_mode_makes_it():
+    for mode, words in (("score", "probability of yes"), ("generate", "written answer"), ("free", "judge's rating")):
+        said = told([answers(mode=mode)])["limits"].points[0]
+        assert words in said and ("probability" in said) == (mode == "score") and "from −1" in said
+
+
+def test_a_graph_that_was_given_was_not_found():
+    graph = pv.ValueGraph.from_networkx(nx.DiGraph([NAMES[:2]]))
+    said = dict(summary(sort_parts([graph])))["Found"]
+    assert said == "The graph was given (networkx) and not learnt from answers: 1 arrow between 2 values."
+    everything = " ".join(text_of(one) for one in told([graph]).values())
+    assert "follows from the data" not in everything and "few rows" not in everything
+    cycle = pv.graph_from_edges(NAMES, [NAMES[:2], NAMES[1:], (NAMES[2], NAMES[0])])
+    assert "No DAG agrees with it: directed cycle" in dict(summary(sort_parts([cycle])))["Found"]
+    learnt = dict(summary(sort_parts([pv.discover(wide(0, 50).reset_index(drop=True))])))["Found"]
+    assert learnt.startswith("From 50 rows")
+
+
+def test_replicates_are_called_what_they_are():
+    table = wide(0, 60).assign(Wit=lambda rows: rows["Thrift"] + 0.5 * rows["Wit"]).reset_index(drop=True)
+    for scheme, name in (("subsample", "10 subsamples"), ("complementary-pairs", "10 complementary halves")):
+        graph = pv.discover(table, bootstrap=10, scheme=scheme)
+        found = told([graph])
+        said = dict(summary(sort_parts([graph])))["Found"]
+        everything = " ".join([said, *(text_of(one) for one in found.values()), found["value-graph"].tables[0].caption])
+        assert f"in 100% of {name}" in said and name in found["value-graph"].tables[0].caption
+        assert "bootstrap replicate" not in everything
+
+
 # -- verdicts -----------------------------------------------------------------------------------------------------
 
 
@@ -251,17 +316,38 @@ def test_every_check_of_a_real_audit_has_a_meaning():
         assert meaning(finding), (finding.name, finding.verdict)
 
 
+def test_a_finding_means_what_its_own_numbers_say():
+    figures = {  # of the paper's answers, all pairs of personas
+        "contrast": 0.135, "expected": 0.579, "unexpected": 0.443, "lift": -0.026, "lift_low": -0.055,
+        "lift_high": 0.003, "lift_p": 0.96,
+    }  # fmt: skip
+    said = meaning(Finding("personas: all baselines", "", "fails", figures))
+    assert "changed more often than others (0.579 against 0.443), but only since they change often anyway" in said
+    assert "96% of graphs with permuted names do at least as well" in said and "interval of the lift holds 0" in said
+    said = meaning(Finding("personas: all baselines", "", "fails", figures | {"lift_high": -0.003, "contrast": -0.01}))
+    assert "changed less often" in said and "holds 0" not in said
+    choice = {"personas": 26, "above_0": 19, "below_0": 7, "smallest": -0.155, "largest": 0.147}
+    said = meaning(Finding("edits: choice of persona", "", "holds", choice))
+    assert "19 of 26 lie above 0 and 7 below, from −0.155 to +0.147" in said
+    said = meaning(Finding("edits: choice of persona", "", "holds", choice | {"above_0": 26, "below_0": 0}))
+    assert "None of 26 lies below 0" in said and "hangs" not in said
+
+
 # -- methods ------------------------------------------------------------------------------------------------------
 
 
 def test_methods_tell_the_truth_of_a_scored_study_with_bootstrap():
-    study = {"inventory": {"name": "portrait", "digest": "abc"}, "prompts": {"name": "yes-no-2"}}
+    study = {
+        "inventory": {"name": "portrait", "digest": "abc"}, "prompts": {"name": "yes-no-2"},
+        "configurations": [{"label": "", "edits": []}, {"label": "f1", "edits": [{"feature": 1}]}],
+    }  # fmt: skip
     table = wide(0, 50)
     graph = pv.discover(table.reset_index(drop=True), alpha=0.01, bootstrap=20, seed=7, test="fisherz")
     found = methods(sort_parts([answers(("", "f1"), free=3, study=study), graph]))
     for said in (
         "tiny was asked 9 questions of the inventory “portrait” (digest abc) about 3 values under 6 personas",
-        "without and with 1 edit", "next token", "3 content-free items", "(Zhao et al. 2021)", "Fisher’s z", "α = 0.01",
+        "without and with 1 edit of the residual stream",
+        "next token", "3 content-free items", "(Zhao et al. 2021)", "Fisher’s z", "α = 0.01",
         "from 50 rows", "20 bootstrap replicates, drawn with replacement", "seed 7", "prompts yes-no-2", "PC-stable",
     ):  # fmt: skip
         assert said in found.paragraph, said
@@ -286,12 +372,30 @@ def test_methods_tell_the_truth_of_another_study():
     assert not [one for one in found.references if one.startswith(("Spirtes", "Zhao", "Friedman"))]
 
 
+def test_methods_say_no_more_of_edits_and_versions_than_is_known():
+    bare = answers(("", "a role"))
+    said = methods(sort_parts([bare])).paragraph
+    assert "without and with 1 edit (" not in said and "without and with 1 edit." in said
+    assert "residual stream" not in said and "measured with" not in said and "The report was computed with" in said
+    known = pv.Responses(bare.table, {"study": {}, "versions": {"torch": "2.0", "python": "3.12"}})
+    assert "Answers were measured with python 3.12 and torch 2.0. The report" in methods(sort_parts([known])).paragraph
+    table = wide(0, 60)
+    both = pv.paired_changes(wide(21, 9))
+    graph = pv.discover(wide(11, 12), cluster=["edit", "persona"])
+    said = methods(sort_parts([graph])).paragraph
+    assert "share an edit or a persona" in said and "Cameron, Gelbach & Miller 2011" in said
+    controls = {f"control {k} of f0 (f{k})": 0 for k in range(1, 20)}
+    rows = pd.concat({**{"": table.loc[""], "f0": table.loc[""] + 0.3}, **{name: table.loc[""] for name in controls}})
+    rows.index.names = ["edit", "persona"]
+    assert "19 random pushes of their size" in methods(sort_parts([pv.side_effects(rows, {"Wit": 1}), both])).paragraph
+
+
 def test_methods_name_the_test_scheme_and_backend():
     table = wide(0, 60).reset_index(drop=True)
     graph = pv.discover(table, test="spearman", bootstrap=10, scheme="complementary-pairs", uc_rule="conservative")
     said = methods(sort_parts([graph])).paragraph
     assert "Spearman’s ρ" in said and "10 complementary halves" in said and "Shah & Samworth 2013" in said
-    assert "conservative rule (" in said and "Ramsey" in said
+    assert "conservative rule (" in said and "Ramsey, Zhang & Spirtes 2006" in said and "residual stream" not in said
     graph = replace(graph, settings=replace(graph.settings, backend="causal-learn", replicates=0))
     said = methods(sort_parts([graph])).paragraph
     assert "in its implementation by causal-learn" in said and "Zheng et al. 2024" in said
