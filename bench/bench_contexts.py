@@ -1,8 +1,8 @@
 """Edits as interventions on simulated studies: edges directed rightly, and direct hits found and false.
 
-Every figure is a mean over ``STUDIES`` studies (see ``intervention_cases``), 50 unless the environment says otherwise; ±
-is its standard error. Observation alone is given as many rows as all conditions have together, each of a persona of its
-own.
+Every figure is a mean over ``STUDIES`` studies (see ``intervention_cases``), 50 unless the environment says otherwise;
+± is its standard error. Observation alone is given as many rows as all conditions have together, each of a persona of
+its own.
 """
 
 from __future__ import annotations
