@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,12 +68,6 @@ class Materials:
         steer = self._study.steer
         return self.people[: None if steer is None else steer.personas]
 
-    @property
-    def digests(self) -> dict[str, str]:
-        """Hashes of what is asked of whom."""
-        people = json.dumps([[p.name, p.text] for p in (*self.people, *self.pilot_people)])
-        return {"inventory": self.inventory.digest, "personas": hashlib.sha256(people.encode()).hexdigest()[:16]}
-
     def sae(self, source: SAESource) -> SAE:
         """An SAE, loaded once."""
         from pyvalue.models.sae import load_sae
@@ -134,7 +126,8 @@ class Materials:
             return remote
         local = Path(self._study.resolve(name))
         where = str(local) if name.lower() not in BUNDLED and local.is_dir() else name
-        return load_model(where, dtype=table.dtype, device=table.device)
+        # Under its name as the study has it, a moved study goes on; what the model is, its fingerprint tells.
+        return dataclasses.replace(load_model(where, dtype=table.dtype, device=table.device), name=name)
 
     def _edit(self, table: EditTable) -> Edit:
         from pyvalue.models.edits import Edit

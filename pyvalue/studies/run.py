@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,22 +14,23 @@ from pyvalue.engines import Engine, RayEngine, read_engine
 from pyvalue.errors import StoreError
 from pyvalue.measurement.command_line import without_secrets
 from pyvalue.measurement.locks import is_current, open_lock, try_lock
-from pyvalue.measurement.manifest import Manifest, listed
+from pyvalue.measurement.manifest import listed
+from pyvalue.ray_cluster import connected
 from pyvalue.studies.materials import Materials
 from pyvalue.studies.narrator import Narrator
 from pyvalue.studies.run_folder import Run, load_run
-from pyvalue.studies.run_manifest import RunManifest, file_hash, now
+from pyvalue.studies.run_manifest import RunManifest, now
 from pyvalue.studies.safe_paths import FILES as RUN_FILES
 from pyvalue.studies.safe_paths import FOLDERS as RUN_FOLDERS
 from pyvalue.studies.safe_paths import check_run_folder
-from pyvalue.studies.stages import FILES, STAGES, Work
+from pyvalue.studies.stage_inputs import Given, asks, check_made, is_up_to_date, made_digest, made_from
+from pyvalue.studies.stages import STAGES, Work
 from pyvalue.studies.study import EngineTable, Study
 from pyvalue.studies.study_file import load_study
 
 _LOCK = ".lock"
 _STUDY = "study.toml"
-#: stage of a measurement -> its folder
-_MEASURED = {"measure": "base", "steer": "steered"}
+_LEFTOVER = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part")
 
 
 def run_study(
@@ -41,13 +44,14 @@ def run_study(
 
     The folder holds ``study.toml``, ``manifest.json``, ``base/``, ``steered/``, ``graph.json``, ``plan.json``,
     ``evaluation.json``, ``audit.json`` and ``report/``, each written whole or not at all. Called again, it goes on
-    where it was stopped, and a finished run is only read. A stage whose file was deleted is made again, with all after
-    it.
+    where it was stopped, and a finished run is only read. A stage whose file was deleted is made again, and so is what
+    was made from another than there is now. Models, SAEs, personas and questions must be those that it was begun with.
 
     Args:
         study: of ``load_study``, or the path of a ``study.toml``.
         folder: of the run; default beside the study, ``NAME-run`` for ``NAME.toml``.
-        engine: ``"local"``, ``"ray"`` or a ``RayEngine``; default what the study says. It changes no number.
+        engine: ``"local"``, ``"ray"`` (with the study's details, if it has any) or a ``RayEngine``; default what the
+            study says. It changes no number.
         progress: True shows bars of what takes long, False nothing at all; default: stages are told on standard error,
             with bars where it is a terminal.
 
@@ -56,8 +60,9 @@ def run_study(
 
     Raises:
         StudyError: a ValueError; the study has faults.
-        StoreError: the folder belongs to another study (names the keys that differ) or holds something else, another
-            run uses it, or it cannot be written.
+        StoreError: the folder belongs to another study, or to another model, SAE and so on (names what differs), it
+            holds something else, or what it holds was changed; another run uses it, or it cannot be written.
+        ClusterError: the cluster cannot be used.
         ValueError: what was measured does not do for a stage; the message says why.
         ModelError: the model or an SAE cannot be had, or an edit does not fit.
     """
@@ -65,14 +70,34 @@ def run_study(
         study = load_study(study)
     if not study.text:
         raise ValueError("study: expected one that load_study read, whose text is kept with the run, got one without")
-    cluster = _engine(study.engine) if engine is None else read_engine(engine)
+    cluster = read_run_engine(study.engine, engine)
     folder = _default_folder(study) if folder is None else Path(folder)
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        return _finished(study, folder)
     with _held(folder):
         check_run_folder(folder)
-        manifest = _manifest(study, folder)
-        work = _Run(study, folder, cluster, progress, manifest)
-        work.finish()
+        manifest = _stored_manifest(study, folder)
+        run = _Run(study, folder, cluster, progress, manifest or RunManifest.begun_now(study, folder))
+        run.check()
+        # The folder is this study's: only from here on is anything in it changed.
+        _remove_leftovers(folder)
+        run.begin(is_new=manifest is None)
+        with contextlib.nullcontext() if cluster is None or not run.todo() else connected(cluster):
+            run.finish()
         return load_run(folder)
+
+
+def _finished(study: Study, folder: Path) -> Run:
+    """A run on a disk that cannot be written, which must have nothing left to do."""
+    check_run_folder(folder)
+    manifest = _stored_manifest(study, folder)
+    if manifest is not None:
+        run = _Run(study, folder, None, False, manifest)
+        run.check()
+        if not run.todo():
+            return load_run(folder)
+    left = study.stages if manifest is None else run.todo()
+    raise StoreError(f"run folder {folder} cannot be written, and is not finished (left: {', '.join(left)})")
 
 
 class _Run:
@@ -84,66 +109,64 @@ class _Run:
         self._folder, self._study, self._manifest = folder, study, manifest
         self._silent = progress is False
         self._say = Narrator(self._silent)
-        self._materials = Materials(study)
-        self._work = Work(study, folder, self._materials, cluster, progress)
+        materials = Materials(study)
+        self._given = Given(study, materials)
+        self._work = Work(study, folder, materials, cluster, progress)
+
+    def check(self) -> None:
+        """Make sure that what is there is of this study, as far as nothing has to be loaded for it."""
+        check_made(self._folder, self._manifest)
+        self._given.check(self._manifest, self._folder)
+
+    def todo(self) -> list[str]:
+        """Stages that are not current."""
+        return [stage for stage in self._study.stages if not self._is_current(stage)]
 
     def finish(self) -> None:
-        """Make every stage that is not made yet, and all after one that is made now."""
-        anew = False
+        """Make every stage that is not current. Each is looked at when its turn comes: those before it may be new."""
+        is_checked = False
         for place, stage in enumerate(self._study.stages, start=1):
             title = f"{place}  {stage}"
-            if not anew and self._is_done(stage):
+            if self._is_current(stage):
                 self._say(title, "is done")
                 continue
-            # A measurement goes on by itself, and asks only what is missing; answers that are there stay as they are.
-            anew = True
+            if asks(self._study, stage) and not is_checked:
+                is_checked = True
+                self._given.check(self._manifest, self._folder, loaded=True)
             self._make(stage, title)
 
-    def _is_done(self, stage: str) -> bool:
-        told = self._manifest.stages.get(stage, {})
-        if told.get("status") != "done":
-            return False
-        if stage in _MEASURED:
-            return self._is_measured(self._folder / _MEASURED[stage])
-        path = self._folder / FILES[stage]
-        if not path.is_file():
-            return False
-        if stage == "report":
-            return bool(told.get("asked") == self._asked_of_report())
-        if file_hash(path) != told.get("sha256"):
-            raise StoreError(
-                f"{path} is not what the run wrote (its hash differs from that in manifest.json); move it away, and it "
-                "is made again with all after it"
-            )
-        return True
+    def begin(self, is_new: bool) -> None:
+        """Keep the manifest of a new run, and the study's text as it is now."""
+        if is_new:
+            self._manifest.save(self._folder)
+        copy = self._folder / _STUDY
+        if _is_own(self._study, self._folder):
+            return
+        if not copy.is_file() or copy.read_text(encoding="utf-8") != self._study.text:
+            replace_file(copy, lambda scratch: scratch.write_text(self._study.text, encoding="utf-8"))
 
-    def _is_measured(self, folder: Path) -> bool:
-        if not (folder / "manifest.json").is_file():
-            return False
-        total = Manifest.load(folder).status.get("total")
-        return total == sum(1 for _ in (folder / "responses").glob("part-*.parquet"))
+    def _is_current(self, stage: str) -> bool:
+        return is_up_to_date(self._study, self._folder, self._manifest, stage)
 
     def _make(self, stage: str, title: str) -> None:
-        self._record(stage, status="running", started=now())
-        begun, start = self._manifest.stages[stage]["started"], self._say.seconds
+        # What answers that are there already were given stays on record, whatever comes between.
+        told: dict[str, object] = {"started": now(), "given": self._manifest.stages.get(stage, {}).get("given", {})}
+        start = self._say.seconds
         try:
-            if stage == "measure":
-                self._manifest = self._manifest.with_hashes(**self._materials.digests)
             with self._told_warnings() as noted:
+                told["given"] = {**self._given.texts(stage), **self._given.weights(stage)}
+                told["made_from"] = made_from(self._study, self._folder, stage)
+                self._record(stage, status="running", **told)
                 self._say.lines(title, STAGES[stage](self._work))
         except BaseException as fault:
             interrupted = not isinstance(fault, Exception)
-            told = "it was interrupted" if interrupted else without_secrets(["", " ".join(str(fault).split())])[1]
+            why = "it was interrupted" if interrupted else without_secrets(["", " ".join(str(fault).split())])[1]
             with contextlib.suppress(StoreError):  # the fault itself says more
-                status = "interrupted" if interrupted else "failed"
-                self._record(stage, status=status, started=begun, reason=f"{told[:1000]}")
+                self._record(stage, status="interrupted" if interrupted else "failed", **told, reason=why[:1000])
             raise
-        done = {"status": "done", "started": begun, "finished": now(), "seconds": round(self._say.seconds - start, 1)}
-        if stage in FILES:
-            done["sha256"] = file_hash(self._folder / FILES[stage])
-        if stage == "report":
-            done["asked"] = self._asked_of_report()
-        self._record(stage, **done, **({"warnings": noted} if noted else {}))
+        told |= {"finished": now(), "seconds": round(self._say.seconds - start, 1)}
+        told["sha256"] = made_digest(self._folder, stage)
+        self._record(stage, status="done", **told, **({"warnings": noted} if noted else {}))
 
     @contextlib.contextmanager
     def _told_warnings(self) -> Iterator[list[str]]:
@@ -160,11 +183,6 @@ class _Run:
             if issubclass(one.category, UserWarning | RuntimeWarning) and text not in found:
                 found.append(text)
                 self._say("", f"note: {text}")
-
-    def _asked_of_report(self) -> dict[str, str | None]:
-        table = self._study.report
-        assert table is not None
-        return {"title": table.title, "reference": table.reference}
 
     def _record(self, stage: str, **told: object) -> None:
         self._manifest = self._manifest.with_stage(stage, **told)
@@ -191,50 +209,59 @@ def _held(folder: Path) -> Iterator[None]:
             )
         if not is_current(lock):
             raise StoreError(f"run folder {folder} was removed while it was opened; try again")
-        _remove_leftovers(folder)
         yield
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """What kills left half-written; nobody else writes here now."""
-    for pattern in (".*.part", ".*.tmp", "report/.*.part", "report/figures/.*.part"):
-        for path in folder.glob(pattern):
-            with contextlib.suppress(OSError):
-                path.unlink()
+    """What kills left half-written of a run's own files, as ``atomic_files`` names it; nobody else writes here now."""
+    for place, names in ((folder, RUN_FILES), (folder / "report", None), (folder / "report" / "figures", None)):
+        if place.is_symlink() or not place.is_dir():
+            continue
+        for path in place.glob(".*.part"):
+            own = _LEFTOVER.fullmatch(path.name)
+            if own and (names is None or own[1] in names) and not path.is_symlink():
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
 
-def _manifest(study: Study, folder: Path) -> RunManifest:
-    """The manifest of the folder, begun where there is none; and the study's text beside it.
+def _stored_manifest(study: Study, folder: Path) -> RunManifest | None:
+    """The manifest of the folder, None where it has none.
 
     Raises:
         StoreError: the folder holds another study, or something else.
     """
     stored = RunManifest.load(folder)
-    copy = folder / _STUDY
-    own = study.path is not None and copy.exists() and copy.resolve() == study.path.resolve()
     if stored is None:
         others = [name for name in (*RUN_FOLDERS, *RUN_FILES, "responses") if (folder / name).exists()]
-        if own:
+        if _is_own(study, folder):
             others.remove(_STUDY)
         if others:
             raise StoreError(
                 f"run folder {folder} holds {', '.join(others)}, which no run of a study wrote; use another folder"
             )
-        stored = RunManifest.begun_now(study, folder)
-        stored.save(folder)
     elif changed := stored.changed(study):
         raise StoreError(
             f"run folder {folder} belongs to another study (differs in: {listed(changed)}); use another folder, or "
             "delete this one"
         )
-    if not own and (not copy.is_file() or copy.read_text(encoding="utf-8") != study.text):
-        replace_file(copy, lambda scratch: scratch.write_text(study.text, encoding="utf-8"))
-    return stored.with_hashes(study=file_hash(copy))
+    return stored
 
 
-def _engine(table: EngineTable) -> RayEngine | None:
-    if table.kind == "local":
-        return None
+def _is_own(study: Study, folder: Path) -> bool:
+    """Whether the study's file is the one that the run folder has."""
+    copy = folder / _STUDY
+    return study.path is not None and copy.exists() and copy.resolve() == study.path.resolve()
+
+
+def read_run_engine(table: EngineTable, wanted: Engine | None = None) -> RayEngine | None:
+    """Where a run works: as the study says, or as is wanted instead; ``"ray"`` leaves it the study's details.
+
+    Args:
+        table: of the study.
+        wanted: instead.
+    """
+    if table.kind == "local" if wanted is None else wanted != "ray":
+        return None if wanted is None else read_engine(wanted)
     return RayEngine(table.address, table.workers, table.cpus, table.gpus)
 
 

@@ -11,12 +11,13 @@ from pyvalue.errors import StoreError
 from pyvalue.evaluation.audit_findings import Audit
 from pyvalue.evaluation.prediction import Evaluation
 from pyvalue.graph import ValueGraph
-from pyvalue.measurement.manifest import Manifest
+from pyvalue.measurement.manifest import Manifest, listed
 from pyvalue.responses import Responses
 from pyvalue.steering.plan import SteeringPlan
 from pyvalue.studies import stored_audit
 from pyvalue.studies.run_manifest import RunManifest
 from pyvalue.studies.safe_paths import check_run_folder
+from pyvalue.studies.stage_inputs import FILES, MEASURED, check_made, outdated
 from pyvalue.studies.study import Study
 from pyvalue.studies.study_errors import StudyError
 from pyvalue.studies.study_file import read_study
@@ -81,32 +82,36 @@ def load_run(folder: str | Path) -> Run:
         folder: of the run.
 
     Raises:
-        StoreError: there is no such folder, nothing of a run is in it, a file in it is damaged, or something in it is a
-            link that leads out of it or no plain file.
+        StoreError: there is no such folder, nothing of a run is in it, a file in it is damaged or was changed, its
+            study is not the one that was run, or something in it is a link that leads out of it or no plain file.
     """
     folder = Path(folder)
     check_run_folder(folder)
     manifest = RunManifest.load(folder)
     study = _study(folder, manifest)
+    if manifest is not None:
+        check_made(folder, manifest)
     alone = not (folder / "base").is_dir() and (folder / "responses").is_dir()
     base = folder if alone else folder / "base"
+    # What was made from earlier results, as a kill may leave it, is left out.
+    stale = outdated(study, folder, manifest) if study is not None and manifest is not None else ()
     run = Run(
         folder,
         study,
         _answers(base),
-        _answers(folder / "steered"),
-        _read(folder / "graph.json", ValueGraph.load),
-        _read(folder / "plan.json", SteeringPlan.load),
-        _read(folder / "evaluation.json", Evaluation.load),
-        _read(folder / stored_audit.FILE, lambda path: stored_audit.load_audit(path.parent)),
-        _read(folder / "reference.json", ValueGraph.load),
+        None if "steer" in stale else _answers(folder / "steered"),
+        None if "discover" in stale else _read(folder / "graph.json", ValueGraph.load),
+        None if "plan" in stale else _read(folder / "plan.json", SteeringPlan.load),
+        None if "evaluate" in stale else _read(folder / "evaluation.json", Evaluation.load),
+        None if "audit" in stale else _read(folder / FILES["audit"][0], lambda p: stored_audit.load_audit(p.parent)),
+        _read(folder / "reference.json", ValueGraph.load) if _compares(study) else None,
     )
     if study is None and manifest is None and not run.parts():
         raise StoreError(
             f"run folder {folder} holds nothing of a run; expected base/, graph.json or other files of run_study"
         )
     stages = ("measure",) if alone else _USUAL_STAGES if study is None else study.stages
-    missing = tuple(_missing(run, base, stages, manifest))
+    missing = tuple(_missing(run, base, stages, manifest, stale))
     return Run(**{**vars(run), "missing": missing})
 
 
@@ -117,9 +122,17 @@ def _study(folder: Path, manifest: RunManifest | None) -> Study | None:
     try:
         text = path.read_text(encoding="utf-8-sig")
         start = folder if manifest is None else folder / manifest.study_folder
-        return read_study(text, start.resolve(), str(path), path=path, with_files=False)
+        study = read_study(text, start.resolve(), str(path), path=path, with_files=False)
     except (StudyError, OSError, UnicodeDecodeError) as fault:
         raise StoreError(f"{path} cannot be read: {fault}") from fault
+    if manifest is not None and (changed := manifest.changed(study)):
+        raise StoreError(f"{path} is not the study that was run (differs in: {listed(changed)}); put that one back")
+    return study
+
+
+def _compares(study: Study | None) -> bool:
+    """Whether a reference that is there is of this study; one without a study is taken as it is."""
+    return study is None or (study.report is not None and study.report.reference is not None)
 
 
 def _read(path: Path, load: Callable[[Path], T]) -> T | None:
@@ -132,13 +145,18 @@ def _answers(folder: Path) -> Responses | None:
     return Responses.load(folder)
 
 
-def _missing(run: Run, base: Path, stages: tuple[str, ...], manifest: RunManifest | None) -> Iterator[str]:
+def _missing(
+    run: Run, base: Path, stages: tuple[str, ...], manifest: RunManifest | None, stale: tuple[str, ...]
+) -> Iterator[str]:
     told = manifest.stages if manifest is not None else {}
     made = {"discover": run.graph, "plan": run.plan, "evaluate": run.evaluation, "audit": run.audit}
     for stage in stages:
         status = told.get(stage, {})
         failed = f" It failed: {status.get('reason', '')}" if status.get("status") == "failed" else ""
-        if stage in ("measure", "steer"):
+        if stage in stale:
+            name = {**MEASURED, **{one: files[0] for one, files in FILES.items()}}[stage]
+            sentence = f"What is in {name} was made from earlier results; run the study again."
+        elif stage in MEASURED:
             what = "without edits" if stage == "measure" else "under edits"
             sentence = _unanswered(base if stage == "measure" else run.folder / "steered", what)
         elif stage == "report":

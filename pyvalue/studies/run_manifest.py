@@ -25,7 +25,7 @@ from pyvalue.measurement.manifest import differences
 from pyvalue.studies.study import INNER, TABLES, Study
 from pyvalue.studies.study_file import entries_of
 
-SCHEMA = 1
+SCHEMA = 2
 NAME = "manifest.json"
 KIND = "study"
 #: entries that decide no number: where work runs, what it may cost, how the page looks
@@ -44,8 +44,8 @@ class RunManifest:
     Attributes:
         study: what decides the numbers; see ``decisive``.
         study_folder: where the study's relative paths start, relative to the run folder.
-        stages: name -> ``status`` ("running", "done" or "failed") and what there is to tell of it.
-        hashes: of the study and of what it asks, SHA-256.
+        stages: name -> ``status`` ("running", "done", "failed" or "interrupted") and what there is to tell of it: what
+            it was ``given`` and ``made_from``, and the SHA-256 of what it made, see ``stage_inputs``.
         versions: of Python and packages when the run was begun.
         started: when it was begun, UTC, ISO 8601.
         command: that began it, without secrets.
@@ -54,7 +54,6 @@ class RunManifest:
     study: dict[str, Any]
     study_folder: str = "."
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
-    hashes: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     started: str = ""
     command: tuple[str, ...] = ()
@@ -104,10 +103,6 @@ class RunManifest:
     def with_stage(self, name: str, **told: Any) -> RunManifest:
         """The same run with what is now to tell of a stage."""
         return dataclasses.replace(self, stages={**self.stages, name: told})
-
-    def with_hashes(self, **hashes: str) -> RunManifest:
-        """The same run with more hashes."""
-        return dataclasses.replace(self, hashes={**self.hashes, **hashes})
 
     def changed(self, study: Study) -> list[str]:
         """Dotted keys of what another study asks otherwise."""

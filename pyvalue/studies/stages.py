@@ -29,15 +29,6 @@ from pyvalue.studies.materials import Materials, arguments, as_positions
 from pyvalue.studies.run_folder import load_run
 from pyvalue.studies.study import Study
 
-#: stage -> the file that it makes; measurements keep folders of their own
-FILES = {
-    "discover": "graph.json",
-    "plan": "plan.json",
-    "evaluate": "evaluation.json",
-    "audit": stored_audit.FILE,
-    "report": "report/index.html",
-}
-
 
 @dataclass(frozen=True)
 class Work:
@@ -100,7 +91,7 @@ def discover_graph(work: Work) -> Iterator[str]:
     if table.knowledge is not None:
         given["knowledge"] = Knowledge(**arguments(table.knowledge))
     graph = discover(work.base, progress=work.progress, **given, **work.on_engine)
-    graph.save(work.folder / FILES["discover"])
+    graph.save(work.folder / "graph.json")
     yield repr(graph)
     signs = {"directed": "→", "undirected": "—", "bidirected": "↔"}
     for source, target, kind in graph.edges():
@@ -129,7 +120,7 @@ def make_plan(work: Work) -> Iterator[str]:
     made = plan(work.graph, table.raise_values, table.lower_values, base=work.base, **given)
     if work.study.edits:
         made = replace(made, edits=_judged_edits(work), choice="the edit is given by the study", amount=table.amount)
-    made.save(work.folder / FILES["plan"])
+    made.save(work.folder / "plan.json")
     yield from made.lines()
 
 
@@ -156,7 +147,7 @@ def evaluate_plan(work: Work) -> Iterator[str]:
         steered = steered.only(edit=table.edit)
     score: Any = table.score
     outcome = evaluate(work.plan, work.base, steered, score=score, confidence=table.confidence)
-    outcome.save(work.folder / FILES["evaluate"])
+    outcome.save(work.folder / "evaluation.json")
     yield f"{outcome.personas} personas, {table.confidence:.0%} intervals over personas"
     yield from outcome.lines()
 
@@ -179,7 +170,9 @@ def write_report(work: Work) -> Iterator[str]:
     table = work.study.report
     assert table is not None
     reference = _reference(work)
-    if reference is not None:
+    if reference is None:
+        (work.folder / "reference.json").unlink(missing_ok=True)  # of an earlier report
+    else:
         reference.save(work.folder / "reference.json")
     run = load_run(work.folder)
     page = report(run.parts(), work.folder / "report", reference=reference, title=table.title)
