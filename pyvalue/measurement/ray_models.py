@@ -96,10 +96,12 @@ def model_recipe(model: LanguageModel | RemoteModel, device: str, workers: int) 
     """
     if isinstance(model, RemoteModel):
         return _remote_recipe(model, workers)
-    folder = Path(model.name)
-    if folder.is_dir():
+    folders = [Path(name) for name in (model.name, str(getattr(model.network, "name_or_path", ""))) if name]
+    if model.name.lower() in BUNDLED:
+        source = model.name
+    elif folder := next((folder for folder in folders if folder.is_dir()), None):  # a study names it relative to itself
         source = str(folder.resolve())
-    elif model.name.lower() in BUNDLED or model.name.count("/") == 1:
+    elif model.name.count("/") == 1:
         source = model.name
     else:
         raise ModelError(
