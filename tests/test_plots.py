@@ -12,7 +12,7 @@ from scipy import stats
 import pyvalue as pv
 from pyvalue.reporting.figures import DRAWN, draw
 from pyvalue.reporting.heat_map_cells import cell_order, edit_effects, strongest_edits
-from pyvalue.reporting.heat_map_plot import MAX_EDITS
+from pyvalue.reporting.heat_map_plot import MAX_EDITS, draw_heat_map
 from pyvalue.reporting.svg import inline_svg
 
 NAMES = ("Power", "Achievement", "Security", "Hedonism")
@@ -183,6 +183,24 @@ def test_twenty_values_and_many_edits_stay_readable_and_small():
     assert len(inline_svg(figure, "heat", "all")) < 200_000
     across = [label for label in ax.get_xticklabels() if label.get_text()]
     assert len(across) == 20 and min(one.get_fontsize() for one in ax.get_yticklabels()) >= 7
+    # Without numbers every unclear cell has one colour, that no change has; grey is told of.
+    values = [one.get_text() for one in across]
+    clear = effects.set_index(["edit", "value"])["clear"].unstack("value").loc[down, values].to_numpy(dtype=bool)
+    colours = np.asarray(ax.images[0].get_array())
+    unclear = {tuple(one) for one in colours[~clear]}
+    assert len(unclear) == 1 and not unclear & {tuple(one) for one in colours[clear]} and (colours[clear, 3] == 1).all()
+    assert "grey: the cell’s own 95% interval holds zero" in " ".join(texts(figure))
+
+
+def test_edits_that_broke_the_model_are_named_so_and_never_strong():
+    changes = pv.paired_changes(rows(8))
+    effects = edit_effects(changes, broken=["f2"])
+    assert effects.groupby("edit")["broken"].all().to_dict() == {"f1": False, "f2": True, "f3": False}
+    assert set(strongest_edits(effects.assign(change=effects["change"] + 9 * effects["broken"]), 2)["edit"]) == {
+        "f1", "f3",
+    }  # fmt: skip
+    assert "f2 (broken)" in texts(draw_heat_map(effects)) and "f1" in texts(draw_heat_map(effects))
+    assert not edit_effects(changes)["broken"].any()
 
 
 def test_clustered_order_puts_twins_together_and_is_a_permutation():

@@ -251,6 +251,12 @@ def test_sets_of_the_same_edit_are_told_apart_by_their_numbers():
     assert "corrected for the bias" in profile_section(sort_parts([answers(free=2)])).tables[0].caption
 
 
+def test_a_profile_of_many_edits_has_as_many_series_as_there_are_marks():
+    figure = answers(("", *(f"f{number}" for number in range(39)))).plot()
+    assert "the first 6 of 40 series are drawn" in figure.axes[0].get_xlabel()
+    assert figure.get_size_inches()[1] < 10 and len(figure.legends[0].get_texts()) == 6
+
+
 def test_the_level_of_an_interval_is_the_one_that_was_asked_for():
     table = wide(3, 12)
     changes = pv.paired_changes(table)
