@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyvalue.engines import RayEngine
@@ -28,6 +28,21 @@ _QUIET = {
 }
 
 
+class Heard:
+    """What Ray said of workers that died."""
+
+    def __init__(self) -> None:
+        self.last_death = ""
+
+    def hear(self, message: str) -> None:
+        """Keep the part that says how a worker ended, at most 300 characters, if it is about that."""
+        words = " ".join(message.split())
+        if "died" not in words and "killed" not in words:
+            return
+        ended = words.partition("Worker exit detail: ")[2] or words
+        self.last_death = ended.partition(" Some common causes")[0][:300].rstrip(". ")
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A cluster that this process is connected to.
@@ -37,17 +52,35 @@ class Cluster:
         workers: that it has room for, or as many as were asked for.
         cpus: of each.
         gpus: of each.
+        heard: what Ray said since then.
     """
 
     ray: Any
     workers: int
     cpus: float
     gpus: float
+    heard: Heard = field(default_factory=Heard)
 
     @property
     def threads(self) -> int:
         """Of a worker: one a processor that it takes."""
         return max(1, int(self.cpus))
+
+    @property
+    def demand(self) -> str:
+        """Of a worker, in words."""
+        return f"{self.cpus:g} CPUs and {self.gpus:g} GPUs"
+
+    def room(self) -> int:
+        """Workers that its nodes could hold if nothing else ran there."""
+        return sum(_room(node, self.cpus, self.gpus) for node in _alive(self.ray))
+
+    def too_small(self) -> str:
+        """That no node could hold one, in words."""
+        most = ", ".join(
+            f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in _alive(self.ray)[:3]
+        )
+        return f"no node has room for a worker of {self.demand}; they have {most or 'nothing'}"
 
 
 def import_ray() -> Any:
@@ -84,14 +117,16 @@ def connected(engine: RayEngine, needed: int | None = None) -> Iterator[Cluster]
         ValueError: an address of the Ray client.
     """
     ray = import_ray()
+    heard = Heard()
     if ray.is_initialized():
-        yield _sized(ray, engine, needed)
+        with _listening(heard, quiet=False):
+            yield _sized(ray, engine, needed, heard)
         return
     with _quiet_backend():
         _connect(ray, engine)
     try:
-        with _no_messages():
-            yield _sized(ray, engine, needed)
+        with _listening(heard, quiet=True):
+            yield _sized(ray, engine, needed, heard)
     finally:
         ray.shutdown()
 
@@ -151,15 +186,25 @@ def _quiet_backend() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _no_messages() -> Iterator[None]:
-    """Keep Ray from printing which worker died: it is replaced, and the run goes on. Ray has no option for it."""
+def _listening(heard: Heard, *, quiet: bool) -> Iterator[None]:
+    """Hear what Ray prints of workers that died, and keep it off the terminal if quiet. Ray has no option for either.
+
+    A worker that dies is replaced, and the run goes on; when it does not, the last message says why.
+    """
     from ray._private import worker
 
     before = getattr(worker, "print_to_stdstream", None)
     if before is None:
         yield
         return
-    setattr(worker, "print_to_stdstream", lambda *_, **__: None)  # noqa: B010
+
+    def hear(data: Any, *args: Any, **options: Any) -> None:
+        with contextlib.suppress(Exception):  # of another version of Ray: nothing is heard
+            heard.hear(" ".join(data["lines"]))
+        if not quiet:
+            before(data, *args, **options)
+
+    setattr(worker, "print_to_stdstream", hear)  # noqa: B010
     try:
         yield
     finally:
@@ -193,19 +238,21 @@ def _reachable(address: str) -> str:
     return f"{host}:{port}"
 
 
-def _sized(ray: Any, engine: RayEngine, needed: int | None) -> Cluster:
-    """Workers that fit on the nodes as they are, and what each takes."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    has_gpus = any(node.get("GPU", 0) >= 1 for node in nodes)
+def _sized(ray: Any, engine: RayEngine, needed: int | None, heard: Heard) -> Cluster:
+    """Workers that fit on the nodes if nothing else runs there, and what each takes."""
+    has_gpus = any(node.get("GPU", 0) >= 1 for node in _alive(ray))
     gpus = engine.gpus if engine.gpus is not None else float(has_gpus)
-    room = sum(_room(node, engine.cpus, gpus) for node in nodes)
+    cluster = Cluster(ray, 1, engine.cpus, gpus, heard)
+    room = cluster.room()
     if not room:
-        most = ", ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes[:3])
-        raise ClusterError(
-            f"engine: no node has room for a worker of {engine.cpus:g} CPUs and {gpus:g} GPUs; they have {most}"
-        )
+        raise ClusterError(f"engine: {cluster.too_small()}")
     workers = engine.workers or room
-    return Cluster(ray, max(1, workers if needed is None else min(workers, needed)), engine.cpus, gpus)
+    return replace(cluster, workers=max(1, workers if needed is None else min(workers, needed)))
+
+
+def _alive(ray: Any) -> list[dict[str, float]]:
+    """What each node has in all."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def _room(node: dict[str, float], cpus: float, gpus: float) -> int:

@@ -1,11 +1,13 @@
-"""Replicates on a Ray cluster: what one process counts, for any number of workers, and when one of them dies."""
+"""Replicates on a Ray cluster: what one process counts, for any number of workers, and when one of them dies.
+
+One cluster of three processors serves all tests of the file.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
-import signal
 import threading
-import time
 
 import numpy as np
 import pandas as pd
@@ -82,26 +84,63 @@ def test_fewer_replicates_than_workers():
     assert content(found) == content(alone)
 
 
-def test_a_killed_worker_is_replaced():
+def long_enough_to_kill():
+    """Data and options of replicates that take some seconds."""
     data = np.random.default_rng(1).normal(size=(4000, 24)).cumsum(axis=1)
-    options = {"bootstrap": 600, "seed": 3, "alpha": 0.2}
-    killed = []
+    return data, {"bootstrap": 150, "seed": 3, "alpha": 0.2}
 
-    def kill():
-        until = time.monotonic() + 60
-        while not killed and time.monotonic() < until:
-            for process in psutil.process_iter(["cmdline"]):
-                if " ".join(process.info["cmdline"] or []).startswith("ray::_count"):
-                    process.send_signal(signal.SIGKILL)
-                    killed.append(process.pid)
-                    break
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    found = pv.discover(data, engine=pv.RayEngine(workers=3), **options)
-    killer.join()
-    assert killed, "the replicates were counted before a worker could be killed; give it more to do"
+class Killer(threading.Thread):
+    """Kills workers of this process's cluster while they count."""
+
+    def __init__(self, most):
+        super().__init__()
+        self.most, self.killed, self.done = most, [], threading.Event()
+
+    def run(self):
+        while len(self.killed) < self.most and not self.done.wait(0.03):
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    if len(self.killed) < self.most and " ".join(process.cmdline()).startswith("ray::_announced"):
+                        process.kill()
+                        self.killed.append(process.pid)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.join()
+
+
+def test_a_killed_worker_is_replaced():
+    data, options = long_enough_to_kill()
+    with Killer(most=2) as killer:
+        found = pv.discover(data, engine=pv.RayEngine(workers=3), **options)
+    assert len(killer.killed) == 2, "the replicates were counted before workers could be killed; give them more to do"
     assert content(found) == content(pv.discover(data, **options))
+
+
+def test_workers_that_always_die_end_the_search():
+    data, options = long_enough_to_kill()
+    began = r"workers died 5 times in a row without one more range of replicates finished \(Ray says of the last: .+\)"
+    with Killer(most=100) as killer, pytest.raises(pv.ClusterError, match=began) as fault:
+        pv.discover(data, engine=pv.RayEngine(workers=1), **options | {"bootstrap": 2000})
+    assert len(killer.killed) >= 5
+    assert "memory" in str(fault.value) and "\n" not in str(fault.value)
+
+
+def test_a_busy_cluster_is_waited_for_and_said(monkeypatch, capsys):
+    monkeypatch.setattr("pyvalue.ray_watch.ROOM_PATIENCE", 1.0)
+    others = ray.util.placement_group([{"CPU": 1}] * 3)
+    ray.get(others.ready())
+    threading.Timer(4.0, ray.util.remove_placement_group, [others]).start()
+    found = pv.discover(numbers(), bootstrap=5, engine="ray")
+    said = capsys.readouterr().err
+    assert "waiting for room" in said and "Each takes 1 CPUs and 0 GPUs; free in the whole cluster are 0 CPUs" in said
+    assert said.count("\n") == 1
+    assert content(found) == content(pv.discover(numbers(), bootstrap=5))
 
 
 def test_progress_counts_replicates_and_may_end_the_search():

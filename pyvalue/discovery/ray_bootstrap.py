@@ -25,9 +25,11 @@ from pyvalue.discovery.study import Study
 from pyvalue.engines import RayEngine
 from pyvalue.errors import ClusterError
 from pyvalue.ray_cluster import Cluster, connected, first_line
+from pyvalue.ray_watch import LOOK_EVERY, Watch, WorkersNow
 
 #: ranges for each worker, so that a fast one does more of them and a dead one loses little
 RANGES = 8
+_AFTER = "Replicates are not stored: the next call counts all of them"
 
 
 @dataclass(frozen=True)
@@ -93,23 +95,95 @@ def _counted(
     cluster: Cluster, sample: Sample, ranges: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[int, Counted | tuple[Any, ...]]]:
     """Ranges by their place, as they are done; the arguments of a failure for one whose test failed."""
-    ray = cluster.ray
-    kept = ray.put(sample)
-    count = ray.remote(_count).options(
-        num_cpus=cluster.cpus, num_gpus=cluster.gpus or None, max_retries=-1, scheduling_strategy="SPREAD"
-    )
-    waiting = {count.remote(kept, first, many): i for i, (first, many) in enumerate(ranges)}
+    workers = min(cluster.workers, len(ranges))
+    tasks = _Tasks(cluster, sample, ranges, workers)
+    watch = Watch(cluster, workers, step="range of replicates", after=_AFTER, now=tasks.workers_now)
     try:
-        while waiting:
-            done, _ = ray.wait(list(waiting), num_returns=1, timeout=1.0)
-            for reference in done:
-                yield waiting[reference], ray.get(reference)
-                del waiting[reference]
-    except ray.exceptions.RayError as fault:
-        raise ClusterError(f"engine='ray': a worker failed: {first_line(fault)}") from fault
+        while tasks.unfinished:
+            for found in tasks.wait():
+                watch.progress()
+                yield found
+            watch.look(tasks.workers_now)
     finally:
-        for reference in waiting:
-            ray.cancel(reference, force=True)
+        tasks.stop()
+
+
+class _Tasks:
+    """Ranges as tasks of a cluster, one a worker at a time, each given out again when its worker dies.
+
+    Deaths are counted here, since Ray's own retries have no end and tell nobody. A task is a generator, whose first
+    value says that it has a worker.
+    """
+
+    def __init__(self, cluster: Cluster, sample: Sample, ranges: Sequence[tuple[int, int]], workers: int) -> None:
+        self._ray, self._heard, self._ranges = cluster.ray, cluster.heard, ranges
+        self._kept = self._ray.put(sample)
+        self._count = self._ray.remote(_announced).options(
+            num_cpus=cluster.cpus, num_gpus=cluster.gpus or None, max_retries=0, scheduling_strategy="SPREAD"
+        )
+        self._deaths = 0
+        self._places: dict[Any, int] = {}
+        self._started: set[Any] = set()
+        self._waiting = list(range(len(ranges)))
+        for _ in range(workers):
+            self._submit()
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a range is missing."""
+        return bool(self._places)
+
+    @property
+    def workers_now(self) -> WorkersNow:
+        """Tasks that have a worker, and deaths so far."""
+        return WorkersNow(len(self._started), self._deaths)
+
+    def wait(self) -> list[tuple[int, Counted | tuple[Any, ...]]]:
+        """Ranges that were done in the next second.
+
+        Raises:
+            ClusterError: a worker failed without dying.
+        """
+        ready, _ = self._ray.wait(list(self._places), num_returns=1, timeout=LOOK_EVERY)
+        return [found for task in ready if (found := self._take(task)) is not None]
+
+    def stop(self) -> None:
+        """End what still runs."""
+        for task in self._places:
+            self._ray.cancel(task, force=True)
+
+    def _submit(self) -> None:
+        if self._waiting:
+            place = self._waiting.pop(0)
+            self._places[self._count.remote(self._kept, *self._ranges[place])] = place
+
+    def _take(self, task: Any) -> tuple[int, Counted | tuple[Any, ...]] | None:
+        try:
+            found = self._ray.get(next(task))
+        except self._ray.exceptions.RayTaskError as fault:
+            raise ClusterError(f"engine='ray': a worker failed: {first_line(fault)}") from fault
+        except self._ray.exceptions.RayError as fault:  # the worker died, or its machine
+            self._deaths += 1
+            self._heard.hear(str(fault))
+            self._waiting.append(self._done(task))
+            self._submit()
+            return None
+        if found is None:
+            self._started.add(task)
+            return None
+        place = self._done(task)
+        self._submit()
+        return place, found
+
+    def _done(self, task: Any) -> int:
+        self._started.discard(task)
+        return self._places.pop(task)
+
+
+def _announced(sample: Sample, first: int, many: int) -> Iterator[Counted | tuple[Any, ...] | None]:
+    """None once a worker has the range, and then what it counts."""
+    yield None
+    yield _count(sample, first, many)
 
 
 def _count(sample: Sample, first: int, many: int) -> Counted | tuple[Any, ...]:

@@ -7,6 +7,7 @@ asked again, since whoever takes a unit asks only what the folder lacks.
 from __future__ import annotations
 
 import logging
+import queue
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,16 +23,19 @@ from pyvalue.measurement.design import Cell, Design
 from pyvalue.measurement.personas import Persona
 from pyvalue.measurement.ray_edits import portable
 from pyvalue.measurement.ray_models import judge_recipe, model_recipe
+from pyvalue.measurement.ray_rows import Rows
 from pyvalue.measurement.ray_worker import FAILED, HELD, Job, UnitWorker
 from pyvalue.measurement.run_parts import run_parts
 from pyvalue.measurement.store import RunFolder
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.remote import RemoteModel
 from pyvalue.ray_cluster import Cluster, connected, first_line
+from pyvalue.ray_watch import LOOK_EVERY, Watch, WorkersNow
 from pyvalue.responses import Responses
 
 #: most blocks that Ray Data is given; above, a block holds several units
 BLOCKS = 10_000
+_AFTER = "What is stored is kept: the same call asks only what is missing"
 _FAULTS = {
     kind.__name__: kind for kind in (ModelError, StoreError, NumericsError, ClusterError, ValueError, TypeError)
 } | {"RemoteError": ModelError}
@@ -131,7 +135,7 @@ class _Pool:
         results = blocks.map_batches(
             UnitWorker,
             batch_size=None,
-            # Ray Data lets its actors restart, and retries what they were at, without end.
+            # Ray Data lets its actors restart, and retries what they were at, without end; the watch ends that.
             compute=data.ActorPoolStrategy(
                 min_size=1, max_size=workers, initial_size=workers, max_tasks_in_flight_per_actor=2
             ),
@@ -139,7 +143,28 @@ class _Pool:
             num_cpus=cluster.cpus,
             num_gpus=cluster.gpus or None,
         )
-        yield from results.iter_rows()
+        watch = Watch(cluster, workers, step="part", after=_AFTER, now=self._workers_now())
+        with Rows(results) as rows:
+            while True:
+                try:
+                    row = rows.next(timeout=LOOK_EVERY)
+                except queue.Empty:
+                    watch.look(self._workers_now())
+                    continue
+                if row is None:
+                    return
+                watch.progress()
+                yield row
+
+    def _workers_now(self) -> WorkersNow:
+        """The actors of this process's job, by the table that Ray's own tools read; it has no public name."""
+        from ray._private import state
+
+        ray = self._cluster.ray
+        job = ray.JobID(bytes.fromhex(ray.get_runtime_context().get_job_id()))
+        mine = [actor for actor in state.actors(job_id=job).values() if UnitWorker.__name__ in actor["ActorClassName"]]
+        placed = sum(actor["State"] != "DEAD" and bool(actor["Address"]["IPAddress"]) for actor in mine)
+        return WorkersNow(placed, sum(actor["NumRestarts"] for actor in mine))
 
 
 def _fault(row: dict[str, Any]) -> Exception:
