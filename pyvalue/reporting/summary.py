@@ -49,7 +49,7 @@ def summary(parts: Parts, quality: str = "") -> list[tuple[str, str]]:
 
 
 def _describe_missing(missing: Sequence[str]) -> str:
-    return f"Of this run the following is missing: {listed(one.rstrip('. ') for one in missing)}."
+    return f"Of this run the following is missing: {'; '.join(one.rstrip('. ') for one in missing)}."
 
 
 def _shortened(verdict: str) -> str:
