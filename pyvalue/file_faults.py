@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pyvalue.printable import printable
+from pyvalue.visible_text import printable
 
 _KINDS = {
     stat.S_IFIFO: "a named pipe",

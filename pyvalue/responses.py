@@ -12,10 +12,10 @@ import pandas as pd
 
 from pyvalue.errors import StoreError
 from pyvalue.plotted import Plotted
-from pyvalue.printable import printable
 from pyvalue.responses_parquet import read_parquet, write_parquet
 from pyvalue.table_checks import ALLOWED, check_distinct, check_table, with_texts
 from pyvalue.value_means import ValueMeans, below_share, value_means
+from pyvalue.visible_text import printable
 from pyvalue.yes_bias import centred_scores, corrected_scores
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from pyvalue.errors import ModelError, PyvalueError
 from pyvalue.file_faults import file_faults
 from pyvalue.graph import ValueGraph
 from pyvalue.measurement.store import RunFolder
-from pyvalue.printable import printable
 from pyvalue.responses import Responses
+from pyvalue.visible_text import printable
 
 ATTRIBUTE = '" onmouseover="alert(1)" x="'
 NAMES = (SCRIPT, ATTRIBUTE, FORMULA, TITLE, BIDI, "a\x00b", "two\nlines", "../../x", "x" * 100_000,

@@ -45,7 +45,9 @@ def one_line_faults(command: Callable[P, None]) -> Callable[P, None]:
             complain(f"out of memory{f' ({fault})' if str(fault) else ''}; take fewer rows, personas or replicates")
             raise typer.Exit(FAULT) from None
         except (PyvalueError, ValueError, TypeError, OSError, ImportError, RuntimeError) as fault:
-            complain(as_options(_words(fault), options))
+            # A study with several faults has a line for each.
+            for line in str(fault).splitlines() if hasattr(fault, "faults") else [_words(fault)]:
+                complain(as_options(line, options))
             raise typer.Exit(FAULT) from None
 
     return run

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,13 +24,19 @@ def run(
     json: options.Json = False,
 ) -> None:
     """Run a study as a whole: measure, discover, plan, steer, evaluate, report. The same command resumes it."""
-    from pyvalue.studies.run import run_study
+    from pyvalue.studies.run import read_run_engine, run_study
+    from pyvalue.studies.study_file import load_study
 
-    wanted = None
-    if engine is not None or address is not None or workers is not None:
-        wanted = read_engine(engine or "local", address, workers)
+    asked = load_study(study)
+    # What is given here stands in place of that entry of the study's [engine] alone.
+    found = read_run_engine(asked.engine, engine)
+    if found is None:
+        read_engine("local", address, workers)
+    else:
+        given: dict[str, Any] = {"address": address, "workers": workers}
+        found = replace(found, **{name: one for name, one in given.items() if one is not None})
     with contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():
-        done = run_study(study, folder, engine=wanted)
+        done = run_study(asked, folder, engine=found or "local")
     page = done.folder / "report" / "index.html"
     shown = str(page) if page.is_file() else None
     if json:

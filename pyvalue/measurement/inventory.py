@@ -19,7 +19,7 @@ from pyvalue.file_faults import file_faults
 from pyvalue.measurement.inventory_checks import check_contradictions, check_table, findings
 from pyvalue.measurement.inventory_files import read_rows, write_rows
 from pyvalue.measurement.items import Item as Item
-from pyvalue.printable import printable
+from pyvalue.visible_text import printable
 
 _DATA = Path(__file__).resolve().parents[1] / "data"
 #: name -> file of the inventories that come with the package

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from rich.console import Console
 
+from pyvalue.visible_text import visible
+
 
 class Narrator:
     """Prints a stage and what came of it.
@@ -33,8 +35,7 @@ class Narrator:
         clock = f"{self.seconds:5.0f} s" if stage else " " * 7
         self._console.print(f"[dim]{clock}[/dim]  [bold]{stage:12}[/bold] ", end="")
         # Names of personas and models are other people's text: no control characters reach the terminal.
-        plain = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
-        self._console.print(plain, markup=False, emoji=False)
+        self._console.print(visible(text), markup=False, emoji=False)
 
     def lines(self, stage: str, texts: Iterable[str]) -> None:
         """Several lines, the first with the stage."""

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pyvalue.printable import printable
 from pyvalue.studies.kinds import shown
 from pyvalue.studies.toml_lines import KeyPath
+from pyvalue.visible_text import printable
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 #: faults that a message tells; the error has all of them
