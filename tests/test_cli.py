@@ -31,6 +31,54 @@ def lines(text: str) -> list[str]:
     return text.strip().splitlines()
 
 
+@pytest.fixture
+def engine_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """The engine with which a study's run is called."""
+    from pyvalue.studies import run as runs
+    from pyvalue.studies.run_folder import Run
+
+    called: list[object] = []
+
+    def run_study(study: object, folder: object, *, engine: object) -> Run:
+        called.append(engine)
+        return Run(tmp_path)
+
+    monkeypatch.setattr(runs, "run_study", run_study)
+
+    def engine(table: str, *words: object) -> object:
+        (tmp_path / "s.toml").write_text(f'[model]\nname = "smollm2-135m-instruct"\n[engine]\n{table}')
+        done = call("run", tmp_path / "s.toml", *words)
+        return called.pop() if done.exit_code == 0 else done.stderr
+
+    return engine
+
+
+def test_engine_options_stand_in_place_of_single_entries(engine_of) -> None:
+    from pyvalue.engines import RayEngine
+
+    ray = 'kind = "ray"\naddress = "head:6379"\ncpus = 2\ngpus = 0\n'
+    assert engine_of(ray) == RayEngine("head:6379", None, 2.0, 0.0)
+    assert engine_of(ray, "--engine", "ray") == RayEngine("head:6379", None, 2.0, 0.0)
+    assert engine_of(ray, "--workers", 3) == RayEngine("head:6379", 3, 2.0, 0.0)
+    assert engine_of(ray, "--address", "auto") == RayEngine("auto", None, 2.0, 0.0)
+    assert engine_of(ray, "--engine", "local") == "local" == engine_of("")
+    assert engine_of("", "--engine", "ray", "--workers", 2) == RayEngine(workers=2)
+    assert "add --engine ray" in engine_of("", "--workers", 2)
+    assert "expected a number from 1 on, got 0" in engine_of(ray, "--workers", 0)
+
+
+def test_a_study_with_several_faults_has_a_line_for_each(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text('[model]\nname = "nothing"\n[personas]\ncuont = 3\n[measure]\nmode = "x"\n')
+    done = call("run", tmp_path / "s.toml", "--json")
+    assert done.exit_code == 1 and done.stdout == ""
+    told = lines(done.stderr)
+    assert [re.search(r"s\.toml:(\d+): ([\w.]+):", line).groups() for line in told] == [
+        ("4", "personas.cuont"),
+        ("6", "measure.mode"),
+    ]
+    assert all(line.startswith("pyvalue: ") for line in told)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_examples_exit_codes_and_json(command: str) -> None:
     run = call(*command.split(), "--help")
