@@ -45,8 +45,15 @@ def sae_train(
     from dataclasses import asdict
 
     import pyvalue as pv
-    from pyvalue.steering.sae_run import train_sae_on_file, train_sae_on_own_texts
-    from pyvalue.steering.sae_training import SAETraining
+    from pyvalue.errors import ModelError
+    from pyvalue.extras import how_to_install
+
+    try:
+        from pyvalue.steering.sae_run import train_sae_on_file, train_sae_on_own_texts
+        from pyvalue.steering.sae_training import SAETraining
+    except ImportError as fault:
+        how = how_to_install("lm,sae")
+        raise ModelError(f"training an SAE needs torch and sae-lens ({fault.name} is missing); run: {how}") from fault
 
     settings = SAETraining(layer=layer, features=features, active=active, tokens=tokens, batch=batch, seed=seed)
     speaker = pv.load_model(model)

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyvalue.engines import Engine, read_engine
 from pyvalue.errors import ModelError
@@ -24,14 +24,14 @@ from pyvalue.measurement.personas import Persona
 from pyvalue.measurement.prompts import PromptStyle
 from pyvalue.measurement.run_parts import run_parts
 from pyvalue.measurement.unasked import finished_study
-from pyvalue.models.edits import Edit
-from pyvalue.models.fingerprint import fingerprints
-from pyvalue.models.generate_hook import is_edited
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.remote import RemoteModel
 from pyvalue.responses import Responses
 
-Configurations = Sequence[Edit] | Mapping[str, Sequence[Edit]]
+if TYPE_CHECKING:
+    from pyvalue.models.edits import Edit
+
+Configurations: TypeAlias = "Sequence[Edit] | Mapping[str, Sequence[Edit]]"
 
 
 def measure(
@@ -163,7 +163,7 @@ def read_configurations(edits: Configurations, label: str | None = None) -> tupl
         TypeError: one edit instead of a sequence of edits.
         ValueError: an empty label for edits, a label beside a mapping, or an empty mapping.
     """
-    if isinstance(edits, Edit):
+    if _is_edit(edits):
         raise TypeError("edits: expected a sequence of edits, got one Edit; write [edit]")
     if not isinstance(edits, Mapping):
         if label is None:
@@ -175,7 +175,7 @@ def read_configurations(edits: Configurations, label: str | None = None) -> tupl
     for name, together in edits.items():
         if not isinstance(name, str):
             raise TypeError(f"edits: expected labels that are texts, got {name!r}")
-        if isinstance(together, Edit):
+        if _is_edit(together):
             raise TypeError(f"edits[{name!r}]: expected a sequence of edits, got one Edit; write [edit]")
         if together and not name:
             raise ValueError('label: expected a name for answers under edits, got ""; it stands for no edit')
@@ -185,9 +185,19 @@ def read_configurations(edits: Configurations, label: str | None = None) -> tupl
     return tuple(found)
 
 
+def _is_edit(given: object) -> bool:
+    if isinstance(given, Sequence | Mapping):
+        return False  # remote models are asked without torch, which edits need
+    from pyvalue.models.edits import Edit
+
+    return isinstance(given, Edit)
+
+
 def _model_study(model: LanguageModel | RemoteModel) -> dict[str, Any]:
     if isinstance(model, RemoteModel):
         return {"model": model.facts()}
+    from pyvalue.models.fingerprint import fingerprints
+
     return {"model": {**model.facts(), **fingerprints(model)}}
 
 
@@ -242,7 +252,11 @@ def _check_not_edited(*models: object) -> None:
     """Edits of a block around the call would go unnoticed: answers under them would be stored as unedited ones."""
     for model in models:
         model = model.model if isinstance(model, Judge) else model
-        if isinstance(model, LanguageModel) and is_edited(model.network):
+        if not isinstance(model, LanguageModel):
+            continue
+        from pyvalue.models.generate_hook import is_edited
+
+        if is_edited(model.network):
             raise ModelError(
                 f"{model.name} is inside of an edit(...) block, whose edits would not be on record: leave the block, "
                 "and pass the edits as an argument instead (edits=...)"

@@ -15,7 +15,6 @@ from pyvalue.measurement.personas import Persona
 from pyvalue.measurement.prompts import FREE, THOUGHT_ANSWER, YES_NO, PromptStyle
 from pyvalue.measurement.remote_asking import RemoteScoreAsker
 from pyvalue.measurement.remote_writing import RemoteFreeAsker, RemoteGenerateAsker
-from pyvalue.measurement.score_asking import ScoreAsker
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.remote import RemoteModel
 
@@ -102,6 +101,8 @@ def chunk_of(model: LanguageModel | RemoteModel, mode: Mode) -> int | None:
     """Most questions of a part of a run; None for all of a persona."""
     if isinstance(model, RemoteModel):
         return RemoteScoreAsker.chunk
+    from pyvalue.measurement.score_asking import ScoreAsker  # needs torch, which a remote model does not
+
     return ScoreAsker.chunk if mode == "score" else GenerateAsker.chunk
 
 
@@ -127,6 +128,8 @@ def _score_asker(
         style.check_order(order)
     if isinstance(model, RemoteModel):
         return RemoteScoreAsker(model, style, settings.min_mass, settings.batch_size, known)
+    from pyvalue.measurement.score_asking import ScoreAsker
+
     watched = frozenset(persona.name for persona in personas[:WATCHED_PERSONAS])
     return ScoreAsker(model, style, settings.min_mass, settings.batch_size, watched)
 

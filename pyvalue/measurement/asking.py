@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pyvalue.measurement.design import Cell
 from pyvalue.measurement.personas import Persona
-from pyvalue.models.edits import Edit
+
+if TYPE_CHECKING:
+    from pyvalue.models.edits import Edit
 
 #: what an answer can be; the first three are valid
 STATUSES = ("yes", "no", "unsure", "invalid", "refused", "degenerate")

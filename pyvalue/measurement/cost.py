@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyvalue.measurement.askers import STYLES, Mode, chunk_of, new_tokens
 from pyvalue.measurement.design import Cell, Design
@@ -18,10 +19,12 @@ from pyvalue.measurement.personas import Persona
 from pyvalue.measurement.prompts import PromptStyle, chat_messages, render_prompt
 from pyvalue.measurement.remote_asking import SHORT_ANSWER
 from pyvalue.measurement.unasked import unasked
-from pyvalue.models.edits import Edit
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.remote import RemoteModel
 from pyvalue.models.remote_usage import dollars
+
+if TYPE_CHECKING:
+    from pyvalue.models.edits import Edit
 
 #: personas, and what each is asked
 Asked = Sequence[tuple[Persona, Sequence[Cell]]]

@@ -21,7 +21,7 @@ from pyvalue.measurement.plain_text import said
 from pyvalue.measurement.prompts import THOUGHT_ANSWER, PromptStyle, render_prompt
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.prompt_tokens import check_text, most_tokens
-from pyvalue.models.row_generation import GenerationRow, Sampling, end_tokens, write_rows
+from pyvalue.models.row_seed import row_seed
 
 #: questions of a persona that are asked together; what a kill can lose
 CHUNK = 64
@@ -62,6 +62,8 @@ class GenerateAsker:
         batch_size: int | None = None,
         judge: Judge | None = None,
     ) -> None:
+        from pyvalue.models.row_generation import Sampling  # needs torch; this module is read for remote models, too
+
         check_sampling(temperature, top_p, max_new_tokens, seed)
         self._model, self._style, self._judge = model, style, judge
         self._sampling = Sampling(int(max_new_tokens), float(temperature), float(top_p))
@@ -69,6 +71,8 @@ class GenerateAsker:
 
     def facts(self) -> dict[str, Any]:
         """What decides the answers."""
+        from pyvalue.models.row_generation import end_tokens
+
         sampled = self._sampling.temperature > 0
         return {
             "prompts": {"name": self._style.name, "digest": self._style.digest},
@@ -110,7 +114,7 @@ class GenerateAsker:
 
     def _write(self, persona: Persona, cells: Sequence[Cell], configurations: Sequence[Configuration]) -> list[str]:
         """Texts by configuration, then question, written in batches that mix them."""
-        from pyvalue.models.row_seeds import row_seed
+        from pyvalue.models.row_generation import GenerationRow, write_rows
 
         prompts = [self._prompt(persona, cell) for cell in cells]
         seeds = [

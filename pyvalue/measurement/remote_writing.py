@@ -19,7 +19,7 @@ from pyvalue.measurement.remote_asking import read_written
 from pyvalue.measurement.remote_conversation import RemoteAsker
 from pyvalue.models.chat import ChatReply, ChatRequest
 from pyvalue.models.remote import RemoteModel
-from pyvalue.models.row_seeds import row_seed
+from pyvalue.models.row_seed import row_seed
 
 
 class RemoteGenerateAsker(RemoteAsker):

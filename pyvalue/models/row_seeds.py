@@ -7,13 +7,14 @@ hands out its numbers in the order in which rows stand.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from transformers import LogitsProcessor, TopPLogitsWarper
+
+from pyvalue.models.row_seed import row_seed
+
+__all__ = ["RowSampler", "row_seed", "splitmix64", "uniform_noise"]
 
 # SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators"), as signed 64-bit numbers.
 _GAMMA = 0x9E3779B97F4A7C15 - 2**64
@@ -22,16 +23,6 @@ _SECOND = 0x94D049BB133111EB - 2**64
 
 # Entries of (rows, vocabulary) that get their noise at a time: 2^23 of 8 bytes are 64 MB a tensor.
 _CHUNK = 2**23
-
-
-def row_seed(*identity: Any) -> int:
-    """A seed from 0 to 2^63 - 1 for what identifies a row, such as ``row_seed(0, "prompt 7", "f3 add 20", 1)``.
-
-    Args:
-        identity: JSON-able values.
-    """
-    text = json.dumps(identity, ensure_ascii=False)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def splitmix64(keys: torch.Tensor, n: int) -> torch.Tensor:
@@ -78,9 +69,7 @@ class RowSampler(LogitsProcessor):
         top_p: draw among the most likely tokens that together have at least this probability.
     """
 
-    def __init__(
-        self, seeds: Sequence[int], prompt_length: int, temperature: float = 1.0, top_p: float = 1.0
-    ) -> None:
+    def __init__(self, seeds: Sequence[int], prompt_length: int, temperature: float = 1.0, top_p: float = 1.0) -> None:
         self._seeds = torch.tensor(list(seeds), dtype=torch.int64)
         self._prompt_length = prompt_length
         self._temperature = temperature

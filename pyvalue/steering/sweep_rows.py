@@ -10,7 +10,7 @@ from pyvalue.errors import ModelError
 from pyvalue.models.edits import Edit
 from pyvalue.models.loading import LanguageModel
 from pyvalue.models.positions import Indices, Span, special_tokens, token_positions
-from pyvalue.models.row_seeds import row_seed
+from pyvalue.models.row_seed import row_seed
 from pyvalue.steering.controls import control_configurations
 
 Chat: TypeAlias = Sequence[Mapping[str, Any]]
@@ -137,9 +137,7 @@ def read_configurations(edits: Configurations, controls: int, seed: int) -> list
     return found
 
 
-def make_rows(
-    prompts: Sequence[Prompt], configurations: Sequence[Configuration], repeats: int, seed: int
-) -> list[Row]:
+def make_rows(prompts: Sequence[Prompt], configurations: Sequence[Configuration], repeats: int, seed: int) -> list[Row]:
     """One row a text: by configuration, then prompt, then repeat."""
     asked = ((c, p, repeat) for c in configurations for p in prompts for repeat in range(repeats))
     return [Row(i, p, c, repeat, row_seed(seed, p.id, c.label, repeat)) for i, (c, p, repeat) in enumerate(asked)]

@@ -194,10 +194,10 @@ class Given:
 
 def _model_digests(name: str, model: object) -> dict[str, str]:
     """Of a model that runs here; one behind a server is known by its name only, which the study has."""
-    from pyvalue.models.fingerprint import fingerprints
-
     if not isinstance(model, LanguageModel):
         return {}
+    from pyvalue.models.fingerprint import fingerprints
+
     found = {"dtype": str(model.dtype).removeprefix("torch."), **fingerprints(model)}
     return {f"{name}.{what}": digest for what, digest in found.items()}
 

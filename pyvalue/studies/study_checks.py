@@ -148,6 +148,11 @@ class _Check:
             argument, _, told = str(fault).partition(": ")
             known = argument in ("name", "questionnaire", "values", "per_value", "content_free")
             path: KeyPath = ("inventory", argument if known else "name")
+            name = self._study.inventory.name
+            if path[1] == "name" and not os.path.exists(self._study.resolve(name)):
+                near = suggestion(name, INVENTORIES, '"{}"')
+                told = f"expected a bundled name ({', '.join(INVENTORIES)}) or a CSV or TOML file, got {shown(name)}{near}"
+                known = True
             self.add(path, told if known else str(fault))
             return None
 
@@ -270,7 +275,9 @@ class _Check:
                 and sae.source not in (None, "demo")
                 and not os.path.exists(study.resolve(str(sae.source)))
             ):
-                self.add(path, f'expected "demo" or a folder of an SAE, got {shown(sae.source)}, which is not there')
+                near = suggestion(str(sae.source), ("demo",), '"{}"')
+                told = f'expected "demo" or a folder of an SAE, got {shown(sae.source)}, which is not there{near}'
+                self.add(path, told)
         if study.report is not None and study.report.reference not in (None, "theory"):
             reference = str(study.report.reference)
             self._check_file(("report", "reference"), reference, '"theory" or a graph that discover wrote')

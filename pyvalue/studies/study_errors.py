@@ -85,4 +85,6 @@ def suggestion(name: str, known: Iterable[str], around: str = "{}") -> str:
     """``; did you mean NAME?`` where a known name is near, else nothing."""
     by_case = {one.lower(): one for one in known}
     near = difflib.get_close_matches(name.lower(), by_case, n=1, cutoff=0.6)
+    if not near and len(name) > 3:  # a long name of which the beginning was written
+        near = [one for one in by_case if difflib.get_close_matches(name.lower(), [one[: len(name) + 1]], cutoff=0.8)]
     return f"; did you mean {around.format(by_case[near[0]])}?" if near else ""
