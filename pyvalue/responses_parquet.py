@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,12 @@ def _read(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     import pyarrow.parquet as pq
 
+    own = re.fullmatch(r"part-.*\.parquet", file.name)
+    if not own and not _is_parquet(file):
+        raise StoreError(
+            f"responses {file} is no Parquet file; expected a folder of answers, or a Parquet file of them, as "
+            "pyvalue measure and Responses.save write"
+        )
     try:
         check_regular(file, links)
         content = pq.read_table(file)
@@ -65,9 +72,17 @@ def _read(
         return complete(content.to_pandas()), facts
     # pyarrow and pandas raise a dozen types over damaged metadata.
     except Exception as fault:
-        raise StoreError(
-            f"responses {file} cannot be read ({fault}); if it is damaged, delete it and measure again"
-        ) from fault
+        advice = "; if it is damaged, delete it and measure again" if own else ""
+        raise StoreError(f"responses {file} cannot be read ({fault}){advice}") from fault
+
+
+def _is_parquet(file: Path) -> bool:
+    """By its first bytes; True also where these cannot be had, which is told later."""
+    if not file.is_file():
+        return True
+    with file.open("rb") as stream:
+        start = stream.read(4)
+    return start == b"PAR1" or file.suffix == ".parquet"
 
 
 def _manifest_facts(folder: Path) -> dict[str, Any]:

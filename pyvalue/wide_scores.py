@@ -194,7 +194,8 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     wrong = [str(name) for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
     if wrong:
         raise ValueError(
-            f"source: expected numbers in every column of a value, got others in {', '.join(wrong)}; leave them out: "
+            f"source: expected numbers in every column of a value, got others in {', '.join(wrong)}; name the "
+            f"column that says who answered persona, and take out what is no value; in Python: "
             f"pv.score_rows(source, drop={wrong})"
         )
     table = table.astype(float).set_axis([str(name) for name in table.columns], axis=1)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -206,6 +207,8 @@ def test_a_fault_is_one_line_and_code_1(
     [
         ("Pass missing='drop' to", "Pass --missing 'drop' to"),
         ("or drop=['Se x']", "or --drop 'Se x'"),
+        ("or drop=['Se x', 'age'] where", "or --drop 'Se x' --drop 'age' where"),
+        ("take it out; in Python: pv.score_rows(source, drop=['x'])", "take it out"),
         ("max_depth=3", "--max-depth 3"),
         ("averaged=True.", "--averaged."),
         ("other='x' and undrop='y' stay", "other='x' and undrop='y' stay"),
@@ -335,3 +338,18 @@ def test_output_that_nobody_reads_is_no_fault(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write)
     assert "Traceback" not in done.stderr
+
+
+def test_a_table_of_people_goes_through_discover_and_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [[f"p{i}", i % 5, (i * i + i % 3) % 7, (3 * i + i // 4) % 6] for i in range(40)]
+    frame = pd.DataFrame(rows, columns=["person", "Power", "Security", "Hedonism"])
+    frame.to_csv("people.csv", index=False)
+    run = call("discover", "people.csv", "--output", "graph.json")
+    assert run.exit_code == 0, run.stderr
+    assert run.stderr.count("person") == 1  # what is left out needs no advice to drop it
+    frame.rename(columns={"person": "persona"}).to_csv("base.csv", index=False)
+    run = call("plan", "graph.json", "--raise", "Power", "--base", "base.csv")
+    assert run.exit_code == 0 and "raise Power" in run.stdout and "playing" not in run.stderr, run.stderr
+    run = call("plan", "graph.json", "--raise", "Power", "--base", "graph.json")
+    assert run.exit_code == 1 and "expected a folder of answers" in run.stderr and "delete" not in run.stderr

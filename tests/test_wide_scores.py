@@ -104,7 +104,7 @@ def test_answers_of_people_need_neither_edits_nor_names(tmp_path: Path) -> None:
     table.to_csv(tmp_path / "people.csv", index=False)
     assert list(score_rows(tmp_path / "people.csv", persona="person").index) == [("", "x"), ("", "y")]
     assert list(score_rows(tmp_path / "people.csv", drop=["person"]).index) == [("", "1"), ("", "2")]
-    with pytest.raises(ValueError, match=r"got others in person; leave them out: pv.score_rows\(source, drop="):
+    with pytest.raises(ValueError, match=r"got others in person; name the .*; in Python: pv.score_rows\(source, drop="):
         score_rows(tmp_path / "people.csv")
     with pytest.raises(ValueError, match="persona: there is no column 'who'; there are person, Power"):
         score_rows(tmp_path / "people.csv", persona="who")

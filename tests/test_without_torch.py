@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_training_an_sae_names_what_it_needs(tmp_path):
 
 
 class _AlwaysYes(BaseHTTPRequestHandler):
-    def do_POST(self):  # noqa: N802 (http.server calls it so)
+    def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Yes."}}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
@@ -85,5 +86,5 @@ def test_a_remote_study_needs_no_torch(tmp_path):
         server.shutdown()
         server.server_close()
     assert done.returncode == 0, done.stderr
-    page = json.loads(done.stdout)["report"]
-    assert "openai:m" in open(page, encoding="utf-8").read()
+    page = Path(json.loads(done.stdout)["report"])
+    assert "openai:m" in page.read_text(encoding="utf-8")

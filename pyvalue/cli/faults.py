@@ -19,6 +19,9 @@ from pyvalue.errors import PyvalueError
 #: exit codes; 0 is a run that ended as asked
 FAULT, USAGE, INTERRUPTED = 1, 2, 130
 
+#: what follows is advice for those who call pyvalue from Python
+_PYTHON = "; in Python: "
+
 P = ParamSpec("P")
 
 
@@ -95,21 +98,24 @@ def _as_note(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def as_options(text: str, names: Sequence[str]) -> str:
-    """Advice for Python, such as ``missing='drop'``, as it is typed here: ``--missing drop``.
+    """Advice for Python, such as ``missing='drop'``, as it is typed here: ``--missing drop``; calls are left out.
 
     Args:
         text: of an error.
         names: parameters of the command; no others are options.
     """
+    text, _, _ = text.partition(_PYTHON)
     known = "|".join(map(re.escape, names))
     if not known:
         return text
 
     def typed(found: re.Match[str]) -> str:
         option = f"--{found['name'].replace('_', '-')}"
-        return option if found["value"] == "True" else f"{option} {found['value'] or found['one']}"
+        if found["value"] is None:
+            return " ".join(f"{option} {one}" for one in re.findall(r"'[^']*'", found["several"]))
+        return option if found["value"] == "True" else f"{option} {found['value']}"
 
-    value = r"(?:(?P<value>True|'[^']*'|[\d.]+)|\[(?P<one>'[^']*')\])"
+    value = r"(?:(?P<value>True|'[^']*'|[\d.]+)|\[(?P<several>'[^']*'(?:, '[^']*')*)\])"
     return re.sub(rf"(?<![\w.-])(?P<name>{known})={value}", typed, text)
 
 

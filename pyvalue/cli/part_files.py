@@ -44,12 +44,19 @@ def read_part(path: Path) -> Any:
     return readers[_kind(path)](path)
 
 
+def _of_tables(path: Path) -> str:
+    if path.suffix.lower() not in (".csv", ".tsv", ".txt"):
+        return ""
+    return f"; tables are for pyvalue discover: pyvalue discover {path} --output graph.json"
+
+
 def _kind(path: Path) -> str:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as fault:
         raise StoreError(
-            f"parts: {path} is neither Parquet nor JSON ({fault}); expected answers, a graph, a plan, an evaluation"
+            f"parts: {path} is neither Parquet nor JSON; expected a run folder, or answers, a graph, a plan, an "
+            f"evaluation or an audit that pyvalue wrote{_of_tables(path)}"
         ) from fault
     found = [name for name, keys in _KINDS.items() if isinstance(content, dict) and keys <= content.keys()]
     if len(found) != 1:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pyvalue.measurement.personas import Persona
 
 
+#: endings of tables with a row a persona and a column a value
+_TABLES = (".csv", ".tsv")
+
+
 def plan(
     graph: Annotated[Path, typer.Argument(help="Graph that discover wrote, as JSON.")],
     raise_values: Annotated[
@@ -28,7 +32,10 @@ def plan(
         list[str] | None, typer.Option(metavar="<value>", help="Value that should stay; may be repeated.")
     ] = None,
     base: Annotated[
-        Path | None, typer.Option(help="Folder or Parquet file of unedited answers: predicts how far, and ranks roles.")
+        Path | None,
+        typer.Option(
+            help="Unedited answers (folder or Parquet file), or a CSV of scores: predicts how far, and ranks roles."
+        ),
     ] = None,
     model: Annotated[
         str | None,
@@ -74,12 +81,12 @@ def plan(
     if not graph.is_file():
         raise ValueError(f"graph: no such file: {graph}; pyvalue discover ... --output makes one")
     structure = pv.ValueGraph.load(graph)
-    answers = None if base is None else read_responses("base", base)
+    answers, asked = (None, ()) if base is None else _answers(base)
     pilot: dict[str, Any] = {}
     if model is not None:
         pilot = {
             "inventory": read_inventory(inventory, questionnaire, items),
-            "personas": _pilot(personas, () if answers is None else answers.personas, seed),
+            "personas": _pilot(personas, asked, seed),
             "model": read_model(model, dtype, device, None),
             "sae": pv.load_sae(sae),
         }
@@ -112,6 +119,19 @@ def plan(
     say(str(made))
     if output is not None:
         note(f"next: pyvalue steer {output}" if made.edits else f"the plan is in {output}")
+
+
+def _answers(base: Path) -> tuple[Any, tuple[str, ...]]:
+    """Answers, or rows of scores out of a table; and who gave them."""
+    if base.suffix.lower() not in _TABLES:
+        answers = read_responses("base", base)
+        return answers, answers.personas
+    import pyvalue as pv
+
+    if not base.is_file():
+        raise ValueError(f"base: no such file: {base}")
+    rows = pv.score_rows(base)
+    return rows, tuple(rows.index.get_level_values("persona").unique())
 
 
 def _pilot(told: str, known: tuple[str, ...], seed: int) -> tuple[Persona, ...]:

@@ -95,6 +95,8 @@ def usable_data(columns: Columns, missing: str, on_degenerate: str, threads: int
             f"{d} values but only {n} rows: sets of more than {n - 4} values cannot be tested, and the graph is "
             "unreliable; collect more rows or fewer values"
         )
+    # Of a column that is left out it need not be said, too, that it looks like an identifier.
+    notes = [note for note in notes if not note.startswith(tuple(f"column {name!r} " for name in excluded))]
     for note in [*(f"left out {name!r} ({reason})" for name, reason in excluded.items()), *notes]:
         warnings.warn(note, DegenerateDataWarning, stacklevel=4)
     return UsableData(columns, correlation, excluded, (*columns.notes, *notes))
@@ -170,6 +172,10 @@ def _raise_infinite(columns: Columns, column: int) -> None:
     )
 
 
+#: columns with missing entries that may be none of the values, such as an age
+_FEW = 3
+
+
 def _listed_missing(columns: Columns, nan: NDArray[Any]) -> str:
     return ", ".join(f"{columns.names[i]} ({nan[i]})" for i in np.flatnonzero(nan))
 
@@ -184,10 +190,13 @@ def _without_missing_rows(columns: Columns, nan: NDArray[Any], missing: str) -> 
     if missing == "raise":
         first = columns.label(int(np.argmax(incomplete)))
         lacking = [columns.names[i] for i in np.flatnonzero(nan)]
+        # Many columns with gaps are values of people who left questions out.
+        few = len(lacking) <= _FEW and len(lacking) < len(columns.names) / 2
+        dropping = f", or drop={lacking} where the columns are no values" if few else ""
         raise ValueError(
             f"responses have {int(nan.sum())} missing entries in {count} of {n} rows, in columns {listed}; the first "
-            f"is in row {first!r}. Pass missing='drop' to leave these rows out, missing='test-wise' to leave a row out "
-            f"of the tests that need its missing entry alone, or drop={lacking} where the columns are no values"
+            f"is in row {first!r}. Pass missing='drop' to leave these rows out{',' if few else ', or'} "
+            "missing='test-wise' to leave a row out of the tests that need its missing entry alone" + dropping
         )
     note = f"dropped {count} of {n} rows with missing entries, in columns {listed}"
     return columns.take_rows(np.flatnonzero(~incomplete)), note

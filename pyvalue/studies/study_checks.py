@@ -151,8 +151,9 @@ class _Check:
             name = self._study.inventory.name
             if path[1] == "name" and not os.path.exists(self._study.resolve(name)):
                 near = suggestion(name, INVENTORIES, '"{}"')
-                told = f"expected a bundled name ({', '.join(INVENTORIES)}) or a CSV or TOML file, got {shown(name)}{near}"
-                known = True
+                expected = f"expected a bundled name ({', '.join(INVENTORIES)}) or a CSV or TOML file"
+                self.add(path, f"{expected}, got {shown(name)}{near}")
+                return None
             self.add(path, told if known else str(fault))
             return None
 
