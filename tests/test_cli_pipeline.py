@@ -155,11 +155,10 @@ def test_an_unfinished_run_is_drawn_with_what_it_lacks(planned) -> None:
     run = folder / "run"
     run.mkdir()
     shutil.copytree(folder / "base", run / "base")
-    told = answer("report", run)
-    assert told["parts"] == ["Responses"] and told["missing"]
-    assert told["page"] == str(run / "report" / "index.html")
-    errors = call("report", run).stderr
-    assert all(f"note: missing: {one}" in errors for one in told["missing"])
+    drawn = call("report", run)
+    assert drawn.exit_code == 0 and drawn.stdout == f"{run / 'report' / 'index.html'}\n"
+    missing = pv.load_run(run).missing
+    assert missing and all(f"note: missing: {one}" in drawn.stderr for one in missing)
 
 
 def test_texts_are_those_of_the_model_with_and_without_edits(planned) -> None:

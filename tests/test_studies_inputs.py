@@ -168,11 +168,14 @@ def test_given_edits_keep_their_autoencoder(place, monkeypatch):
     steer = '[steer]\npersonas = 3\nsae = "sae"\n'
     (place / "own.toml").write_text(f'{head}[plan]\nraise = ["Power"]\n{steer}{edit}[evaluate]\n')
     assert run(place / "own.toml", place / "own-run").finished
+    shutil.copytree(place / "own-run", place / "other-run")
     shutil.rmtree(place / "own-run" / "steered")
+    (place / "other-run" / "plan.json").unlink()
     CHANGES["plan.sae"](place)
     monkeypatch.setattr(stages, "measure", never)
-    with pytest.raises(StoreError, match=r"differs in: edits\[0\]\.sae"):
-        run(place / "own.toml", place / "own-run")
+    for folder in ("own-run", "other-run"):
+        with pytest.raises(StoreError, match=r"differs in: edits\[0\]\.sae"):
+            run(place / "own.toml", place / folder)
 
 
 def test_a_reference_is_that_of_the_study(place, monkeypatch):

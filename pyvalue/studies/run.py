@@ -23,7 +23,7 @@ from pyvalue.studies.run_manifest import RunManifest, now
 from pyvalue.studies.safe_paths import FILES as RUN_FILES
 from pyvalue.studies.safe_paths import FOLDERS as RUN_FOLDERS
 from pyvalue.studies.safe_paths import check_run_folder
-from pyvalue.studies.stage_inputs import Given, asks, check_made, is_up_to_date, made_digest, made_from
+from pyvalue.studies.stage_inputs import Given, check_made, is_up_to_date, loads, made_digest, made_from
 from pyvalue.studies.stages import STAGES, Work
 from pyvalue.studies.study import EngineTable, Study
 from pyvalue.studies.study_file import load_study
@@ -130,7 +130,7 @@ class _Run:
             if self._is_current(stage):
                 self._say(title, "is done")
                 continue
-            if asks(self._study, stage) and not is_checked:
+            if not is_checked and loads(self._study, stage):
                 is_checked = True
                 self._given.check(self._manifest, self._folder, loaded=True)
             self._make(stage, title)

@@ -125,6 +125,11 @@ def asks(study: Study, stage: str) -> bool:
     return stage in MEASURED or (stage == "plan" and study.plan is not None and study.plan.sae is not None)
 
 
+def loads(study: Study, stage: str) -> bool:
+    """Whether a stage needs a model or an SAE: one that asks, or a plan that takes edits of the study's own."""
+    return asks(study, stage) or (stage == "plan" and bool(study.edits))
+
+
 class Given:
     """What the user gives to every stage, by keys of the study -> digests.
 
