@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from dataclasses import replace
@@ -15,6 +16,7 @@ from scipy import stats
 
 import pyvalue as pv
 from pyvalue.evaluation.audit_findings import VERDICTS, Finding
+from pyvalue.reporting.absent import absent
 from pyvalue.reporting.audit_meanings import meaning
 from pyvalue.reporting.citations import CITATIONS
 from pyvalue.reporting.edit_studies import edit_studies
@@ -33,7 +35,9 @@ from pyvalue.steering.plan import SteeringPlan
 
 NAMES = ("Thrift", "Wit", "Order")
 EVIL = "<script>alert('x')</script>"
-ALWAYS = ["value-graph", "value-profile", "quality", "steering-plan", "outcome", "methods", "run", "limits"]
+ALWAYS = ["value-graph", "methods", "run", "limits"]
+#: of a study that has answers and a graph
+ANSWERED = ["value-graph", "value-profile", "quality", "methods", "run", "limits"]
 
 
 def answers(edits=("",), people=6, values=NAMES, free=0, mode="score", orders=("yes-no",), study=None, missing=False):
@@ -84,16 +88,23 @@ def test_names_are_unique_and_pictures_too():
     pictures = [picture.name for section in content for picture in section.pictures]
     assert len(set(names)) == len(names) and len(set(pictures)) == len(pictures)
     assert all(re.fullmatch(r"[a-z][a-z0-9-]*", name) for name in (*names, *pictures))
-    assert names == [*ALWAYS[:3], "heat-map", *ALWAYS[3:]]
+    assert names == [*ANSWERED[:3], "heat-map", *ANSWERED[3:]]
     assert all(s.missing or s.paragraphs or s.points or s.pictures or s.tables for s in content)
 
 
 def test_only_what_was_given_is_told():
     found = told([pv.graph_from_edges(NAMES)])
     assert list(found) == ALWAYS
-    assert [name for name, one in found.items() if one.missing] == [
-        "value-profile", "quality", "steering-plan", "outcome"
-    ]  # fmt: skip
+    assert not any(one.missing for one in found.values())
+
+
+def test_what_an_unfinished_run_is_still_to_make_has_its_place():
+    missing = ["There is no steering plan yet (plan.json).", "No questions under edits are answered yet."]
+    given = sort_parts([pv.graph_from_edges(NAMES)], missing=missing)
+    found = {one.name: one.missing for one in sections(given)}
+    assert [name for name, told in found.items() if told] == ["value-profile", "quality", "steering-plan"]
+    assert dict(summary(given))["Planned"] == "This run has not made it yet."
+    assert absent(given) == ["an evaluation"]
 
 
 def test_every_kind_of_part_is_taken():
@@ -461,6 +472,82 @@ def test_edits_read_from_a_file_are_shown():
 )  # fmt: skip
 def test_odd_answers_have_all_their_sections(given):
     found = told([given, pv.graph_from_edges(given.values)])
-    assert set(ALWAYS) <= set(found)
+    assert set(ANSWERED) <= set(found)
     assert "nan" not in re.findall(r"\bnan\b", " ".join(text_of(one) for one in found.values()))
     assert "0.0% were valid" in found["methods"].paragraphs[1] or given.valid_share == 1
+
+
+# -- people, and graphs alone -------------------------------------------------------------------------------------
+
+
+def people_table(n=40):
+    random = np.random.default_rng(5)
+    columns = [f"{value} {i}" for value in CIRCLE for i in (1, 2)]
+    ratings = random.integers(1, 7, (n, len(columns))).astype(float)
+    ratings[3, 0] = np.nan
+    return pd.DataFrame(ratings, columns=columns), {name: (name[:-2], 1) for name in columns}
+
+
+def page_words(parts, folder):
+    """What the page says, without its scripts and styles."""
+    page = pv.report(parts, folder).read_text(encoding="utf-8")
+    return html.unescape(re.sub(r"<(script|style|svg)\b.*?</\1>|<[^>]+>", " ", page, flags=re.S))
+
+
+def test_ratings_of_people_are_told_as_such(tmp_path):
+    table, items = people_table()
+    people = pv.Responses.from_ratings(table, items, scale=(1, 6))
+    said = page_words([people, pv.discover(people, missing="drop")], tmp_path)
+    assert "Values of people" in said and "These answers" in said
+    assert "40 people rated 20 items on 10 values of Schwartz’s theory from 1 to 6" in said
+    assert "Of 800 ratings, 99.9% were given; the others were treated as missing." in said
+    assert "k·(2(r − 1)/(6 − 1) − 1)" in said
+    own = re.sub(r"Identifying significant edges in graphical models", "", said)
+    for word in ("persona", "prompt", "judge", "model", "question", "towards yes", "content-free", "unedited"):
+        assert word not in own, word
+
+
+def test_people_beside_a_model_are_told_apart():
+    table, items = people_table()
+    people = pv.Responses.from_ratings(table, items, scale=(1, 6))
+    both = pv.Responses.concat([people, answers(values=CIRCLE)])
+    for given in ([people, answers(values=CIRCLE)], [both]):
+        said = methods(sort_parts(given)).paragraph
+        assert "40 people rated 20 items" in said and "tiny was asked 20 questions about 10 values" in said
+        limits = next(one for one in sections(sort_parts(given)) if one.name == "limits").points
+        assert any("what people say" in one for one in limits) and any("under a persona" in one for one in limits)
+
+
+def test_a_graph_alone_has_no_word_of_a_model(tmp_path):
+    said = page_words([pv.graph_from_edges(list(CIRCLE), [("Power", "Achievement")])], tmp_path)
+    assert "A graph of values" in said and "This graph" in said and "model" not in said.lower()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"missing": "drop"}, "1 of 60 rows had missing entries and were left out."),
+        ({"missing": "test-wise"}, "Rows with missing entries were left out of those tests that need"),
+    ],
+)
+def test_methods_tell_what_was_done_with_missing_entries(options, told):
+    rows = pd.DataFrame(np.random.default_rng(1).normal(size=(60, 3)), columns=list(NAMES))
+    assert "missing" not in methods(sort_parts([pv.discover(rows)])).paragraph
+    rows.iloc[4, 1] = np.nan
+    assert told in methods(sort_parts([pv.discover(rows, **options)])).paragraph
+
+
+def test_arrows_that_replicates_do_not_have_are_named():
+    random = np.random.default_rng(2)
+    cause, other = random.normal(size=(2, 150))
+    rows = pd.DataFrame({"A": cause, "B": other, "C": cause + other + random.normal(size=150)})
+    graph = pv.discover(rows, bootstrap=60)
+    assert ("A", "C") in [(a, b) for a, b, _ in graph.edges()]
+    steady = told([graph])["value-graph"]
+    assert not any("do not point" in one for one in steady.points) and "in all rows" in steady.pictures[0].caption
+    turned = replace(graph, marks=graph.marks.T.copy())  # the same edges, against every replicate
+    points = told([turned])["value-graph"].points
+    assert any("C → A (0% of replicates" in one and "all rows" in one for one in points)
+    averaged = told([graph.averaged()])
+    assert "by most replicates" in averaged["value-graph"].pictures[0].caption
+    assert "The graph is averaged over these replicates" in averaged["methods"].paragraphs[1]

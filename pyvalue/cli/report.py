@@ -34,7 +34,7 @@ def report(
     if compared is None and folder is not None:
         compared = folder.reference
     if not found:
-        raise ValueError(f"parts: {parts[0]} has nothing to show yet: {'; '.join(missing) or 'it is empty'}")
+        raise ValueError(f"parts: {parts[0]} has nothing to show yet: {' '.join(missing) or 'it is empty.'}")
     where = output or (parts[0] / "report" if folder is not None else Path("report"))
     if where.is_file():
         raise ValueError(f"output: expected a folder, which may be new, got the file {where}")
@@ -50,8 +50,9 @@ def report(
 def _given(paths: list[Path]) -> tuple[list[Any], tuple[str, ...], Any]:
     """Parts, what an unfinished run lacks, and the run, where a single run folder was given."""
     if len(paths) == 1 and paths[0].is_dir() and not holds_answers(paths[0]):
-        from pyvalue.studies.run_folder import load_run
+        from pyvalue.studies.run_folder import NO_REPORT, load_run
 
         run = load_run(paths[0])
-        return run.parts(), tuple(run.missing), run
+        # What is written now is not missing in itself.
+        return run.parts(), tuple(one for one in run.missing if not one.startswith(NO_REPORT)), run
     return [read_part(path) for path in paths], (), None

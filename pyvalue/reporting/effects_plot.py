@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pyvalue.evaluation.prediction import Evaluation
+from pyvalue.reporting.respondents import rating_scales
 from pyvalue.reporting.theme import (
     INK,
     MUTED,
@@ -175,7 +176,8 @@ def _series(sets: Sequence[Responses]) -> Iterator[tuple[str, Responses]]:
             holders.setdefault(key, []).append(number)
     for number, one in enumerate(sets):
         for (model, edit, mode), table in one.table.groupby(_SERIES_KEYS, sort=False):
-            name = [*([model] if len(models) > 1 else []), edit or "unedited", *([mode] if len(modes) > 1 else [])]
+            plain = "answers" if model in rating_scales(one) else "unedited"
+            name = [*([model] if len(models) > 1 else []), edit or plain, *([mode] if len(modes) > 1 else [])]
             alike = holders[(model, edit, mode)]
             if len(alike) > 1:
                 sizes = [len(sets[other].personas) for other in alike]

@@ -43,11 +43,16 @@ def reference_for(graph: ValueGraph, given: ValueGraph | None) -> Reference | No
     return Reference(theory_graph(graph.names), "The theory", _THEORY)
 
 
-def comparison(graph: ValueGraph, other: Reference) -> list[str]:
+def comparison(graph: ValueGraph, other: Reference, owner: str = "this graph") -> list[str]:
     """Sentences on the edges that both graphs have, and on those that only one has.
 
     Edges are compared as pairs; where both have an edge and not the same direction, both are named. Values that one of
     the graphs lacks are named, and their edges are not compared.
+
+    Args:
+        graph: of the report.
+        other: beside it.
+        owner: what the first is called.
     """
     reference, title = other.graph, other.title[0].lower() + other.title[1:]
     shared = [name for name in graph.names if name in set(reference.names)]
@@ -59,7 +64,7 @@ def comparison(graph: ValueGraph, other: Reference) -> list[str]:
     only_there = [text for pair, text in there.items() if pair not in here]
     said = [
         f"In both, {count(len(both), 'edge')}: {listed(both)}.",
-        f"Only in the model, {count(len(only_here), 'edge')}: {listed(only_here)}.",
+        f"Only in {owner}, {count(len(only_here), 'edge')}: {listed(only_here)}.",
         f"Only in {title}, {count(len(only_there), 'edge')}: {listed(only_there)}.",
     ]
     lacking = [name for name in graph.names if name not in shared]
@@ -67,7 +72,9 @@ def comparison(graph: ValueGraph, other: Reference) -> list[str]:
         said.append(f"{other.title} does not have {listed(lacking)}, so their edges are not compared.")
     lacking = [name for name in reference.names if name not in shared]
     if lacking:
-        said.append(f"The model does not have {listed(lacking)}, so their edges are not compared.")
+        verb = "do" if owner.endswith("s") else "does"
+        named = f"{owner[:1].upper()}{owner[1:]}"
+        said.append(f"{named} {verb} not have {listed(lacking)}, so their edges are not compared.")
     return said
 
 

@@ -16,6 +16,18 @@ def was_given(graph: ValueGraph) -> bool:
     return graph.settings.backend == "given" or not graph.settings.n
 
 
+def was_averaged(graph: ValueGraph) -> bool:
+    """Whether its edges are what replicates agree on, and not those of a search in all rows."""
+    return any(note.startswith(("averaged over ", "ensemble of ")) for note in graph.notes)
+
+
+def drawn_from(graph: ValueGraph) -> str:
+    """`` in all rows``, `` by most replicates``: where an arrow of the picture was found."""
+    if was_given(graph) or graph.bootstrap is None:
+        return ""
+    return " by most replicates that have the edge" if was_averaged(graph) else " in all rows"
+
+
 def replicates(graph: ValueGraph, number: int | None = None) -> str:
     """``1,000 bootstrap replicates``, ``50 subsamples``: what the strengths of edges are shares of.
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from pyvalue.graph import ValueGraph
+from pyvalue.reporting.graph_summary import was_averaged, was_given
 from pyvalue.reporting.theme import shown
 from pyvalue.reporting.wording import listed
 
 #: how an edge is written between its two values
 SIGNS = {"directed": "→", "undirected": "—", "bidirected": "↔"}
 _MEANING = {
-    "directed": "directed",
+    "directed": "directed in the graph of all rows",
     "undirected": "direction not determined",
     "bidirected": "two-headed: colliders contradict each other",
 }
@@ -39,7 +40,10 @@ def edge_strengths(graph: ValueGraph) -> dict[frozenset[str], float]:
 
 def edge_details(graph: ValueGraph) -> dict[frozenset[str], list[str]]:
     """Lines on every edge: what it is, how often replicates had it and which way, and the test."""
-    lines = {frozenset((a, b)): [_MEANING[kind]] for a, b, kind in graph.edges()}
+    meaning = dict(_MEANING)
+    if was_given(graph) or was_averaged(graph):
+        meaning["directed"] = "directed"
+    lines = {frozenset((a, b)): [meaning[kind]] for a, b, kind in graph.edges()}
     if graph.bootstrap is not None:
         table = graph.strengths()
         for row in table[table["in_graph"]].to_dict("records"):
@@ -65,7 +69,7 @@ def _frequencies(row: Mapping[Any, Any]) -> list[str]:
     ]
     if number["bidirected"] > 0:
         ways.append(f"two-headed: {_percent(number['bidirected'])}")
-    return [found, *ways]
+    return [found, "there, of all replicates:", *ways]
 
 
 def made_by(graph: ValueGraph) -> str:

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from pyvalue.atomic_files import replace_file
 from pyvalue.errors import StoreError
 from pyvalue.graph import ValueGraph
+from pyvalue.reporting.absent import absent
 from pyvalue.reporting.graph_comparison import Reference, comparison, reference_for
 from pyvalue.reporting.graph_plot import draw_graph
 from pyvalue.reporting.graph_words import edge_strengths
@@ -23,6 +24,7 @@ from pyvalue.reporting.interactive_graph import bokeh_script, interactive_graph
 from pyvalue.reporting.page_scripts import data_for_script, security_policy
 from pyvalue.reporting.parts import Parts, sort_parts
 from pyvalue.reporting.quality_tables import describe_quality, qualities
+from pyvalue.reporting.respondents import owner, sources, title_of
 from pyvalue.reporting.section import Picture, Section
 from pyvalue.reporting.sections import sections
 from pyvalue.reporting.summary import summary
@@ -48,8 +50,9 @@ def report(
 ) -> Path:
     """Write ``folder/index.html``, and into ``folder/figures`` its pictures (png and svg) and long tables (csv).
 
-    The page is self-contained, reads well in light and dark and on paper, and says what was not given. Its value graph
-    can be zoomed, filtered by strength and pointed at; without scripts and on paper a still picture takes its place.
+    The page is self-contained, reads well in light and dark and on paper, and says at its end what was not given. Its
+    value graph can be zoomed, filtered by strength and pointed at; without scripts and on paper a still picture takes
+    its place.
 
     Args:
         parts: in any order, one each of ``ValueGraph``, ``SteeringPlan``, ``Evaluation``, ``PairedChanges``,
@@ -57,10 +60,10 @@ def report(
             ``EdgeDifferences``, ``PredictionBenchmark``, ``Audit`` and ``SweepResult``, and any number of ``Responses``
             and ``DoseResponse``.
         folder: created when absent; a report in it is replaced, the page last.
-        reference: a graph to show beside the model's, as that of people. Default: Schwartz' theory, called so, where
+        reference: a graph to show beside the report's, as that of people. Default: Schwartz' theory, called so, where
             all values of the graph are basic ones of his; else none.
         missing: sentences on what an unfinished run has not made; they stand at the top.
-        title: of the page; default made of the models' names.
+        title: of the page; default made of the names of models, or of who rated.
 
     Returns:
         Path of the page.
@@ -76,7 +79,7 @@ def report(
     found = qualities(given.responses)
     beside = reference_for(given.graph, given.reference) if given.graph is not None else None
     content = _with_reference(sections(given, found), beside)
-    page = _page(given, describe_quality(found), content, beside, title)
+    page = _page(given, describe_quality(found, sources(given.responses)), content, beside, title)
     try:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
     except OSError as fault:
@@ -122,13 +125,14 @@ def _page(given: Parts, quality: str, content: Sequence[Section], beside: Refere
         lstrip_blocks=True,
     )
     graph = given.graph
-    interactive = None if graph is None else interactive_graph(graph, given.plan, beside)
+    interactive = None if graph is None else interactive_graph(graph, given.plan, beside, owner(given))
     scripts = [_script("tables.js")] if interactive is None else _graph_scripts()
     shown = {
-        "title": title or _title(given),
+        "title": title or title_of(given),
         "policy": security_policy(scripts),
         "relations": RELATION_COLOURS,
         "missing": given.missing,
+        "absent": listed(absent(given), ""),
         "summary": summary(given, quality),
         "sections": content,
         # The SVG is serialised by an XML writer, which escapes its text.
@@ -137,7 +141,7 @@ def _page(given: Parts, quality: str, content: Sequence[Section], beside: Refere
         "graph_section": GRAPH_SECTION,
         "interactive": interactive,
         "legend": _legend(given),
-        "compared": comparison(graph, beside) if graph is not None and beside is not None else [],
+        "compared": comparison(graph, beside, owner(given)) if graph is not None and beside is not None else [],
         "threshold": _threshold_note(graph),
         "strength_of": _strength_of(graph),
         "data": None if interactive is None else data_for_script(
@@ -159,11 +163,6 @@ def _script(name: str) -> str:
 
 def _graph_scripts() -> list[str]:
     return [_script("tables.js"), bokeh_script(), _script("graph.js")]
-
-
-def _title(given: Parts) -> str:
-    models = listed(dict.fromkeys(m for responses in given.responses for m in responses.table["model"].unique()), "")
-    return f"Values of {models}" if models else "Values of a language model"
 
 
 def _legend(given: Parts) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from pyvalue.graph import ValueGraph
 from pyvalue.reporting.edge_shapes import edge_shape
 from pyvalue.reporting.graph_comparison import Reference
 from pyvalue.reporting.graph_plot import MAX_EDGES, Point, drawn_edges, places
-from pyvalue.reporting.graph_summary import replicates, was_given
+from pyvalue.reporting.graph_summary import drawn_from, replicates, was_given
 from pyvalue.reporting.graph_words import edge_details, edge_strengths, edge_text, value_details
 from pyvalue.reporting.theme import INK, MUTED, OPEN, SURFACE, shown
 from pyvalue.reporting.wording import count
@@ -31,11 +31,13 @@ class InteractiveGraph:
     """What the page needs to draw a graph.
 
     Attributes:
-        panels: for the script, one entry a graph, the model's first: ``target`` (its element), ``item`` (of
+        panels: for the script, one entry a graph, the report's first: ``target`` (its element), ``item`` (of
             ``bokeh.embed``), ``radius`` (of its discs) and ``label`` (for those who do not see it).
-        strengths: of all edges of the model's graph, ascending; empty without a bootstrap.
+        strengths: of all edges of the report's graph, ascending; empty without a bootstrap.
+        owner: heading of the graph, where another stands beside it.
+        drawn_from: where its arrows were found, after "found"; empty where that goes without saying.
         replicates: that strengths are shares of, as "1,000 bootstrap replicates"; empty without.
-        given: whether no search found the model's graph.
+        given: whether no search found the report's graph.
         reference: the graph beside it.
         stacked: whether the two are to stand below each other.
         descendants: (value, what moves with it, what may) of every value.
@@ -43,6 +45,8 @@ class InteractiveGraph:
 
     panels: tuple[Mapping[str, Any], ...]
     strengths: tuple[float, ...]
+    owner: str
+    drawn_from: str
     replicates: str
     given: bool
     reference: Reference | None
@@ -50,22 +54,28 @@ class InteractiveGraph:
     descendants: tuple[tuple[str, str], ...]
 
 
-def interactive_graph(graph: ValueGraph, plan: SteeringPlan | None, reference: Reference | None) -> InteractiveGraph:
+def interactive_graph(
+    graph: ValueGraph, plan: SteeringPlan | None, reference: Reference | None, owner: str = "this graph"
+) -> InteractiveGraph:
     """The graph for the page, and the reference with its values in the same places.
 
     Args:
-        graph: of the model; its ``MAX_EDGES`` strongest edges are drawn.
+        graph: of the report; its ``MAX_EDGES`` strongest edges are drawn.
         plan: whose predictions colour the values.
         reference: drawn beside it.
+        owner: what the graph is called beside it.
     """
     where = _common_places(graph, reference.graph if reference else None)
     relations = {} if plan is None else plan.predicted
-    panels = [_panel("graph-model", graph, where, relations, "Value graph of the model")]
+    label = "Value graph" if owner == "this graph" else f"Value graph of {owner}"
+    panels = [_panel("graph-model", graph, where, relations, label)]
     if reference is not None:
         panels.append(_panel("graph-reference", reference.graph, where, {}, reference.title))
     return InteractiveGraph(
         panels=tuple(panels),
         strengths=tuple(sorted(round(share, 6) for share in edge_strengths(graph).values())),
+        drawn_from=drawn_from(graph),
+        owner=owner[:1].upper() + owner[1:],
         replicates="" if graph.bootstrap is None else replicates(graph, graph.bootstrap.replicates),
         given=was_given(graph),
         reference=reference,

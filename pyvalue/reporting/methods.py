@@ -15,12 +15,12 @@ from pyvalue.reporting.methods_answers import (
     answer_sentences,
     circle_sentences,
     reliability_sentences,
-    studies_of,
     versions_of,
 )
 from pyvalue.reporting.methods_graph import distance_sentences, effect_sentences, graph_sentences
 from pyvalue.reporting.methods_steering import outcome_sentences, plan_sentences, test_sentences
 from pyvalue.reporting.parts import Parts
+from pyvalue.reporting.respondents import of_people, only_people, studies_of
 from pyvalue.reporting.wording import listed
 
 #: packages whose versions change results, beside those that a study names
@@ -54,7 +54,7 @@ def methods(given: Parts, *, circle: Circumplex | None = None, changes: Sequence
     sentences = [
         *answer_sentences(given.responses),
         *reliability_sentences(given.responses, assessed=True),
-        *circle_sentences(circle, given.priorities),
+        *_of_whom(given, circle_sentences(circle, given.priorities)),
         *graph_sentences(given.graph),
         *distance_sentences(given.distance),
         *effect_sentences(effects, several),
@@ -65,6 +65,10 @@ def methods(given: Parts, *, circle: Circumplex | None = None, changes: Sequence
     ]
     used = dict.fromkeys(key for _, keys in sentences for key in keys)
     return Methods(" ".join(_cited(sentences)), tuple(sorted(CITATIONS[key][1] for key in used)))
+
+
+def _of_whom(given: Parts, sentences: Sequence[Sentence]) -> list[Sentence]:
+    return [(of_people(text), works) if only_people(given.responses) else (text, works) for text, works in sentences]
 
 
 def _cited(sentences: Iterable[Sentence]) -> Iterable[str]:

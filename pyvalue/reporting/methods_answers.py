@@ -9,6 +9,7 @@ import numpy as np
 
 from pyvalue.evaluation.circumplex import Circumplex
 from pyvalue.evaluation.priorities import Priorities
+from pyvalue.reporting.respondents import asked_and_rated, of_people, only_people, rating_scales, studies_of
 from pyvalue.reporting.wording import count, listed
 from pyvalue.responses import VALID, Responses
 from pyvalue.schwartz_circle import basic_value
@@ -23,8 +24,36 @@ _MODES = {
 
 
 def answer_sentences(sets: Sequence[Responses]) -> list[Sentence]:
-    """Who was asked what and how, of all sets of answers together."""
-    sets = [one for one in sets if len(one.table)]
+    """Who was asked what and how, of all sets of answers together; who rated what, of those of people."""
+    asked, rated = asked_and_rated(sets)
+    return [*_asked([one for one in asked if len(one.table)]), *_rated(rated)]
+
+
+def _rated(sets: Sequence[Responses]) -> list[Sentence]:
+    """Each set has a scale of its own."""
+    said: list[Sentence] = []
+    for one in sets:
+        basic = bool(one.values) and all(basic_value(value) for value in one.values)
+        about = f"{count(len(one.values), 'value')}" + (" of Schwartz’s theory" if basic else "")
+        for source, (low, high) in rating_scales(one).items():
+            table = one.table[one.table["model"] == source]
+            if table.empty:
+                continue
+            who = f"{table['persona'].nunique():,} {source}"
+            text = f"{who} rated {count(table['item'].nunique(), 'item')} on {about} from {low:g} to {high:g}."
+            said.append((text, ("schwartz",) if basic else ()))
+            valid = int(table["status"].isin(VALID).sum())
+            given = "none is missing" if valid == len(table) else (
+                f"{100 * valid / len(table):.1f}% were given; the others were treated as missing"
+            )  # fmt: skip
+            said.append((f"Of {count(len(table), 'rating')}, {given}.", ()))
+            said.append((f"A rating r was scored as k·(2(r − {low:g})/({high:g} − {low:g}) − 1), k being −1 for items "
+                         "that speak against their value and 1 for the others; a value’s score is the mean over its "
+                         "items.", ()))  # fmt: skip
+    return said
+
+
+def _asked(sets: Sequence[Responses]) -> list[Sentence]:
     if not sets:
         return []
     said: list[Sentence] = []
@@ -48,13 +77,6 @@ def answer_sentences(sets: Sequence[Responses]) -> list[Sentence]:
     said += [(text, ()) for text in _how(sets)]
     said += _scores(sets)
     return said
-
-
-def studies_of(responses: Responses) -> list[Mapping[str, Any]]:
-    """What each measurement recorded of itself; none where it recorded nothing."""
-    parts = responses.facts.get("parts", [responses.facts])
-    found = [part.get("study", part) for part in parts if isinstance(part, Mapping)]
-    return [study for study in found if isinstance(study, Mapping)]
 
 
 def versions_of(responses: Responses) -> list[Mapping[str, str]]:
@@ -125,7 +147,8 @@ def reliability_sentences(sets: Sequence[Responses], assessed: bool) -> list[Sen
     """How reliability and the means were computed."""
     if not any(one.values for one in sets):
         return []
-    said: list[Sentence] = [("Intervals of mean scores are 95% Student’s t ones over personas.", ())]
+    text = "Intervals of mean scores are 95% Student’s t ones over personas."
+    said: list[Sentence] = [(of_people(text) if only_people(sets) else text, ())]
     if assessed:
         text = (
             "Reliability is Cronbach’s α with Feldt’s interval, split-half reliability and the intraclass correlation"

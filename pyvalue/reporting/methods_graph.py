@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from pyvalue.effects.value_effects import Effects
 from pyvalue.evaluation.graph_distance import GraphDistance
 from pyvalue.graph import ValueGraph
-from pyvalue.reporting.graph_summary import was_given
+from pyvalue.reporting.graph_summary import was_averaged, was_given
 from pyvalue.reporting.methods_answers import Sentence
 from pyvalue.reporting.wording import count, listed
 
@@ -19,6 +21,7 @@ _TESTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "degenerate_gaussian": ("the degenerate Gaussian likelihood ratio", ("degenerate",)),
     "rcot": ("the randomized conditional correlation test RCoT", ("rcot",)),
 }
+_DROPPED = re.compile(r"dropped (\d+) of (\d+) rows with missing")
 _COLLIDERS = {
     "sepset": ("by the separating sets that were found", ()),
     "maxp": ("by the largest p-value", ()),
@@ -60,6 +63,7 @@ def graph_sentences(graph: ValueGraph | None) -> list[Sentence]:
         (f"Colliders were told {rule} (where two disagree, priority {settings.uc_priority} of causal-learn), other "
          "directions by Meek’s rules.", (*rule_works, "meek")),
     ]  # fmt: skip
+    said += _missing_data(graph)
     if settings.cluster and settings.effective_n is not None:
         shared = " or ".join(map(_with_article, settings.cluster))
         text = f"Rows that share {shared} are not independent: the tests were told of {settings.effective_n:.0f} "
@@ -78,9 +82,26 @@ def graph_sentences(graph: ValueGraph | None) -> list[Sentence]:
         if graph.bootstrap is not None and graph.edges():
             said.append((f"Edges in more than {graph.strength_threshold():.1%} of them count as significant.",
                          ("threshold",)))  # fmt: skip
+        if was_averaged(graph):
+            ensemble = any(note.startswith("ensemble of ") for note in graph.notes)
+            said.append(("Its edges and directions are those that replicates agree on, by the rule in the notes." if
+                         ensemble else "The graph is averaged over these replicates: it has the significant edges, in "
+                         "the directions that most of them give, turned into a graph without cycles.", ()))  # fmt: skip
     else:
         said.append(("The stability of its edges was not assessed by resampling.", ()))
     return said
+
+
+def _missing_data(graph: ValueGraph) -> list[Sentence]:
+    """The rule for empty cells, where there were such."""
+    dropped = [match for note in graph.notes if (match := _DROPPED.match(note))]
+    if dropped:
+        left, rows = dropped[0].groups()
+        return [(f"{left} of {rows} rows had missing entries and were left out.", ())]
+    if any(note.startswith("tests leave out rows in which one of their values is missing") for note in graph.notes):
+        return [("Rows with missing entries were left out of those tests that need the missing entry (test-wise "
+                 "deletion).", ())]  # fmt: skip
+    return []
 
 
 def _with_article(name: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pandas as pd
 from pyvalue.quality import Quality
 from pyvalue.quality_warnings import LOW_ALPHA
 from pyvalue.reporting.quality_plot import series_of
+from pyvalue.reporting.respondents import concerns_people, of_people
 from pyvalue.reporting.tables import Table, percent
 from pyvalue.reporting.theme import schwartz_order
 from pyvalue.reporting.wording import count, level, listed
@@ -40,11 +43,16 @@ def qualities(sets: Sequence[Responses]) -> list[Quality]:
     return found
 
 
-def quality_tables(found: Sequence[Quality]) -> list[Table]:
+def quality_tables(found: Sequence[Quality], people: frozenset[str] = frozenset()) -> list[Table]:
     """Reliability, yes-bias, the common factor, agreement between modes, broken edits; those that say something."""
     tables = []
     for quality in found:
         about = _about(quality, len(found) > 1)
+        if quality.facts["model"] in people:
+            tables.append(_of_people(_reliability_table(quality, about)))
+            if quality.factor["mean_correlation"].notna().any():
+                tables.append(_of_people(_factor_table(quality, about)))
+            continue
         tables.append(_reliability_table(quality, about))
         if quality.bias[list(_BIAS)].notna().any(axis=None):
             tables.append(_bias_table(quality, about))
@@ -57,13 +65,33 @@ def quality_tables(found: Sequence[Quality]) -> list[Table]:
     return tables
 
 
-def quality_warnings(found: Sequence[Quality]) -> list[str]:
+def quality_warnings(found: Sequence[Quality], people: frozenset[str] = frozenset()) -> list[str]:
     """All warnings, each with the model that it is about where there are several."""
     named = len(found) > 1
-    return [f"{_about(quality, named)}{warning}" for quality in found for warning in quality.warnings]
+    return [f"{_about(quality, named)}{warning}" for quality in found for warning in _warnings(quality, people)]
 
 
-def describe_quality(found: Sequence[Quality]) -> str:
+def _warnings(quality: Quality, people: frozenset[str]) -> list[str]:
+    """Of ratings those that can be about people, and in their words."""
+    if quality.facts["model"] not in people:
+        return list(quality.warnings)
+    return [
+        re.sub(r"corrected −?[\d.]+ and \d+%, ", "", of_people(warning)).replace(
+            "The correction leaves most of it: edges between corrected scores", "Edges between the scores"
+        )
+        for warning in quality.warnings
+        if concerns_people(warning)
+    ]
+
+
+def _of_people(table: Table) -> Table:
+    """Ratings have no correction: what was corrected is what it was."""
+    rows = [row for row in table.rows if row[0] != "corrected"]
+    caption = of_people(table.caption).replace(" corrected scores", " scores")
+    return replace(table, caption=caption.replace(", before and after correction", ""), rows=rows)
+
+
+def describe_quality(found: Sequence[Quality], people: frozenset[str] = frozenset()) -> str:
     """Whether the scales can be relied on, in a few sentences."""
     sentences = []
     for quality in found:
@@ -80,8 +108,8 @@ def describe_quality(found: Sequence[Quality]) -> str:
         broken = list(quality.edits.loc[quality.edits["broken"], "edit"])
         if broken:
             text += f" {listed(f'“{edit}”' for edit in dict.fromkeys(broken))} broke the model."
-        if quality.warnings:
-            text += f" {count(len(quality.warnings), 'objection')}: see “How good the answers are”."
+        if told := _warnings(quality, people):
+            text += f" {count(len(told), 'objection')}: see “How good the answers are”."
         sentences.append(f"{_about(quality, len(found) > 1)}{text}")
     return " ".join(sentences)
 

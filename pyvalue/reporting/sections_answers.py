@@ -9,6 +9,7 @@ from pyvalue.reporting.effects_plot import MAX_SERIES, draw_profile, series_coun
 from pyvalue.reporting.parts import Parts
 from pyvalue.reporting.quality_plot import LOWEST, draw_quality
 from pyvalue.reporting.quality_tables import quality_tables, quality_warnings
+from pyvalue.reporting.respondents import only_people
 from pyvalue.reporting.section import Picture, Section
 from pyvalue.reporting.tables import profile_table
 from pyvalue.reporting.wording import level, listed
@@ -19,7 +20,7 @@ def profile_section(given: Parts) -> Section:
     """Mean score of every value with its interval."""
     name, title = "value-profile", "What the model scores on every value"
     if not given.responses:
-        return Section(name, title, missing="No responses were given.")
+        return Section(name, "Scores on every value", missing="No responses were given.")
     told = readable_sets(given.responses)
     asked = [responses for responses in told if responses.values]
     pictures = []
@@ -32,7 +33,9 @@ def profile_section(given: Parts) -> Section:
     if asked:
         names = listed(dict.fromkeys(value for responses in asked for value in responses.values))
         spoken = f"Mean score with interval of {names}; the numbers are in the table that follows."
-        caption = "Mean score over personas with its 95% interval (Student’s t)."
+        people = only_people(given.responses)
+        title = "How people score on every value" if people else title
+        caption = f"Mean score over {'people' if people else 'personas'} with its 95% interval (Student’s t)."
         pictures.append(Picture("profile", draw_profile(asked), spoken, caption))
     return Section(name, title, said, pictures=tuple(pictures), tables=(profile_table(told),))
 
@@ -52,16 +55,21 @@ def readable_sets(sets: tuple[Responses, ...]) -> tuple[Responses, ...]:
     return tuple(found)
 
 
-def quality_section(found: Sequence[Quality]) -> Section:
-    """What a psychometrician would ask about the answers."""
+def quality_section(found: Sequence[Quality], people: frozenset[str] = frozenset()) -> Section:
+    """What a psychometrician would ask about the answers.
+
+    Args:
+        found: of ``qualities``.
+        people: names, in the place of a model's, of those who rated.
+    """
     name, title = "quality", "How good the answers are"
     if not found:
         return Section(name, title, missing="No responses were given.")
-    warnings = tuple(quality_warnings(found))
+    warnings = tuple(quality_warnings(found, people))
     said = "There is nothing to object to by the rules of thumb of psychometrics."
     if warnings:
         said = "What a psychometrician would object to:"
-    return Section(name, title, (said,), warnings, tuple(_reliability(found)), tuple(quality_tables(found)))
+    return Section(name, title, (said,), warnings, tuple(_reliability(found)), tuple(quality_tables(found, people)))
 
 
 def _reliability(found: Sequence[Quality]) -> list[Picture]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from pyvalue.evaluation.priorities import Priorities
 from pyvalue.reporting.circumplex_plot import draw_circumplex
 from pyvalue.reporting.parts import Parts
 from pyvalue.reporting.priorities_plot import draw_priorities
+from pyvalue.reporting.respondents import of_people, only_people
 from pyvalue.reporting.section import Picture, Section
 from pyvalue.reporting.tables import Table, p_text, two_digits
 from pyvalue.reporting.wording import count, interval, level, listed
@@ -158,4 +160,14 @@ def _rank(rank: float, low: float, high: float) -> str:
 def circle_sections(given: Parts, found: Circumplex | None) -> Sequence[Section]:
     """Those that there is something for."""
     sections = [] if found is None else [circle_section(found, given.circumplex is not None)]
-    return [*sections, *([] if given.priorities is None else [priorities_section(given.priorities)])]
+    sections += [] if given.priorities is None else [priorities_section(given.priorities)]
+    return [_of_people(section) for section in sections] if only_people(given.responses) else sections
+
+
+def _of_people(section: Section) -> Section:
+    return replace(
+        section,
+        paragraphs=tuple(of_people(text).replace("unedited answers", "answers") for text in section.paragraphs),
+        points=tuple(map(of_people, section.points)),
+        pictures=tuple(replace(one, caption=of_people(one.caption)) for one in section.pictures),
+    )

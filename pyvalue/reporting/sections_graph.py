@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from pyvalue.evaluation.graph_distance import GraphDistance, graph_distance
+from pyvalue.graph import ValueGraph
 from pyvalue.reporting.graph_distance_plot import draw_graph_distance
 from pyvalue.reporting.graph_plot import MAX_EDGES, MAX_NUMBERS, draw_graph
-from pyvalue.reporting.graph_summary import replicates, was_given
+from pyvalue.reporting.graph_summary import drawn_from, replicates, was_averaged, was_given
 from pyvalue.reporting.parts import Parts
 from pyvalue.reporting.section import Picture, Section
-from pyvalue.reporting.tables import Table, edge_table, two_digits
+from pyvalue.reporting.tables import Table, edge_table, percent, two_digits
 from pyvalue.reporting.wording import count, listed
 
+#: arrows that a sentence names
+_MOST_RARE = 12
 _JOINED = {"directed": "to", "undirected": "joined with", "bidirected": "two-headed with"}
 
 
@@ -77,7 +80,7 @@ def _picture(given: Parts) -> Picture:
     edges = list(graph.edges())
     spoken = "; ".join(f"{a} {_JOINED[kind]} {b}" for a, b, kind in edges[:MAX_NUMBERS]) or "no edges"
     more = f"; and {len(edges) - MAX_NUMBERS} more" if len(edges) > MAX_NUMBERS else ""
-    caption = "Arrow: causal direction found. Plain line: direction not determined."
+    caption = f"Arrow: causal direction found{drawn_from(graph)}. Plain line: direction not determined."
     if was_given(graph):
         caption = "Arrow: causal direction, as given. Plain line: direction open."
     if graph.bootstrap is not None and edges:
@@ -96,4 +99,28 @@ def _notes(given: Parts) -> list[str]:
     left_out = [f"{value} is not in the graph: {reason}" for value, reason in given.graph.excluded.items()]
     if left_out:
         left_out.insert(0, f"{count(len(left_out), 'value')} could not be put into the graph.")
-    return [*left_out, *given.graph.notes]
+    return [*_rare_directions(given.graph), *left_out, *given.graph.notes]
+
+
+def _rare_directions(graph: ValueGraph) -> list[str]:
+    """Arrows that fewer than half of the replicates with the edge have, too."""
+    if graph.bootstrap is None or was_averaged(graph) or was_given(graph):
+        return []
+    table = graph.strengths()
+    arrows = {frozenset((a, b)): (a, b) for a, b, kind in graph.edges() if kind == "directed"}
+    rare = []
+    for row in table[table["in_graph"]].to_dict("records"):
+        arrow = arrows.get(frozenset((row["source"], row["target"])))
+        if arrow is None or not row["strength"] > 0:
+            continue
+        share = row["forward"] if arrow[0] == row["source"] else row["backward"]
+        if share < row["strength"] / 2:
+            shares = f"{percent(share)} of replicates, of {percent(row['strength'])} with the edge"
+            rare.append(f"{arrow[0]} → {arrow[1]} ({shares})")
+    if not rare:
+        return []
+    more = [f"{len(rare) - _MOST_RARE} more"] if len(rare) > _MOST_RARE else []
+    return [
+        "The graph that is drawn is that of all rows. Most replicates that have the edge do not point as it does in: "
+        f"{listed([*rare[:_MOST_RARE], *more])}."
+    ]

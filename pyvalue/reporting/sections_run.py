@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyvalue.reporting.parts import Parts
+from pyvalue.reporting.respondents import has_model
 from pyvalue.reporting.section import Section
 from pyvalue.reporting.summary import limits
 from pyvalue.reporting.tables import answers_table, facts_tables, settings_table, versions_table
@@ -13,7 +14,8 @@ def run_section(given: Parts) -> Section:
     found = [answers_table(given.responses)] if given.responses else []
     found += facts_tables(given.responses)
     found += [settings_table(given.graph)] if given.graph else []
-    return Section("run", "Model and run", tables=(*found, versions_table()))
+    title = "Model and run" if has_model(given) else "Settings and versions"
+    return Section("run", title, tables=(*found, versions_table()))
 
 
 def limits_section(given: Parts) -> Section:

@@ -10,9 +10,11 @@ import numpy as np
 from pyvalue.evaluation.audit_findings import VERDICTS, Audit
 from pyvalue.evaluation.prediction import Evaluation
 from pyvalue.graph import ValueGraph
+from pyvalue.reporting.absent import NOT_YET, awaited
 from pyvalue.reporting.effects_plot import profile
 from pyvalue.reporting.graph_summary import describe_graph, replicates, was_given
 from pyvalue.reporting.parts import Parts
+from pyvalue.reporting.respondents import asked_and_rated, rating_scales
 from pyvalue.reporting.wording import count, interval, listed, signed, span_text
 from pyvalue.responses import VALID, Responses
 from pyvalue.steering.plan import SteeringPlan
@@ -30,22 +32,27 @@ _MOST_NAMED = 4
 
 
 def summary(parts: Parts, quality: str = "") -> list[tuple[str, str]]:
-    """(heading, paragraph) pairs; a part that was not given is said to be missing.
+    """(heading, paragraph) pairs, of what was given and of what an unfinished run is still to make.
 
     Args:
         parts: of the report.
         quality: how good the answers are, in a few sentences.
     """
     return [
-        ("Measured", describe_responses(parts.responses) or "No responses were given."),
+        *_pair("Measured", describe_responses(parts.responses), parts, "responses"),
         *([("Reliable?", quality)] if quality else []),
-        ("Found", describe_graph(parts.graph) if parts.graph else "No value graph was given."),
-        ("Planned", describe_plan(parts.plan) if parts.plan else "No steering plan was given."),
-        ("Held?", describe_outcome(parts.evaluation) if parts.evaluation else "No evaluation was given."),
+        *_pair("Found", describe_graph(parts.graph) if parts.graph else "", parts, "graph"),
+        *_pair("Planned", describe_plan(parts.plan) if parts.plan else "", parts, "plan"),
+        *_pair("Held?", describe_outcome(parts.evaluation) if parts.evaluation else "", parts, "evaluation"),
         *([("Foretold?", _shortened(parts.benchmark.verdict))] if parts.benchmark else []),
         *([("Audit", describe_audit(parts.audit))] if parts.audit else []),
         *([("Not there", _describe_missing(parts.missing))] if parts.missing else []),
     ]
+
+
+def _pair(heading: str, told: str, parts: Parts, field: str) -> list[tuple[str, str]]:
+    told = told or (NOT_YET if awaited(parts, field) else "")
+    return [(heading, told)] if told else []
 
 
 def _describe_missing(missing: Sequence[str]) -> str:
@@ -71,7 +78,9 @@ def describe_audit(audit: Audit) -> str:
 def describe_responses(sets: Sequence[Responses]) -> str:
     """Who was asked what, how many answers count, the highest and lowest value; sets of the same personas together."""
     alike: dict[tuple[str, str, str, str, frozenset[str]], list[Responses]] = {}
-    for responses in sets:
+    asked, rated = asked_and_rated(sets)
+    told = [_describe_ratings(one) for one in rated]
+    for responses in asked:
         table = responses.table
         sizes = (
             listed(table["model"].unique(), "no model"),
@@ -81,7 +90,20 @@ def describe_responses(sets: Sequence[Responses]) -> str:
             frozenset(responses.personas),
         )
         alike.setdefault(sizes, []).append(responses)
-    return " ".join(_describe_alike(*sizes[:4], group) for sizes, group in alike.items())
+    return " ".join([*told, *(_describe_alike(*sizes[:4], group) for sizes, group in alike.items())])
+
+
+def _describe_ratings(ratings: Responses) -> str:
+    """Who rated how many items, how many ratings count, the highest and lowest value."""
+    table = ratings.table
+    source, (low, high) = next(
+        (name, scale) for name, scale in rating_scales(ratings).items() if name in set(table["model"])
+    )
+    valid = float(table["status"].isin(VALID).mean())
+    text = f"{len(ratings.personas):,} {source} rated {count(table['item'].nunique(), 'item')} on "
+    text += f"{count(len(ratings.values), 'value')} from {low:g} to {high:g}: {count(len(table), 'rating')}, "
+    text += "none missing." if valid == 1 else f"{valid:.1%} of them given (the others are missing, not 0)."
+    return text + _highest([ratings])
 
 
 def _describe_alike(model: str, questions: str, values: str, personas: str, sets: Sequence[Responses]) -> str:
@@ -95,9 +117,15 @@ def _describe_alike(model: str, questions: str, values: str, personas: str, sets
     valid = sum(int(one.table["status"].isin(VALID).sum()) for one in sets) / answers
     text = f"{model} answered {questions} about {values} as {personas}, {listed(edits)}: {count(answers, 'answer')}, "
     text += "all valid." if valid == 1 else f"{valid:.1%} of them valid (the others are missing, not 0)."
+    return text + _highest(sets, named=True)
+
+
+def _highest(sets: Sequence[Responses], named: bool = False) -> str:
+    text = ""
     for name, scores in profile(sets, most=_MOST_NAMED).dropna(subset="mean").groupby("series", sort=False):
         top, low = scores.loc[scores["mean"].idxmax()], scores.loc[scores["mean"].idxmin()]
-        text += f" Highest ({name}): {top['value']} ({signed(top['mean'])}), "
+        series = f" ({name})" if named else ""
+        text += f" Highest{series}: {top['value']} ({signed(top['mean'])}), "
         text += f"lowest: {low['value']} ({signed(low['mean'])})."
     return text
 
@@ -248,14 +276,20 @@ def _contrast(evaluation: Evaluation) -> str:
 def limits(parts: Parts) -> list[str]:
     """What these numbers do not say."""
     said = []
-    if parts.responses:
+    asked, rated = asked_and_rated(parts.responses)
+    if rated:
         said.append(
-            f"A score is {_scored(parts.responses)} a direct question under a persona, from −1 (against the value) to "
+            "A score is what people say of themselves on a rating scale, from −1 (against the value) to 1 (for it). It "
+            "is not what they do, and holds for people like those who answered."
+        )
+    if asked:
+        said.append(
+            f"A score is {_scored(asked)} a direct question under a persona, from −1 (against the value) to "
             "1 (for it). It is not what the model does in a longer conversation, and a model has no values in the "
             "sense in which people have them."
         )
-        if min(responses.valid_share for responses in parts.responses) < 0.95:
-            said.append("More than one answer in 20 is missing in some set; means are over the valid answers alone.")
+    if parts.responses and min(responses.valid_share for responses in parts.responses) < 0.95:
+        said.append("More than one answer in 20 is missing in some set; means are over the valid answers alone.")
     if parts.graph:
         said += _limits_of_graph(parts.graph)
     if parts.plan:

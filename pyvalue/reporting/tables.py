@@ -16,7 +16,8 @@ from pyvalue.evaluation.prediction import Evaluation
 from pyvalue.evaluation.prediction_text import SHARES
 from pyvalue.graph import ValueGraph
 from pyvalue.reporting.effects_plot import effects_in_order, profile
-from pyvalue.reporting.graph_summary import replicates
+from pyvalue.reporting.graph_summary import replicates, was_averaged
+from pyvalue.reporting.respondents import asked_and_rated, only_people
 from pyvalue.reporting.theme import RELATION_NAMES, schwartz_order
 from pyvalue.reporting.wording import interval, level, signed, span_text
 from pyvalue.responses import VALID, Responses
@@ -95,8 +96,9 @@ def edge_table(graph: ValueGraph) -> Table:
         stable = f"{percent(row['strength'])} [{percent(row['strength_low'])}, {percent(row['strength_high'])}]"
         rows.append((a, _SIGNS[kind], b, stable, percent(forward), percent(backward), percent(row["undirected"])))
     return Table(
-        f"Edges of the value graph: share of {replicates(graph, graph.bootstrap.replicates)} in which the edge "
-        "was found [95% Monte-Carlo interval], and how it pointed there",
+        f"Edges of the value graph{'' if was_averaged(graph) else ' of all rows'}; beside each, the share of "
+        f"{replicates(graph, graph.bootstrap.replicates)} that found it [95% Monte-Carlo interval], and the shares "
+        "in which it points to the right (→), to the left (←) or neither way (—)",
         ("from", "edge", "to", "found", "→", "←", "—"),
         rows,
         numbers=(3, 4, 5, 6),
@@ -109,12 +111,13 @@ def profile_table(sets: Sequence[Responses]) -> Table:
     names, series = list(dict.fromkeys(table["value"])), tuple(dict.fromkeys(table["series"]))
     cells = {(r["value"], r["series"]): interval(r["mean"], r["low"], r["high"]) for r in table.to_dict("records")}
     rows = [(name, *(cells.get((name, one), "–") for one in series)) for name in schwartz_order(names) or names]
-    caption = f"Mean score of every value [95%] over personas{_corrected(sets)}"
+    caption = f"Mean score of every value [95%] over {'people' if only_people(sets) else 'personas'}{_corrected(sets)}"
     return Table(caption, ("value", *series), rows, tuple(range(1, len(series) + 1)))
 
 
 def _corrected(sets: Sequence[Responses]) -> str:
     """Whether the bias towards yes was taken off: only where content-free items were asked."""
+    sets, _ = asked_and_rated(sets)  # of ratings there is nothing to correct
     free = [bool((one.table["keying"] == 0).any()) for one in sets]
     if not any(free):
         return ", not corrected for a bias towards yes: no content-free items were asked" if free else ""
@@ -290,13 +293,16 @@ def expected_text(expected: Any) -> str:
 
 def answers_table(sets: Sequence[Responses]) -> Table:
     """How many answers there are, and how many are valid."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for responses in sets:
         for (model, edit), table in responses.table.groupby(["model", "edit"], sort=False):
             valid = float(table["status"].isin(VALID).mean())
             sizes = (table["persona"].nunique(), table["item"].nunique(), len(table))
             rows.append((model, edit or "none", *(f"{size:,}" for size in sizes), f"{valid:.1%}"))
-    header = ("model", "edit", "personas", "questions", "answers", "valid")
+    header: tuple[str, ...] = ("model", "edit", "personas", "questions", "answers", "valid")
+    if only_people(sets):
+        rows = [(row[0], *row[2:]) for row in rows]
+        return Table("Answers", ("of", "people", "items", "ratings", "given"), rows, (1, 2, 3, 4))
     return Table("Answers", header, rows, (2, 3, 4, 5))
 
 
@@ -308,7 +314,8 @@ def facts_tables(sets: Sequence[Responses]) -> list[Table]:
         if rows:
             label = ", ".join(edit or "no edit" for edit in responses.edits[:4])
             label += f" and {len(responses.edits) - 4} more" if len(responses.edits) > 4 else ""
-            tables.append(Table(f"Recorded with the answers under {label}", ("fact", "recorded"), rows))
+            where = "" if only_people([responses]) else f" under {label}"
+            tables.append(Table(f"Recorded with the answers{where}", ("fact", "recorded"), rows))
     return tables
 
 

@@ -25,6 +25,8 @@ from pyvalue.studies.study_file import read_study
 T = TypeVar("T")
 #: of a run without a study, as the demo's is
 _USUAL_STAGES = ("measure", "discover", "plan", "steer", "evaluate")
+#: what is missing where nobody wrote the page
+NO_REPORT = "The report is not written yet."
 #: stage -> what is said where its file is not there
 _NOT_MADE = {
     "discover": "There is no value graph yet (graph.json).",
@@ -160,7 +162,7 @@ def _missing(
             what = "without edits" if stage == "measure" else "under edits"
             sentence = _unanswered(base if stage == "measure" else run.folder / "steered", what)
         elif stage == "report":
-            sentence = "" if (run.folder / "report" / "index.html").is_file() else "The report is not written yet."
+            sentence = "" if (run.folder / "report" / "index.html").is_file() else NO_REPORT
         else:
             sentence = "" if made[stage] is not None else _NOT_MADE[stage]
         if sentence:
