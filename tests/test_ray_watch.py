@@ -1,4 +1,4 @@
-"""When a run on a cluster waits, and when it ends. Time and cluster are made up here; in the other tests they are not."""
+"""When a run on a cluster waits, and when it ends. Time and cluster are made up here, and real in the other tests."""
 
 from __future__ import annotations
 

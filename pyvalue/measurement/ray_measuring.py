@@ -163,7 +163,10 @@ class _Pool:
         ray = self._cluster.ray
         job = ray.JobID(bytes.fromhex(ray.get_runtime_context().get_job_id()))
         mine = [actor for actor in state.actors(job_id=job).values() if UnitWorker.__name__ in actor["ActorClassName"]]
-        placed = sum(actor["State"] != "DEAD" and bool(actor["Address"]["IPAddress"]) for actor in mine)
+        # One that waits for room bears no address, or that of the node's own process, which looks for room for it.
+        own_ports = {node["NodeID"]: node["NodeManagerPort"] for node in ray.nodes() if node["Alive"]}
+        at = [actor["Address"] for actor in mine if actor["State"] != "DEAD" and actor["Address"]["IPAddress"]]
+        placed = sum(each["NodeID"] in own_ports and each["Port"] != own_ports[each["NodeID"]] for each in at)
         return WorkersNow(placed, sum(actor["NumRestarts"] for actor in mine))
 
 
