@@ -34,7 +34,7 @@ def report(
     if compared is None and folder is not None:
         compared = folder.reference
     if not found:
-        raise ValueError(f"parts: {parts[0]} has nothing to show yet: {' '.join(missing) or 'it is empty.'}")
+        raise ValueError(f"parts: {parts[0]} has nothing to show yet: {_sentences(missing) or 'it is empty'}")
     where = output or (parts[0] / "report" if folder is not None else Path("report"))
     if where.is_file():
         raise ValueError(f"output: expected a folder, which may be new, got the file {where}")
@@ -45,6 +45,10 @@ def report(
     for told in missing:
         note(f"missing: {told}")
     say(str(page))
+
+
+def _sentences(missing: tuple[str, ...]) -> str:
+    return " ".join(f"{one.rstrip('. ')}." for one in missing)
 
 
 def _given(paths: list[Path]) -> tuple[list[Any], tuple[str, ...], Any]:

@@ -56,7 +56,7 @@ def _pair(heading: str, told: str, parts: Parts, field: str) -> list[tuple[str, 
 
 
 def _describe_missing(missing: Sequence[str]) -> str:
-    return f"Of this run the following is missing: {'; '.join(one.rstrip('. ') for one in missing)}."
+    return " ".join(f"{one.rstrip('. ')}." for one in missing)
 
 
 def _shortened(verdict: str) -> str:
