@@ -19,6 +19,8 @@ SAMPLE = RNG.standard_normal((200, 6)) @ RNG.uniform(-1, 1, (6, 6))
 
 
 def interrupt_soon() -> threading.Timer:
+    # Not what a shell that started the tests in the background, or another test, left.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     return timer

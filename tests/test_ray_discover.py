@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,10 @@ ray = pytest.importorskip("ray", reason="needs Ray; run: pip install 'pyvalue[cl
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster():
+def cluster(tmp_path_factory):
     """Three processors, which every test finds running and leaves running."""
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("driver"))  # workers import from where the driver is: not from the sources
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(
         address="local", num_cpus=3, include_dashboard=False, log_to_driver=False, logging_level="FATAL",
@@ -29,6 +32,7 @@ def cluster():
     )  # fmt: skip
     yield
     ray.shutdown()
+    os.chdir(before)
 
 
 def numbers(n=240, d=6):

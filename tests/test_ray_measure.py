@@ -42,11 +42,13 @@ here.measured(sys.argv[2], sys.argv[3], engine=here.pv.RayEngine(address=sys.arg
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """As many as a worker of one processor has."""
-    before = torch.get_num_threads()
+def one_thread(tmp_path_factory):
+    """As many as a worker of one processor has, in a folder without the sources, from where workers import."""
+    before, folder = torch.get_num_threads(), Path.cwd()
     torch.set_num_threads(1)
+    os.chdir(tmp_path_factory.mktemp("driver"))
     yield
+    os.chdir(folder)
     torch.set_num_threads(before)
 
 

@@ -467,8 +467,12 @@ def test_a_wrong_key_fails_at_once_and_is_not_shown(server, caplog):
     assert len(server.requests) <= 1 + 3
 
 
-def test_credentials_in_the_address_work_and_are_not_shown(server, caplog):
+def test_credentials_in_the_address_work_and_are_not_shown(server, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
+    for name in ("httpx", "httpcore", "openai"):  # other packages silence them for the whole process
+        caplog.set_level(logging.DEBUG, logger=name)
+        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
     address = server.url.replace("http://", "http://ada:p%40ssw0rd@") + "?api-key=secret-in-query&version=2024"
     model = pv.load_model("openai:tiny", base_url=address)
     model.ask([ask_for()])
