@@ -53,6 +53,7 @@ class Deeds:
 
 def outcome(read: Callable[[Path], object], path: Path, deeds: Deeds | None = None) -> tuple[str, str]:
     """("read" or "refused", ""), or (kind of finding, what was found)."""
+    _reset_peak()  # else growth below an earlier peak goes unseen
     if deeds is not None:
         deeds.noted.clear()
         deeds.on = True
