@@ -26,7 +26,7 @@ def open_lock(path: Path) -> IO[bytes]:
             remove, what is elsewhere, and opening a pipe waits for ever.
     """
     try:
-        file = open(path, "ab", opener=_without_waiting)
+        file = open(path, "ab", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
     except OSError as fault:
         raise StoreError(f"cannot write {path}: {reason(fault)}") from fault
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
