@@ -469,7 +469,8 @@ def test_a_wrong_key_fails_at_once_and_is_not_shown(server, caplog):
 
 def test_credentials_in_the_address_work_and_are_not_shown(server, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
-    for name in ("httpx", "httpx2", "httpcore", "httpcore2", "openai"):  # other packages silence them for the whole process
+    # Other packages silence them for the whole process.
+    for name in ("httpx", "httpx2", "httpcore", "httpcore2", "openai"):
         caplog.set_level(logging.DEBUG, logger=name)
         monkeypatch.setattr(logging.getLogger(name), "disabled", False)
         monkeypatch.setattr(logging.getLogger(name), "propagate", True)
