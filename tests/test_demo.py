@@ -22,8 +22,14 @@ def run_demo():
     from pyvalue import demo
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, size in {"ITEMS": 2, "CONTENT_FREE": 4, "PILOT_PERSONAS": 3, "CANDIDATES": 2}.items():
-            patch.setattr(demo, name, size)
+        for name, setting in {
+            "ITEMS": 2,
+            "CONTENT_FREE": 4,
+            "PILOT_PERSONAS": 3,
+            "CANDIDATES": 2,
+            "STRENGTHS": (0.3,),
+        }.items():
+            patch.setattr(demo, name, setting)
         yield demo.run_demo
 
 
